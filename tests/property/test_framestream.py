@@ -1,0 +1,737 @@
+"""framestream: what holds for any stream, any way of cutting it, and any bytes at all."""
+
+import struct
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from framestream.control import MAX_CONTROL_BYTES, MAX_SENT_CONTROL_BYTES, ControlFrame, ControlType, decode_control
+from framestream.control import encode_control as encode
+from framestream.errors import (
+    ContentTypeError,
+    ControlFrameError,
+    FrameTooLargeError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    TruncatedStreamError,
+    UnexpectedFrameError,
+)
+from framestream.frames import FrameDecoder, encode_control_frame, encode_data_frames
+from framestream.protocol import DATA, TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
+
+LIMIT = 20
+"""The longest payload in these streams: short, so that lengths around it are common."""
+
+DOCUMENTED = {ContentTypeError, ControlFrameError, FrameTooLargeError, TruncatedStreamError, UnexpectedFrameError}
+
+UNKNOWN = "unknown"
+"""A control frame of unknown type, where kinds of frame are named."""
+
+content_types = st.binary(max_size=256) | st.sampled_from([b"", b"a", b"b", b"protobuf:dnstap.Dnstap"])
+payloads = st.binary(min_size=1, max_size=LIMIT)
+unknown_types = st.sampled_from([0, 6, 0xFFFFFFFF]) | st.integers(6, 0xFFFFFFFF)
+
+
+def fits(frame: ControlFrame) -> bool:
+    return 4 + sum(8 + len(content_type) for content_type in frame.content_types) <= MAX_SENT_CONTROL_BYTES
+
+
+control_frames = st.one_of(
+    st.builds(
+        ControlFrame,
+        st.sampled_from([ControlType.READY, ControlType.ACCEPT]),
+        st.lists(content_types, max_size=4).map(tuple),
+    ).filter(fits),
+    st.builds(ControlFrame, st.just(ControlType.START), st.lists(content_types, max_size=1).map(tuple)),
+    st.builds(ControlFrame, st.sampled_from([ControlType.STOP, ControlType.FINISH])),
+    st.builds(ControlFrame, unknown_types),
+)
+
+
+def wire_of(frame: bytes | ControlFrame) -> bytes:
+    """The bytes of a frame, by the words of the specification and not by the encoders."""
+    if isinstance(frame, bytes):
+        return struct.pack(">I", len(frame)) + frame
+    fields = b"".join(struct.pack(">II", 1, len(value)) + value for value in frame.content_types)
+    return struct.pack(">III", 0, 4 + len(fields), frame.type) + fields
+
+
+@st.composite
+def chunkings(draw: st.DrawFn, wire: bytes) -> list[bytes]:
+    """The bytes in chunks: whole, singly, in equal ones, or cut at any positions, some of them empty."""
+    size = draw(st.sampled_from([None, len(wire) or 1, 1, 2, 3, 5]))
+    if size is not None:
+        return [wire[start : start + size] for start in range(0, len(wire), size)]
+    cuts = sorted(draw(st.lists(st.integers(0, len(wire)), max_size=8)))
+    return [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
+
+
+words = st.sampled_from([0, 1, 2, 3, 4, 5, 6, 12, LIMIT, LIMIT + 1, 255, 256, 257, 512, 513, 0x7FFFFFFF, 0xFFFFFFFF])
+
+hostile = st.lists(
+    st.one_of(
+        words.map(struct.Struct(">I").pack),
+        st.binary(max_size=8),
+        payloads.map(wire_of),
+        control_frames.map(wire_of),
+        st.sampled_from([wire_of(ControlFrame(kind)) for kind in ControlType]),
+        st.sampled_from([wire_of(ControlFrame(kind, (b"a",))) for kind in ControlType]),
+    ),
+    max_size=12,
+).map(b"".join)
+"""Bytes that come close to being a stream, and others."""
+
+
+@st.composite
+def mutations(draw: st.DrawFn, wire: bytes) -> bytes:
+    """The bytes with some of them changed, taken out, doubled, or cut off."""
+    mutated = bytearray(wire)
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(mutated)))
+        end = min(len(mutated), start + draw(st.integers(0, 8)))
+        mutated[start:end] = draw(st.one_of(st.binary(max_size=4), st.just(2 * mutated[start:end])))
+    return bytes(mutated)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
+    """A stream that no reader objects to, and its payloads."""
+    sent = draw(st.lists(payloads | st.builds(ControlFrame, unknown_types), max_size=12))
+    content_type = draw(st.lists(content_types, max_size=1).map(tuple))
+    head: list[bytes | ControlFrame] = [ControlFrame(ControlType.START, content_type)]
+    if draw(st.booleans()):
+        offered = draw(st.permutations([*content_type, b"other"]))
+        head.insert(0, ControlFrame(ControlType.READY, tuple(offered)))
+    frames = [*head, *sent, ControlFrame(ControlType.STOP)]
+    return b"".join(map(wire_of, frames)), [frame for frame in sent if isinstance(frame, bytes)]
+
+
+def walked(wire: bytes) -> tuple[list[bytes], int]:
+    """The payloads of whole data frames, and how many bytes are left behind the last whole frame."""
+    found = []
+    offset = 0
+    while offset + 4 <= len(wire):
+        (size,) = struct.unpack_from(">I", wire, offset)
+        start = offset + 4
+        if control := size == 0:
+            if start + 4 > len(wire):
+                break
+            (size,) = struct.unpack_from(">I", wire, start)
+            start += 4
+        if start + size > len(wire):
+            break
+        offset = start + size
+        if not control:
+            found.append(wire[start:offset])
+    return found, len(wire) - offset
+
+
+def taken(reader: ReaderProtocol) -> Iterator[bytes]:
+    while run := reader.payloads():
+        yield from run
+
+
+def decoded(decoder: FrameDecoder) -> Iterator[bytes | ControlFrame]:
+    while (frames := decoder.next()) is not None:
+        if isinstance(frames, list):
+            yield from frames
+        else:
+            yield frames
+
+
+@settings(max_examples=200, deadline=None)
+@given(frame=control_frames)
+def test_control_frames_survive_a_round_trip(frame: ControlFrame) -> None:
+    payload = encode(frame)
+    assert decode_control(payload) == frame
+    assert wire_of(frame) == encode_control_frame(frame)
+    assert len(payload) <= MAX_SENT_CONTROL_BYTES
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    frame=st.builds(
+        ControlFrame,
+        st.sampled_from(ControlType) | st.integers(-1, 1 << 33),
+        st.lists(st.binary(max_size=300), max_size=4).map(tuple),
+    )
+)
+def test_what_is_encoded_is_decoded_and_the_rest_is_refused(frame: ControlFrame) -> None:
+    try:
+        payload = encode(frame)
+    except LocalProtocolError:
+        return
+    again = decode_control(payload)
+    assert again.type == frame.type
+    assert again.content_types == (frame.content_types if isinstance(again.type, ControlType) else ())
+
+
+@settings(max_examples=300, deadline=None)
+@given(payload=hostile)
+def test_control_frames_of_any_bytes(payload: bytes) -> None:
+    """What is decoded is encoded to the same bytes, so that nothing in them has been passed over."""
+    try:
+        frame = decode_control(payload)
+    except ControlFrameError:
+        return
+    if isinstance(frame.type, ControlType):
+        assert wire_of(frame)[8:] == payload
+
+
+@settings(max_examples=200, deadline=None)
+@given(sent=st.lists(st.binary(min_size=1, max_size=300), max_size=8))
+def test_data_frames_survive_a_round_trip(sent: list[bytes]) -> None:
+    decoder = FrameDecoder()
+    decoder.receive_data(encode_data_frames(sent))
+    assert list(decoded(decoder)) == sent
+
+
+@settings(max_examples=200, deadline=None)
+@given(frames=st.lists(payloads | control_frames, max_size=12), data=st.data())
+def test_any_chunking_gives_the_same_frames(frames: list[bytes | ControlFrame], data: st.DataObject) -> None:
+    wire = b"".join(map(wire_of, frames))
+    decoder = FrameDecoder(max_data_bytes=LIMIT)
+    got: list[bytes | ControlFrame] = []
+    for chunk in data.draw(chunkings(wire)):
+        decoder.receive_data(chunk)
+        # Some chunks wait for the next before they are asked for.
+        if data.draw(st.booleans()):
+            got += decoded(decoder)
+    got += decoded(decoder)
+    assert got == frames
+    assert (decoder.offset, decoder.unread, decoder.missing()) == (len(wire), 0, None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(stream=streams(), data=st.data())
+def test_any_chunking_gives_the_same_payloads(stream: tuple[bytes, list[bytes]], data: st.DataObject) -> None:
+    wire, sent = stream
+    whole = ReaderProtocol(max_data_bytes=LIMIT)
+    whole.receive_data(wire)
+    assert list(taken(whole)) == sent
+    reader = ReaderProtocol(max_data_bytes=LIMIT)
+    got: list[bytes] = []
+    answers = b""
+    for chunk in data.draw(chunkings(wire)):
+        reader.receive_data(chunk)
+        if data.draw(st.booleans()):
+            got += taken(reader)
+            answers += reader.data_to_send()
+    got += taken(reader)
+    answers += reader.data_to_send()
+    assert got == sent
+    assert answers == whole.data_to_send()
+    assert (reader.state, reader.content_type, reader.offset, reader.unread) == (
+        State.FINISHED,
+        whole.content_type,
+        len(wire),
+        0,
+    )
+    assert reader.unknown_control_frames == whole.unknown_control_frames
+
+
+@settings(max_examples=200, deadline=None)
+@given(sent=st.lists(st.binary(min_size=1, max_size=2 * LIMIT), max_size=12), data=st.data())
+def test_any_chunking_skips_the_same_frames(sent: list[bytes], data: st.DataObject) -> None:
+    wire = b"".join(map(wire_of, sent))
+    decoder = FrameDecoder(max_data_bytes=LIMIT, oversize="skip")
+    got: list[bytes | ControlFrame] = []
+    for chunk in data.draw(chunkings(wire)):
+        decoder.receive_data(chunk)
+        got += decoded(decoder)
+        assert decoder.unread < 4 + LIMIT
+    large = [payload for payload in sent if len(payload) > LIMIT]
+    assert got == [payload for payload in sent if len(payload) <= LIMIT]
+    assert (decoder.skipped_frames, decoder.skipped_bytes) == (len(large), sum(map(len, large)))
+    assert (decoder.offset, decoder.missing()) == (len(wire), None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(wire=hostile | streams().flatmap(lambda stream: mutations(stream[0])), skip=st.booleans(), data=st.data())
+def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.DataObject) -> None:
+    """One of those that are documented, the same again at each further call, and wherever the bytes are cut."""
+
+    def run(chunks: list[bytes]) -> tuple[list[bytes | ControlFrame], tuple[type, str] | None]:
+        decoder = FrameDecoder(max_data_bytes=LIMIT, oversize="skip" if skip else "error")
+        got: list[bytes | ControlFrame] = []
+        for chunk in chunks:
+            decoder.receive_data(chunk)
+            # Between a limit and a chunk there is the length of the frame, and no more.
+            assert decoder.unread < 8 + MAX_CONTROL_BYTES + len(chunk)
+            try:
+                got.extend(decoded(decoder))
+            except RemoteProtocolError as error:
+                fault = type(error), str(error)
+                for more in (b"", wire):
+                    decoder.receive_data(more)
+                    with pytest.raises(type(error)) as again:
+                        decoder.next()
+                    assert str(again.value) == fault[1]
+                return got, fault
+            assert decoder.unread < 8 + MAX_CONTROL_BYTES
+        return got, None
+
+    frames, fault = run([wire])
+    assert fault is None or fault[0] in (ControlFrameError, FrameTooLargeError)
+    assert run(data.draw(chunkings(wire))) == (frames, fault)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    wire=hostile | streams().flatmap(lambda stream: mutations(stream[0])),
+    wanted=st.sampled_from([(), (b"a",), (b"b", b"a")]),
+    transport=st.sampled_from([None, *Transport]),
+    strict=st.booleans(),
+    data=st.data(),
+)
+def test_any_bytes_are_a_stream_or_an_error(
+    wire: bytes, wanted: tuple[bytes, ...], transport: Transport | None, strict: bool, data: st.DataObject
+) -> None:
+    """For a reader; and it sends no more than it has cause to."""
+
+    def run(chunks: list[bytes]) -> tuple[list[bytes], bytes, State, tuple[type, int] | None]:
+        reader = ReaderProtocol(wanted, transport=transport, require_stop=strict, max_data_bytes=LIMIT)
+        got: list[bytes] = []
+        answers = b""
+        fault = None
+        error: RemoteProtocolError | None = None
+        try:
+            for chunk in chunks:
+                reader.receive_data(chunk)
+                got.extend(taken(reader))
+                answers += reader.data_to_send()
+                assert reader.state is State.FINISHED or reader.unread < 8 + MAX_CONTROL_BYTES
+            reader.receive_eof()
+            got.extend(taken(reader))
+        except RemoteProtocolError as caught:
+            error = caught
+        if error is not None:
+            fault = type(error), error.offset
+            assert error.offset <= len(wire)
+            for more in (b"", wire):
+                reader.receive_data(more)
+                with pytest.raises(type(error)) as again:
+                    reader.payloads()
+                assert again.value is error
+        answers += reader.data_to_send()
+        return got, answers, reader.state, fault
+
+    outcome = run([wire])
+    _, answers, state, fault = outcome
+    assert fault is None or fault[0] in DOCUMENTED
+    assert state in {State.IDLE, State.ACCEPTED, State.STREAMING, State.FINISHED}
+    decoder = FrameDecoder()
+    decoder.receive_data(answers)
+    assert [frame.type for frame in decoded(decoder) if isinstance(frame, ControlFrame)] in (
+        [],
+        [ControlType.ACCEPT],
+        [ControlType.ACCEPT, ControlType.FINISH],
+    )
+    assert run(data.draw(chunkings(wire))) == outcome
+
+
+@settings(max_examples=300, deadline=None)
+@given(wire=hostile, offered=st.sampled_from([(), (b"a",), (b"b", b"a")]), data=st.data())
+def test_any_bytes_are_an_answer_or_an_error(wire: bytes, offered: tuple[bytes, ...], data: st.DataObject) -> None:
+    """For a writer, at the handshake and at the end."""
+
+    def run(chunks: list[bytes], *, streaming: bool) -> tuple[bytes, State, tuple[type, int] | None]:
+        writer = WriterProtocol(offered)
+        writer.start()
+        if streaming:
+            writer.receive_data(wire_of(ControlFrame(ControlType.ACCEPT)))
+            writer.stop()
+        sent = writer.data_to_send()
+        fault = None
+        error: RemoteProtocolError | None = None
+        try:
+            for chunk in chunks:
+                writer.receive_data(chunk)
+                sent += writer.data_to_send()
+                assert writer.state is State.FINISHED or writer.unread < 8 + MAX_CONTROL_BYTES
+            writer.receive_eof()
+        except RemoteProtocolError as caught:
+            error = caught
+        if error is not None:
+            fault = type(error), error.offset
+            with pytest.raises(type(error)) as again:
+                writer.receive_data(wire)
+            assert again.value is error
+        return sent + writer.data_to_send(), writer.state, fault
+
+    chunks = data.draw(chunkings(wire))
+    for streaming in (False, True):
+        outcome = run([wire], streaming=streaming)
+        assert outcome[2] is None or outcome[2][0] in DOCUMENTED
+        assert run(chunks, streaming=streaming) == outcome
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    stream=streams(),
+    bad=st.sampled_from(
+        [
+            (struct.pack(">I", LIMIT + 1), FrameTooLargeError),
+            (struct.pack(">I", 0xFFFFFFFF), FrameTooLargeError),
+            *((struct.pack(">II", 0, size) + bytes(size), ControlFrameError) for size in range(4)),
+            (struct.pack(">II", 0, 513), ControlFrameError),
+            (struct.pack(">II", 0, 0xFFFFFFFF), ControlFrameError),
+            (struct.pack(">IIII", 0, 8, 3, 1), ControlFrameError),
+            (wire_of(ControlFrame(ControlType.READY)), UnexpectedFrameError),
+            (wire_of(ControlFrame(ControlType.ACCEPT)), UnexpectedFrameError),
+            (wire_of(ControlFrame(ControlType.START)), UnexpectedFrameError),
+            (wire_of(ControlFrame(ControlType.FINISH)), UnexpectedFrameError),
+        ]
+    ),
+    behind=hostile,
+    data=st.data(),
+)
+def test_good_payloads_before_bad_bytes_are_delivered(
+    stream: tuple[bytes, list[bytes]],
+    bad: tuple[bytes, type[RemoteProtocolError]],
+    behind: bytes,
+    data: st.DataObject,
+) -> None:
+    """All of them, before the error, which says where the bad bytes are."""
+    wire, sent = stream
+    wire = wire[:-12]  # without STOP
+    reader = ReaderProtocol(max_data_bytes=LIMIT)
+    got: list[bytes] = []
+    error = None
+    for chunk in data.draw(chunkings(wire + bad[0] + behind)):
+        reader.receive_data(chunk)
+        try:
+            got.extend(taken(reader))
+        except RemoteProtocolError as caught:
+            error = caught
+            break
+    assert got == sent
+    assert type(error) is bad[1]
+    assert error.offset == len(wire)
+
+
+@settings(max_examples=200, deadline=None)
+@given(stream=streams(), data=st.data())
+def test_a_cut_stream_gives_what_came_before_the_cut(stream: tuple[bytes, list[bytes]], data: st.DataObject) -> None:
+    """Wherever it is cut, and an error says whether it was inside a frame."""
+    wire, _ = stream
+    wire = wire[: data.draw(st.integers(0, len(wire) - 1))]
+    whole, rest = walked(wire)
+    reader = ReaderProtocol(max_data_bytes=LIMIT, require_stop=True)
+    got: list[bytes] = []
+    for chunk in data.draw(chunkings(wire)):
+        reader.receive_data(chunk)
+        got.extend(taken(reader))
+    reader.receive_eof()
+    with pytest.raises(TruncatedStreamError) as caught:
+        reader.payloads()
+    assert got == whole
+    assert caught.value.inside_frame is (rest > 0)
+    assert caught.value.offset == len(wire)
+
+
+# The table.
+
+FRAMES: dict[ControlType | str, bytes] = {
+    DATA: wire_of(b"x"),
+    UNKNOWN: wire_of(ControlFrame(9)),
+    **{kind: wire_of(ControlFrame(kind)) for kind in ControlType},
+}
+
+ANSWERS = {
+    Role.READER: {State.OFFERED: ControlType.ACCEPT, State.STOPPED: ControlType.FINISH},
+    Role.WRITER: {State.ACCEPTED: ControlType.START},
+}
+"""What each end sends of itself, as soon as it finds itself in a state."""
+
+
+def settled(transport: Transport, state: State, role: Role) -> State:
+    """The state in which an end stands still."""
+    answer = ANSWERS[role].get(state)
+    return TRANSITIONS[transport, state, role, answer] if answer else state
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=str)
+@pytest.mark.parametrize("state", State, ids=lambda state: state.name)
+@pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
+@pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
+def test_table_of_what_is_received(role: Role, transport: Transport, state: State, frame: ControlType | str) -> None:
+    """What the table has for the other end is taken, and nothing else."""
+    protocol: ReaderProtocol | WriterProtocol
+    if role is Role.READER:
+        protocol = ReaderProtocol(transport=transport)
+        sender = Role.WRITER
+    else:
+        protocol = WriterProtocol(transport=transport)
+        sender = Role.READER
+    protocol.state = state
+
+    def receive() -> list[bytes]:
+        protocol.receive_data(FRAMES[frame])
+        return list(taken(protocol)) if isinstance(protocol, ReaderProtocol) else []
+
+    after = TRANSITIONS.get((transport, state, sender, frame))
+    if frame is UNKNOWN and (transport, state, sender, DATA) in TRANSITIONS:
+        # Ignored where data frames may come.
+        after = state
+    if state is State.FINISHED:
+        # No part of the stream any more, and not looked at.
+        assert receive() == []
+        assert (protocol.state, protocol.unread) == (State.FINISHED, len(FRAMES[frame]))
+    elif after is None:
+        with pytest.raises(UnexpectedFrameError) as caught:
+            receive()
+        assert (protocol.state, caught.value.state) == (state, state.name)
+        assert protocol.data_to_send() == b""
+    else:
+        assert receive() == ([b"x"] if frame is DATA else [])
+        assert protocol.state is settled(transport, after, role)
+        answer = ANSWERS[role].get(after)
+        assert protocol.data_to_send() == (FRAMES[answer] if answer and after is not state else b"")
+
+
+@pytest.mark.parametrize("frame", [DATA, *ControlType], ids=str)
+@pytest.mark.parametrize("state", State, ids=lambda state: state.name)
+@pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
+@pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
+def test_table_of_what_is_sent(role: Role, transport: Transport, state: State, frame: ControlType | str) -> None:
+    """What the table has for this end is sent, and nothing else; a reader has no way to send data."""
+    protocol: ReaderProtocol | WriterProtocol
+    if role is Role.READER:
+        protocol = ReaderProtocol(transport=transport)
+    else:
+        protocol = WriterProtocol(transport=transport)
+    protocol.state = state
+
+    def send() -> None:
+        if isinstance(frame, ControlType):
+            protocol._send(frame)
+        elif isinstance(protocol, WriterProtocol):
+            protocol.send([b"x"])
+        else:
+            raise LocalProtocolError("there is no such method")
+
+    after = TRANSITIONS.get((transport, state, role, frame))
+    if after is None:
+        with pytest.raises(LocalProtocolError):
+            send()
+        assert (protocol.state, protocol.data_to_send()) == (state, b"")
+    else:
+        send()
+        assert (protocol.state, protocol.data_to_send()) == (after, FRAMES[frame])
+
+
+@pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
+@pytest.mark.parametrize("state", State, ids=lambda state: state.name)
+def test_table_of_the_calls_of_a_writer(transport: Transport, state: State) -> None:
+    """Its methods follow the table too."""
+    first = ControlType.READY if transport is Transport.BIDIRECTIONAL else ControlType.START
+    for frame in (first, DATA, ControlType.STOP):
+        writer = WriterProtocol(transport=transport)
+        writer.state = state
+        calls: dict[ControlType | str, Callable[[], None]] = {
+            first: writer.start,
+            DATA: partial(writer.send, [b"x"]),
+            ControlType.STOP: writer.stop,
+        }
+        after = TRANSITIONS.get((transport, state, Role.WRITER, frame))
+        if after is None:
+            with pytest.raises(LocalProtocolError):
+                calls[frame]()
+            assert (writer.state, writer.data_to_send()) == (state, b"")
+        else:
+            calls[frame]()
+            assert (writer.state, writer.data_to_send()) == (after, FRAMES[frame])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    frames=st.lists(st.sampled_from(list(FRAMES)), max_size=8),
+    opening=st.sampled_from([[], [ControlType.START], [ControlType.READY, ControlType.START]]),
+    data=st.data(),
+)
+def test_any_order_of_frames(frames: list[ControlType | str], opening: list[ControlType], data: st.DataObject) -> None:
+    """A reader gets as far as the table, walked by hand, and its error says what the table has there."""
+    frames = [*opening, *frames]
+    # With no frame or another one, it makes no difference.
+    transport = Transport.BIDIRECTIONAL if frames[:1] == [ControlType.READY] else Transport.UNIDIRECTIONAL
+    state = State.IDLE
+    good = 0
+    fault = False
+    for frame in frames:
+        if state is State.FINISHED:
+            break
+        after = TRANSITIONS.get((transport, state, Role.WRITER, frame))
+        if frame is UNKNOWN and state is State.STREAMING:
+            after = state
+        if after is None:
+            fault = True
+            break
+        state = settled(transport, after, Role.READER)
+        good += 1
+    reader = ReaderProtocol()
+    got: list[bytes] = []
+    error = None
+    for chunk in data.draw(chunkings(b"".join(FRAMES[frame] for frame in frames))):
+        reader.receive_data(chunk)
+        try:
+            got.extend(taken(reader))
+        except RemoteProtocolError as caught:
+            error = caught
+            break
+    assert reader.state is state
+    assert got == [b"x" for frame in frames[:good] if frame is DATA]
+    if fault:
+        assert type(error) is UnexpectedFrameError
+        assert error.offset == sum(len(FRAMES[frame]) for frame in frames[:good])
+        assert error.state == state.name
+    else:
+        assert error is None
+
+
+# A reader beside a writer.
+
+READER_STATES = {
+    Transport.BIDIRECTIONAL: {
+        State.IDLE: {State.IDLE},
+        State.OFFERED: {State.IDLE, State.ACCEPTED},
+        State.STREAMING: {State.ACCEPTED, State.STREAMING},
+        State.STOPPED: {State.ACCEPTED, State.STREAMING, State.FINISHED},
+        State.FINISHED: {State.FINISHED},
+    },
+    Transport.UNIDIRECTIONAL: {
+        State.IDLE: {State.IDLE},
+        State.STREAMING: {State.IDLE, State.STREAMING},
+        State.FINISHED: {State.IDLE, State.STREAMING, State.FINISHED},
+    },
+}
+"""Where a reader may be, by the state of its writer."""
+
+
+class ReaderBesideWriter(RuleBasedStateMachine):
+    """Two ends, and two pipes between them that give any number of bytes at a time."""
+
+    @initialize(transport=st.sampled_from(Transport), offered=st.permutations([b"a", b"b", b"c"]), data=st.data())
+    def connect(self, transport: Transport, offered: list[bytes], data: st.DataObject) -> None:
+        offered = offered[: data.draw(st.integers(0, 3))]
+        # The reader wants the first of them and others, or takes any; nothing in common is for other tests.
+        wanted = [*offered[:1], *data.draw(st.permutations([b"c", b"d"]))] if data.draw(st.booleans()) else []
+        self.writer = WriterProtocol(offered, transport=transport, max_data_bytes=LIMIT)
+        self.reader = ReaderProtocol(wanted, max_data_bytes=LIMIT)
+        self.offered = offered
+        self.transport = transport
+        self.to_reader = bytearray()
+        self.written = 0
+        self.to_writer = bytearray()
+        self.sent: list[bytes] = []
+        self.got: list[bytes] = []
+
+    def _write(self) -> None:
+        written = self.writer.data_to_send()
+        self.to_reader += written
+        self.written += len(written)
+
+    @rule()
+    @precondition(lambda self: self.writer.state is State.IDLE)
+    def start(self) -> None:
+        self.writer.start()
+        self._write()
+
+    @rule(batch=st.lists(payloads, max_size=4))
+    @precondition(lambda self: self.writer.state is State.STREAMING)
+    def send(self, batch: list[bytes]) -> None:
+        self.writer.send(batch)
+        self.sent += batch
+        self._write()
+
+    @rule(batch=st.lists(payloads, min_size=1, max_size=2), bad=st.sampled_from([b"", bytes(LIMIT + 1)]))
+    @precondition(lambda self: self.writer.state is State.STREAMING)
+    def send_what_no_frame_holds(self, batch: list[bytes], bad: bytes) -> None:
+        with pytest.raises(LocalProtocolError):
+            self.writer.send([*batch, bad])
+        assert self.writer.data_to_send() == b""
+
+    @rule()
+    @precondition(lambda self: self.writer.state is State.STREAMING and len(self.sent) > 3)
+    def stop(self) -> None:
+        self.writer.stop()
+        self._write()
+
+    @rule()
+    @precondition(lambda self: self.writer.state is not State.STREAMING)
+    def call_out_of_order(self) -> None:
+        with pytest.raises(LocalProtocolError):
+            self.writer.send([b"x"])
+        with pytest.raises(LocalProtocolError):
+            self.writer.stop()
+        assert self.writer.data_to_send() == b""
+
+    @rule(count=st.integers(1, 60) | st.just(1 << 20))
+    @precondition(lambda self: self.to_reader)
+    def move_to_reader(self, count: int) -> None:
+        self.reader.receive_data(bytes(self.to_reader[:count]))
+        del self.to_reader[:count]
+
+    @rule()
+    def take_one_run(self) -> None:
+        self.got += self.reader.payloads()
+        self.to_writer += self.reader.data_to_send()
+
+    @rule()
+    def take_all(self) -> None:
+        self.got += taken(self.reader)
+        self.to_writer += self.reader.data_to_send()
+
+    @rule(count=st.integers(1, 60) | st.just(1 << 20))
+    @precondition(lambda self: self.to_writer)
+    def move_to_writer(self, count: int) -> None:
+        self.writer.receive_data(bytes(self.to_writer[:count]))
+        del self.to_writer[:count]
+        self._write()
+
+    @invariant()
+    def payloads_come_in_order(self) -> None:
+        assert self.got == self.sent[: len(self.got)]
+
+    @invariant()
+    def states_fit(self) -> None:
+        assert self.reader.state in READER_STATES[self.transport][self.writer.state]
+
+    @invariant()
+    def counts_add_up(self) -> None:
+        assert self.reader.offset + self.reader.unread + len(self.to_reader) == self.written
+
+    def teardown(self) -> None:
+        """In the end all comes out, whatever was on its way."""
+        if not hasattr(self, "writer"):
+            return
+        if self.writer.state is State.IDLE:
+            self.start()
+        self._flush()
+        assert self.writer.content_type == (self.offered[0] if self.offered else None)
+        if self.writer.state is State.STREAMING:
+            assert self.reader.state is State.STREAMING
+            self.writer.stop()
+            self._write()
+            self._flush()
+        assert (self.writer.state, self.reader.state) == (State.FINISHED, State.FINISHED)
+        assert self.got == self.sent
+        assert self.reader.content_type == self.writer.content_type
+        assert (self.reader.unread, self.writer.unread) == (0, 0)
+
+    def _flush(self) -> None:
+        # ACCEPT and START are one round, FINISH is one; what takes more has stuck.
+        for _ in range(3):
+            self.move_to_reader(1 << 20)
+            self.take_all()
+            self.move_to_writer(1 << 20)
+        assert not self.to_reader
+        assert not self.to_writer
+
+
+TestReaderBesideWriter = ReaderBesideWriter.TestCase
+TestReaderBesideWriter.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
