@@ -1,0 +1,186 @@
+"""The typed classes: betterproto2's surface, with presence, unknown fields and unknown enum numbers kept."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import io
+import json
+import pickle
+from typing import Any
+
+import betterproto2
+import pytest
+
+from dnstap import (
+    DecodeError,
+    Dnstap,
+    DnstapType,
+    EncodeError,
+    Message,
+    MessageType,
+    Policy,
+    PolicyMatch,
+    SocketFamily,
+    SocketProtocol,
+)
+
+UNKNOWN = bytes.fromhex("a00601")
+
+
+def sample() -> Dnstap:
+    """Absent fields, zeros, empty octets, an unknown enum number, and unknown fields at each level."""
+    message = Message(
+        type=MessageType.CLIENT_QUERY,
+        socket_family=SocketFamily.INET,
+        socket_protocol=SocketProtocol(77),
+        query_address=b"\x7f\0\0\1",
+        query_port=0,
+        query_time_sec=1_700_000_000,
+        query_time_nsec=0,
+        query_message=b"",
+        policy=Policy(type="RPZ", match=PolicyMatch.QNAME),
+    )
+    dnstap = Dnstap(identity=b"\xff\0", extra=b"", message=message, type=DnstapType.MESSAGE)
+    data = bytes(dnstap)
+    assert data.endswith(b"x\1")
+    assert message.policy is not None
+    for part in (dnstap, message, message.policy):
+        part._unknown_fields = UNKNOWN
+    return dnstap
+
+
+def everywhere(dnstap: Dnstap) -> list[bytes]:
+    """The unknown fields at each level."""
+    assert dnstap.message is not None
+    assert dnstap.message.policy is not None
+    return [part._unknown_fields for part in (dnstap, dnstap.message, dnstap.message.policy)]
+
+
+def test_presence() -> None:
+    dnstap = Dnstap.parse(bytes(sample()))
+    assert dnstap.message is not None
+    assert (dnstap.version, dnstap.extra, dnstap.message.query_port) == (None, b"", 0)
+    assert dnstap.message.query_message == b""
+    assert dnstap.message.response_message is None
+    assert dnstap.is_set("extra")
+    assert not dnstap.is_set("version")
+
+
+def test_to_dict_and_back() -> None:
+    as_dict = sample().to_dict()
+    assert as_dict["message"] == {
+        "type": "CLIENT_QUERY",
+        "socketFamily": "INET",
+        "socketProtocol": 77,
+        "queryAddress": "fwAAAQ==",
+        "queryPort": 0,
+        "queryTimeSec": "1700000000",
+        "queryTimeNsec": 0,
+        "queryMessage": "",
+        "policy": {"type": "RPZ", "match": "QNAME"},
+    }
+    assert (as_dict["identity"], as_dict["extra"], as_dict["type"]) == ("/wA=", "", "MESSAGE")
+    again = Dnstap.from_dict(as_dict)
+    assert again.to_dict() == as_dict
+    assert again.message is not None
+    assert again.message.socket_protocol == SocketProtocol(77)
+
+
+def test_to_dict_with_the_names_of_the_schema() -> None:
+    as_dict = sample().to_dict(casing=betterproto2.Casing.SNAKE, output_format=betterproto2.OutputFormat.PYTHON)
+    assert as_dict["message"]["query_address"] == b"\x7f\0\0\1"
+    assert "response_port" not in as_dict["message"]
+
+
+def test_json_and_back() -> None:
+    text = sample().to_json()
+    assert json.loads(text) == sample().to_dict()
+    assert Dnstap.from_json(text).to_json() == text
+
+
+def test_equality() -> None:
+    assert sample() == sample()
+    other = sample()
+    other._unknown_fields = b""
+    assert other != sample()
+    assert sample() != sample().message
+    assert Dnstap(identity=b"") != Dnstap()
+    assert Message(query_port=0) != Message()
+    with pytest.raises(TypeError):
+        hash(sample())
+
+
+def test_repr() -> None:
+    assert (
+        repr(Dnstap(identity=b"", message=Message(type=MessageType(99), query_port=0)))
+        == "Dnstap(identity=b'', message=Message(type=<MessageType.~UNKNOWN: 99>, query_port=0))"
+    )
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda message: pickle.loads(pickle.dumps(message))])
+def test_copies(again: Any) -> None:
+    original = sample()
+    copied: Any = again(original)
+    assert copied == original
+    assert copied is not original
+    assert type(copied) is Dnstap
+    assert everywhere(copied) == [UNKNOWN] * 3
+    assert original.message is not None
+    assert (copied.message is original.message) == (again is copy.copy)
+
+
+def test_what_cannot_be_encoded_can_be_copied() -> None:
+    partial = Dnstap(message=Message(query_port=-1))
+    with pytest.raises(EncodeError):
+        bytes(partial)
+    assert pickle.loads(pickle.dumps(partial)) == copy.deepcopy(partial) == partial
+
+
+def test_replace() -> None:
+    replaced = dataclasses.replace(sample(), identity=b"other")
+    assert (replaced.identity, replaced.message) == (b"other", sample().message)
+
+
+def test_the_octets_by_every_name() -> None:
+    dnstap, data = sample(), bytes(sample())
+    stream = io.BytesIO()
+    dnstap.dump(stream, delimit=True)
+    assert dnstap.encode() == dnstap.SerializeToString() == data
+    assert stream.getvalue() == bytes([len(data)]) + data
+    assert Dnstap.FromString(data) == dnstap
+
+
+def test_unknown_fields_are_written_back() -> None:
+    assert everywhere(Dnstap.parse(bytes(sample()))) == [UNKNOWN] * 3
+    assert bytes(Dnstap.parse(bytes(sample()))) == bytes(sample())
+
+
+def test_load() -> None:
+    data = bytes(sample())
+    assert Dnstap().load(io.BytesIO(data)) == sample()
+    assert Dnstap().load(io.BytesIO(data + b"more"), len(data)) == sample()
+    assert Dnstap().load(io.BytesIO(bytes([len(data)]) + data), betterproto2.SIZE_DELIMITED) == sample()
+
+
+def test_load_merges() -> None:
+    message = Message(type=MessageType.CLIENT_QUERY, query_port=1)
+    assert message.load(io.BytesIO(bytes.fromhex("3002") + UNKNOWN)) is message
+    assert message.query_port == 2
+    assert message.type is MessageType.CLIENT_QUERY
+    assert message._unknown_fields == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "text"),
+    [
+        (b"x\1", 3, "Dnstap: 3 octets expected, 2 came, at byte 2"),
+        (b"", betterproto2.SIZE_DELIMITED, "Dnstap: no size before the message: Stream ended unexpectedly"),
+        (b"\xff" * 11, betterproto2.SIZE_DELIMITED, "Dnstap: no size before the message: Too many bytes"),
+        (b"\1x", betterproto2.SIZE_DELIMITED, "Dnstap: the last field is cut off, at byte 1"),
+    ],
+)
+def test_load_of_bad_input(data: bytes, size: int, text: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        Dnstap().load(io.BytesIO(data), size)
+    assert str(caught.value).startswith(text)

@@ -1,0 +1,72 @@
+"""Google's protobuf as an independent judge: its classes for our schema, and how its messages compare with ours."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import betterproto2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+from grpc_tools import protoc
+
+__all__ = ["differing_field", "google", "google_parse"]
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@cache
+def google(name: str) -> type[Message]:
+    """Google's class for a message of docs/dnstap.proto: "Dnstap", "Message" or "Policy"."""
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"dnstap.{name}"))
+
+
+@cache
+def _pool() -> descriptor_pool.DescriptorPool:
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder) / "dnstap.desc"
+        status = protoc.main(["protoc", f"-I{DOCS}", f"--descriptor_set_out={compiled}", "dnstap.proto"])
+        assert status == 0
+        files = descriptor_pb2.FileDescriptorSet.FromString(compiled.read_bytes())
+    pool = descriptor_pool.DescriptorPool()
+    for file in files.file:
+        pool.Add(file)
+    return pool
+
+
+def google_parse(name: str, data: bytes) -> Message | None:
+    """Google's message, whether or not required fields are there; None where it refuses the octets."""
+    try:
+        return google(name).FromString(data)
+    except DecodeError:
+        return None
+
+
+def differing_field(ours: betterproto2.Message, theirs: Any) -> str | None:
+    """The first field in which the two differ, None if there is none.
+
+    A number that its enum does not name is a value of ours and an unknown field of Google's, which keeps the value that
+    came before: that is no difference.
+    """
+    for field in theirs.DESCRIPTOR.fields:
+        mine = getattr(ours, field.name)
+        if isinstance(mine, betterproto2.Enum) and not mine.name:
+            continue
+        if not theirs.HasField(field.name):
+            if mine is not None:
+                return str(field.name)
+        elif field.message_type is not None:
+            inner = mine is None or differing_field(mine, getattr(theirs, field.name))
+            if inner:
+                return f"{field.name}.{inner}"
+        else:
+            value = getattr(theirs, field.name)
+            # Google gives text that is no UTF-8 as bytes.
+            value = (
+                value.decode("utf-8", "surrogateescape") if isinstance(mine, str) and type(value) is bytes else value
+            )
+            if mine != value:
+                return str(field.name)
+    return None
