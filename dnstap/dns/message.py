@@ -1,0 +1,119 @@
+"""A whole DNS message out of wire format.
+
+The counts of the header are not trusted: records that are missing at the end of the message are no error and simply not
+there, and octets behind the last record are not looked at. A missing question is an error, but a question without its
+class, or without type and class, is not. Any octets give a message or a DnsMessageError.
+
+The time is linear in the length of the message, apart from names, which share one memo of what their pointers lead to.
+
+Source: miekg/dns 1.1.50, Msg.Unpack (msg.go) and unpackHeader (msg_helpers.go).
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from dnstap.dns.names import NameMemo, unpack_name
+from dnstap.dns.records import unpack_rdata
+from dnstap.errors import DnsMessageError
+
+__all__ = ["DnsMessage", "Question", "Record", "unpack"]
+
+_HEADER = struct.Struct(">6H")
+_RECORD_HEADER = struct.Struct(">HHIH")
+
+
+class Question(NamedTuple):
+    """One question; the name as text with its final dot."""
+
+    name: str
+    rrtype: int
+    rrclass: int
+
+
+class Record(NamedTuple):
+    """One record. An OPT record is one like any other: its class is the UDP size, its TTL holds flags.
+
+    rdata has one value for each field of the type's row in dnstap.dns.records.RECORDS.
+    """
+
+    owner: str
+    rrtype: int
+    rrclass: int
+    ttl: int
+    rdata: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DnsMessage:
+    """A DNS message. The counts of its header are not kept: the length of each section is what was there.
+
+    Attributes:
+        id: the message identifier.
+        flags: the second word of the header, with opcode and rcode.
+    """
+
+    id: int
+    flags: int
+    questions: tuple[Question, ...]
+    answers: tuple[Record, ...]
+    authorities: tuple[Record, ...]
+    additionals: tuple[Record, ...]
+
+
+def unpack(wire: bytes) -> DnsMessage:
+    """The message that these octets are.
+
+    Raises: DnsMessageError.
+    """
+    if len(wire) < _HEADER.size:
+        raise DnsMessageError("dns: overflow unpacking uint16")
+    message_id, flags, question_count, *record_counts = _HEADER.unpack_from(wire)
+    if len(wire) == _HEADER.size:
+        # Servers send a bare header with an error code; its counts mean nothing, not even that of the questions.
+        return DnsMessage(message_id, flags, (), (), (), ())
+    memo: NameMemo = {}
+    questions, offset = _unpack_questions(wire, _HEADER.size, question_count, memo)
+    sections = []
+    for count in record_counts:
+        records, offset = _unpack_records(wire, offset, count, memo)
+        sections.append(records)
+    return DnsMessage(message_id, flags, questions, *sections)
+
+
+def _unpack_questions(wire: bytes, offset: int, count: int, memo: NameMemo) -> tuple[tuple[Question, ...], int]:
+    questions = []
+    for _ in range(count):
+        name, start = unpack_name(wire, offset, len(wire), memo)
+        offset = start + 4
+        left = wire[start:offset]
+        if len(left) == 1:
+            raise DnsMessageError("dns: overflow unpacking uint16")
+        if len(left) < 4:
+            # The message ends within the question: half a class is none, and the next question is missing.
+            left = left[:2].ljust(4, b"\0")
+            offset = len(wire)
+        questions.append(Question(name, left[0] << 8 | left[1], left[2] << 8 | left[3]))
+    return tuple(questions), offset
+
+
+def _unpack_records(wire: bytes, offset: int, count: int, memo: NameMemo) -> tuple[tuple[Record, ...], int]:
+    records = []
+    for _ in range(count):
+        if offset == len(wire):
+            break
+        owner, offset = unpack_name(wire, offset, len(wire), memo)
+        start = offset + _RECORD_HEADER.size
+        if start > len(wire):
+            raise _record_header_error(len(wire) - offset)
+        rrtype, rrclass, ttl, length = _RECORD_HEADER.unpack_from(wire, offset)
+        offset = start + length
+        if offset > len(wire):
+            raise DnsMessageError("dns: overflowing header size")
+        records.append(Record(owner, rrtype, rrclass, ttl, unpack_rdata(rrtype, wire, start, offset, memo)))
+    return tuple(records), offset
+
+
+def _record_header_error(octets: int) -> DnsMessageError:
+    """Go's error for a record that ends this many octets behind its owner: the type of the first field cut off."""
+    return DnsMessageError("dns: overflow unpacking uint32" if 4 <= octets < 8 else "dns: overflow unpacking uint16")

@@ -1,0 +1,134 @@
+"""dnstap.dns: any octets are a message or a DnsMessageError, and names survive a round trip."""
+
+import struct
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnstap.dns import DnsMessage, NameMemo, unpack, unpack_name, unpack_rdata
+from dnstap.dns.records import RECORDS
+from dnstap.errors import DnsMessageError
+from dnstap.messages import Dnstap
+
+CAPTURE = Path(__file__).parents[1] / "data" / "named-recursor.fstrm"
+
+
+def captured_messages() -> list[bytes]:
+    """The DNS messages of a small capture that is not cut."""
+    data = CAPTURE.read_bytes()
+    messages = []
+    offset = 0
+    while offset < len(data):
+        length, control_length = struct.unpack_from(">II", data.ljust(offset + 8, b"\0"), offset)
+        offset += 4
+        if length == 0:
+            offset += 4 + control_length
+            continue
+        message = Dnstap.parse(data[offset : offset + length]).message
+        offset += length
+        if message is not None:
+            messages += [wire for wire in (message.query_message, message.response_message) if wire]
+    return messages
+
+
+MESSAGES = captured_messages()
+
+labels = st.lists(st.binary(min_size=1, max_size=63), max_size=6).filter(
+    lambda name: sum(len(label) + 1 for label in name) < 255
+)
+
+
+@st.composite
+def mutated_messages(draw: st.DrawFn) -> bytes:
+    wire = bytearray(draw(st.sampled_from(MESSAGES)))
+    for _ in range(draw(st.integers(1, 4))):
+        wire[draw(st.integers(0, len(wire) - 1))] = draw(
+            st.sampled_from((0, 1, 12, 63, 64, 192, 255)) | st.integers(0, 255)
+        )
+    return bytes(wire[: draw(st.none() | st.integers(0, len(wire)))])
+
+
+def check(wire: bytes) -> None:
+    try:
+        message = unpack(wire)
+    except DnsMessageError:
+        return
+    assert isinstance(message, DnsMessage)
+
+
+def encode(name: list[bytes]) -> bytes:
+    return b"".join(bytes([len(label)]) + label for label in name) + b"\0"
+
+
+def unescape(text: str) -> list[bytes]:
+    """The labels of a name's text, by the rules of RFC 1035, section 5.1."""
+    name: list[bytes] = []
+    label = bytearray()
+    characters = iter(text)
+    for character in characters:
+        if character == ".":
+            name.append(bytes(label))
+            label.clear()
+        elif character == "\\":
+            first = next(characters)
+            label.append(int(first + next(characters) + next(characters)) if first.isdigit() else ord(first))
+        else:
+            label.append(ord(character))
+    return name
+
+
+@given(st.binary(max_size=300))
+def test_any_octets(wire: bytes) -> None:
+    check(wire)
+
+
+@given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.binary(max_size=300))
+def test_any_octets_behind_a_header(counts: list[int], body: bytes) -> None:
+    check(struct.pack(">6H", 0, 0, *counts) + body)
+
+
+@given(mutated_messages())
+def test_mutated_messages(wire: bytes) -> None:
+    check(wire)
+
+
+@given(st.sampled_from([*RECORDS, 999]), st.binary(max_size=80), st.binary(max_size=4))
+def test_any_rdata(rrtype: int, rdata: bytes, behind: bytes) -> None:
+    """One value for each field of the type; the octets behind the rdata make no difference."""
+    outcomes = []
+    for wire in (rdata, rdata + behind):
+        try:
+            values = unpack_rdata(rrtype, wire, 0, len(rdata))
+        except DnsMessageError as error:
+            outcomes.append(str(error))
+        else:
+            assert len(values) == len(RECORDS[rrtype].fields if rrtype in RECORDS else [rrtype])
+            outcomes.append(repr(values))
+    assert outcomes[0] == outcomes[1]
+
+
+@given(labels, st.binary(max_size=8))
+def test_names_round_trip(name: list[bytes], behind: bytes) -> None:
+    wire = encode(name)
+    text, offset = unpack_name(wire + behind, 0, len(wire + behind))
+    assert offset == len(wire)
+    assert text.isascii()
+    assert text.isprintable()
+    assert unescape(text) == (name or [b""])
+
+
+@given(st.lists(st.sampled_from((0, 1, 1, 2, 3, 0xC0, 0xC0, 0xC1, 0x40)), max_size=60), st.data())
+def test_memo_changes_nothing(octets: list[int], data: st.DataObject) -> None:
+    """Names at any offsets with any ends, one after the other with one memo, and each by itself."""
+    wire = bytes(octets)
+    memo: NameMemo = {}
+    reads = st.lists(st.tuples(st.integers(0, len(wire)), st.integers(0, len(wire))), max_size=20)
+    for offset, end in data.draw(reads):
+        outcomes = []
+        for known in (memo, None):
+            try:
+                outcomes.append(repr(unpack_name(wire, offset, end, known)))
+            except DnsMessageError as error:
+                outcomes.append(str(error))
+        assert outcomes[0] == outcomes[1]
