@@ -1,0 +1,16 @@
+"""Text formats: each is one pure function of a Dnstap, and one row of FORMATS, by the name the command has for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnstap.render import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnstap.messages import Dnstap
+
+__all__ = ["FORMATS"]
+
+FORMATS: dict[str, Callable[[Dnstap], str]] = {"quiet": quiet.render}

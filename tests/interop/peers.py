@@ -1,0 +1,26 @@
+"""The other implementations that the interop tests run."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+__all__ = ["require"]
+
+OURS = Path(sys.executable).parent
+
+
+def require(program: str) -> str:
+    """The path of a program; without it the test is skipped, or fails if REQUIRE_PEERS=1 is in the environment.
+
+    Not that of this Python's environment: the Go tool is called dnstap too, and would be compared with itself.
+    """
+    folders = [folder for folder in os.get_exec_path() if Path(folder) != OURS] + ["/usr/sbin", "/sbin"]
+    path = shutil.which(program, path=os.pathsep.join(folders))
+    if path is not None:
+        return path
+    if os.environ.get("REQUIRE_PEERS") == "1":
+        pytest.fail(f"{program} is not installed, and REQUIRE_PEERS=1")
+    pytest.skip(f"{program} is not installed")
