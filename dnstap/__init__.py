@@ -1,0 +1,62 @@
+"""dnstap in pure Python: what DNS servers log of every query and response, read, written, recorded and printed.
+
+The names are loaded when they are first used, so that the command can say what it is without loading what it stands on.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dnstap.collector import Collector
+    from dnstap.content_type import CONTENT_TYPE
+    from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, MissingFieldError
+    from dnstap.messages import (
+        Dnstap,
+        DnstapType,
+        HttpProtocol,
+        Message,
+        MessageType,
+        Policy,
+        PolicyAction,
+        PolicyMatch,
+        SocketFamily,
+        SocketProtocol,
+    )
+    from dnstap.render import FORMATS
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CONTENT_TYPE",
+    "FORMATS",
+    "Collector",
+    "DecodeError",
+    "DnsMessageError",
+    "Dnstap",
+    "DnstapError",
+    "DnstapType",
+    "EncodeError",
+    "HttpProtocol",
+    "Message",
+    "MessageType",
+    "MissingFieldError",
+    "Policy",
+    "PolicyAction",
+    "PolicyMatch",
+    "SocketFamily",
+    "SocketProtocol",
+]
+
+_MODULES = ("errors", "content_type", "messages", "render", "collector")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    modules = (import_module(f"dnstap.{module}") for module in _MODULES)
+    value = globals()[name] = getattr(next(module for module in modules if name in module.__all__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

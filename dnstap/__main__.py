@@ -1,0 +1,5 @@
+"""`python -m dnstap` is the dnstap command."""
+
+from dnstap.cli import run
+
+run()

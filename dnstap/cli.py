@@ -1,0 +1,168 @@
+"""The dnstap command: picks inputs, an output and a format, and runs the collector between them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from dnstap import __version__
+from dnstap.content_type import CONTENT_TYPE
+from framestream import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from dnstap.collector import Collector
+
+__all__ = ["main", "run"]
+
+_MNEMONICS = """\
+Text, one line a message: time, who and which way, address, transport, size, question. Who and which way:
+  AQ: AUTH_QUERY       AR: AUTH_RESPONSE       RQ: RESOLVER_QUERY   RR: RESOLVER_RESPONSE
+  CQ: CLIENT_QUERY     CR: CLIENT_RESPONSE     FQ: FORWARDER_QUERY  FR: FORWARDER_RESPONSE
+  TQ: TOOL_QUERY       TR: TOOL_RESPONSE       UQ: UPDATE_QUERY     UR: UPDATE_RESPONSE
+
+INT and TERM end a recording: what has been received by then is written, and STOP.
+Exit status: 0; 1 if an input or the output failed; 2 for a wrong command line.
+"""
+
+
+class _CommandError(Exception):
+    """Ends the command with one line."""
+
+
+def run() -> NoReturn:
+    """The console script."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before the handlers were in place
+        sys.exit(128 + signal.SIGINT)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args: argv: the arguments behind the command's name; None: those of the process.
+    Returns: the exit status.
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not args.read and not args.listen:
+        parser.error("no input: give -r FILE or -u SOCKET")
+    try:
+        return _collect(args)
+    except _CommandError as error:
+        _say(str(error))
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does.
+        return 128 + signal.SIGPIPE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dnstap",
+        description="Read and record dnstap, the binary log of DNS servers.",
+        epilog=_MNEMONICS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-r", dest="read", metavar="FILE", action="append", default=[], help="read a file, or standard input as -"
+    )
+    parser.add_argument(
+        "-u", dest="listen", metavar="SOCKET", action="append", default=[], help="listen on a unix socket for servers"
+    )
+    parser.add_argument(
+        "-w", dest="write", metavar="FILE", help="write to a file: frames, or text with -q; standard output as -"
+    )
+    parser.add_argument(
+        "-q", dest="quiet", action="store_true", help="text, also into a file; the default for standard output"
+    )
+    parser.add_argument("--version", action="version", version=f"dnstap {__version__}")
+    return parser
+
+
+def _collect(args: argparse.Namespace) -> int:
+    # What decodes, and the library that its classes stand on, is loaded when it is certain to be used.
+    from dnstap.collector import Collector
+
+    with contextlib.closing(Collector(_say)) as collector, _stopped_by_signals(collector):
+        # Before the output: a wrong name of the input must not cost an old recording.
+        _open_inputs(args, collector)
+        if args.write in (None, "-") or args.quiet:
+            _write_text(args, collector)
+        else:
+            _record(args, collector)
+    return 1 if collector.failed_files else 0
+
+
+def _open_inputs(args: argparse.Namespace, collector: Collector) -> None:
+    for path in args.read:
+        try:
+            collector.read(path)
+        except OSError as error:
+            raise _CommandError(f"{path}: expected a Frame Streams file, but: {error.strerror}") from None
+        with contextlib.suppress(OSError):
+            if args.write and os.path.samefile(path, args.write):
+                raise _CommandError(f"{path}: is both the input and the output")
+    for path in args.listen:
+        try:
+            collector.listen(path)
+        except OSError as error:
+            raise _CommandError(f"{path}: cannot listen: {error.strerror or error}") from None
+        _say(f"opened input socket {path}")
+
+
+def _write_text(args: argparse.Namespace, collector: Collector) -> None:
+    from dnstap.outputs import TextOutput
+    from dnstap.render import FORMATS
+
+    with _output_errors(args), open(args.write if args.write not in (None, "-") else 1, "wb", 0) as file:
+        output = TextOutput(file, FORMATS["quiet"])
+        collector.run(output.write_many)
+    if output.first_bad:
+        number, error = output.first_bad
+        _say(f"{output.bad} of {output.payloads} payloads left out; the first was payload {number}: {error}")
+
+
+def _record(args: argparse.Namespace, collector: Collector) -> None:
+    with _output_errors(args), write_file(args.write, [CONTENT_TYPE]) as output:
+        collector.run(output.write_many)
+
+
+@contextlib.contextmanager
+def _output_errors(args: argparse.Namespace) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _CommandError(f"{args.write or 'standard output'}: cannot write: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(collector: Collector) -> Iterator[None]:
+    """INT and TERM stop the collector; if they come again, they do what they do to any process."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_DFL)
+        collector.stop()
+
+    before = [signal.signal(number, stop) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"dnstap: {line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,267 @@
+"""The command, called in this process; tests/interop runs it as a process beside the real peers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import dnstap
+from dnstap.cli import main, run
+from dnstap.content_type import CONTENT_TYPE
+from framestream import FrameStreamError, Writer, connect, read_file, write_file
+from tests.wait import wait_for
+
+DATA = Path(__file__).parents[1] / "data"
+SAMPLE = DATA / "nsd-auth.fstrm"
+GOOD = bytes.fromhex("7801")
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+
+
+def error(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The one line of stderr of a command that fails."""
+    assert main([*map(str, arguments)]) == 1
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1, err
+    assert err.startswith("dnstap: ")
+    return err.removeprefix("dnstap: ").rstrip("\n")
+
+
+def test_read(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", str(SAMPLE)]) == 0
+    out, err = capfd.readouterr()
+    assert out == SAMPLE.with_suffix(".q.txt").read_text()
+    assert err == ""
+
+
+def test_read_several(capfd: pytest.CaptureFixture[str]) -> None:
+    other = DATA / "knotd-axfr.fstrm"
+    assert main(["-q", "-r", str(SAMPLE), "-r", str(other), "-w", "-"]) == 0
+    expected = SAMPLE.with_suffix(".q.txt").read_text() + other.with_suffix(".q.txt").read_text()
+    assert capfd.readouterr().out == expected
+
+
+def test_read_and_write(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.fstrm"
+    assert main(["-r", str(SAMPLE), "-w", str(copy)]) == 0
+    assert copy.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_text_into_a_file(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    assert main(["-r", str(SAMPLE), "-q", "-w", str(text)]) == 0
+    assert text.read_bytes() == SAMPLE.with_suffix(".q.txt").read_bytes()
+
+
+def test_truncated_file(capfd: pytest.CaptureFixture[str]) -> None:
+    path = DATA / "unbound-godnstap-cut.fstrm"
+    assert main(["-r", str(path)]) == 1
+    out, err = capfd.readouterr()
+    assert out == path.with_suffix(".q.txt").read_text()
+    assert err == (
+        f"dnstap: {path}: expected 97 more bytes of a frame, got the end of input in state STREAMING, at byte 153053\n"
+    )
+
+
+def test_no_stream_at_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "text"
+    path.write_text("Hello, world\n")
+    expected = f"{path}: expected START, got no control frame but b'Hello, world\\n' in state IDLE, at byte 0"
+    assert error(capfd, "-r", path) == expected
+
+
+def test_empty_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    assert error(capfd, "-r", path) == f"{path}: expected START, got the end of input in state IDLE, at byte 0"
+
+
+def test_missing_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    recording = tmp_path / "recording"
+    recording.write_text("precious")
+    path = tmp_path / "missing"
+    expected = f"{path}: expected a Frame Streams file, but: No such file or directory"
+    assert error(capfd, "-r", path, "-w", recording) == expected
+    assert recording.read_text() == "precious"
+
+
+def test_directory(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert error(capfd, "-r", tmp_path) == f"{tmp_path}: expected a Frame Streams file, but: Is a directory"
+
+
+def test_other_content_type(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "other"
+    write_file(path, [b"protobuf:other"]).close()
+    assert error(capfd, "-r", path) == (
+        f"{path}: expected content type {CONTENT_TYPE!r} in START, got b'protobuf:other' in state IDLE, at byte 0"
+    )
+
+
+def test_content_type_unnamed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "unnamed"
+    with write_file(path) as writer:
+        writer.write(GOOD)
+    assert main(["-r", str(path)]) == 0
+    assert capfd.readouterr().out == "[no Message]\n"
+
+
+def test_bad_payloads_cost_only_themselves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([GOOD, b"\x0a", GOOD, b"junk", GOOD])
+    assert main(["-r", str(path)]) == 0
+    out, err = capfd.readouterr()
+    assert out == "[no Message]\n" * 3
+    assert err == (
+        "dnstap: 2 of 5 payloads left out; the first was payload 2: Dnstap: the last field is cut off, at byte 1\n"
+    )
+
+
+def test_input_is_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = Path(shutil.copy(SAMPLE, tmp_path))
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert error(capfd, "-r", path, "-w", link) == f"{path}: is both the input and the output"
+    assert path.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_output_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "missing" / "out"
+    assert error(capfd, "-r", SAMPLE, "-w", path) == f"{path}: cannot write: No such file or directory"
+    assert error(capfd, "-r", SAMPLE, "-w", "/dev/full") == "/dev/full: cannot write: No space left on device"
+    assert error(capfd, "-r", SAMPLE, "-q", "-w", "/dev/full") == "/dev/full: cannot write: No space left on device"
+
+
+def test_socket_in_use(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(str(path))
+        live.listen()
+        assert error(capfd, "-u", path) == f"{path}: cannot listen: somebody listens there already"
+    assert path.exists()
+
+
+def test_socket_path_is_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s"
+    path.write_text("precious")
+    assert error(capfd, "-u", path) == f"{path}: cannot listen: exists and is no socket"
+    assert path.read_text() == "precious"
+
+
+def test_socket_path_too_long(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / ("s" * 200)
+    assert error(capfd, "-u", path) == f"{path}: cannot listen: AF_UNIX path too long"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_record_until_a_signal(tmp_path: Path, number: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """On the path of a socket that a dead listener has left behind."""
+    path, recording = tmp_path / "s", tmp_path / "recording"
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(path))
+    dead.close()
+
+    def server() -> None:
+        writer = wait_for(connected, "the listener")
+        assert writer is not None
+        writer.write_many([b"1", b"2"])
+        wait_for(lambda: recording.exists() and recording.read_bytes().endswith(b"2"), "the payloads")
+        signal.raise_signal(number)
+        with contextlib.suppress(OSError, FrameStreamError):  # we were not waited for
+            writer.close()
+
+    def connected() -> Writer | None:
+        with contextlib.suppress(OSError):
+            return connect(path, [CONTENT_TYPE])
+        return None
+
+    before = signal.getsignal(number)
+    thread = threading.Thread(target=server)
+    thread.start()
+    assert main(["-u", str(path), "-w", str(recording)]) == 0
+    thread.join()
+    assert signal.getsignal(number) is before
+    with read_file(recording, [CONTENT_TYPE]) as reader:
+        assert list(reader) == [b"1", b"2"]
+    assert capfd.readouterr().err == f"dnstap: opened input socket {path}\n"
+    assert not path.exists()
+
+
+def test_output_closed_early(capfd: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert main(["-r", str(SAMPLE), "-q", "-w", f"/dev/fd/{writing}"]) == 141
+    os.close(writing)
+    assert capfd.readouterr().err == ""
+
+
+def test_standard_input(capfd: pytest.CaptureFixture[str]) -> None:
+    with SAMPLE.open("rb") as file:
+        process = subprocess.run(
+            [sys.executable, "-m", "dnstap", "-r", "-"], stdin=file, capture_output=True, check=True
+        )
+    assert process.stdout == SAMPLE.with_suffix(".q.txt").read_bytes()
+
+
+@pytest.mark.parametrize("arguments", [[], ["-w", "x"], ["-x"], ["-r"]])
+def test_wrong_command_line(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: dnstap" in capfd.readouterr().err
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capfd.readouterr().out == f"dnstap {dnstap.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import framestream",
+        "import dnstap",
+        "from dnstap.cli import main; main(['--version'])",
+        "from dnstap.cli import main; main(['--help'])",
+    ],
+)
+def test_light_start(code: str) -> None:
+    """What does not decode loads neither betterproto2 nor dnspython."""
+    check = (
+        "import sys, atexit; atexit.register(lambda: print([m for m in ('betterproto2', 'dns') if m in sys.modules]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", f"{check}\n{code}"], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert process.stdout.splitlines()[-1] == "[]"
+
+
+def test_console_script(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["dnstap", "-r", str(SAMPLE)])
+    with pytest.raises(SystemExit) as caught:
+        run()
+    assert caught.value.code == 0
+
+
+def test_interrupted_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dnstap.cli.main", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        run()
+    assert caught.value.code == 130

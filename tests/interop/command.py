@@ -1,0 +1,61 @@
+"""Our command, run as its users run it: as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Command", "listening", "run"]
+
+_ENVIRONMENT = {**os.environ, "TZ": "UTC", "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """`dnstap ARGUMENTS` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "dnstap", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        timeout=DEADLINE_S,
+        env=_ENVIRONMENT,
+        check=False,
+    )
+
+
+class Command:
+    """A running `dnstap`; its output goes to files, so that it never waits for a reader."""
+
+    def __init__(self, arguments: list[str], workdir: Path) -> None:
+        self.stdout = workdir / "stdout"
+        self.stderr = workdir / "stderr"
+        with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dnstap", *arguments], stdout=out, stderr=err, env=_ENVIRONMENT
+            )
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """End it by a signal; the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE_S)
+
+
+@contextmanager
+def listening(socket_path: Path, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
+    """`dnstap -u SOCKET ARGUMENTS`, from when it listens; killed at the end of the body if it still runs."""
+    command = Command(["-u", str(socket_path), *map(str, arguments)], workdir)
+    try:
+        wait_for(lambda: b"opened input socket" in command.stderr.read_bytes(), "the socket")
+        yield command
+    finally:
+        command.process.kill()
+        command.process.wait()
