@@ -1,0 +1,56 @@
+"""The package as a new user gets it: built from what is in the repository, installed into an empty environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import dnstap
+
+ROOT = Path(__file__).parents[1]
+NOT_THE_PROJECT = shutil.ignore_patterns(
+    ".git", ".venv*", "*.egg-info", "build", "dist", "__pycache__", ".*_cache", "tests"
+)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's files, nothing built."""
+    return Path(shutil.copytree(ROOT, tmp_path_factory.mktemp("clone") / "project", ignore=NOT_THE_PROJECT))
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours, without what would lead back to this checkout."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "COV"))}
+
+
+def test_the_wheel_is_pure_python(clone: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(clone)]
+    subprocess.run(command, check=True, env=clean_environment())
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name == f"dnstap-{dnstap.__version__}-py3-none-any.whl"
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {"framestream", "dnstap", f"dnstap-{dnstap.__version__}.dist-info"}
+    for package in ("framestream", "dnstap"):
+        files = {str(path.relative_to(ROOT)) for path in ROOT.glob(f"{package}/**/*.py")}
+        assert files | {f"{package}/py.typed"} == {name for name in names if name.startswith(f"{package}/")}
+
+
+def test_the_run_command_of_the_readme(clone: Path, tmp_path: Path) -> None:
+    """In an environment that holds nothing but pip."""
+    (command,) = re.findall(r"^    (pip install \. && .*)$", (clone / "README.md").read_text(), re.MULTILINE)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, env=clean_environment())
+    environment = {**clean_environment(), "TZ": "UTC", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment["PATH"] = f"{tmp_path / 'venv' / 'bin'}:{environment['PATH']}"
+    process = subprocess.run(
+        ["sh", "-c", command], cwd=clone, env=environment, capture_output=True, text=True, check=True
+    )
+    assert process.stdout.endswith((clone / "examples" / "coredns.q.txt").read_text())
+    assert "Successfully installed" in process.stdout
