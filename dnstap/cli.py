@@ -38,10 +38,18 @@ class _CommandError(Exception):
 
 def run() -> NoReturn:
     """The console script."""
+    _fill_standard_descriptors()
     try:
         sys.exit(main())
     except KeyboardInterrupt:  # before the handlers were in place
         sys.exit(128 + signal.SIGINT)
+
+
+def _fill_standard_descriptors() -> None:
+    """Where a standard file is closed, the next file opened gets its number: an input would be written to as output."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,6 +130,8 @@ def _write_text(args: argparse.Namespace, collector: Collector) -> None:
     from dnstap.outputs import TextOutput
     from dnstap.render import FORMATS
 
+    if args.write in (None, "-") and sys.stdout is None:
+        raise _CommandError("standard output: cannot write: it is closed")
     with _output_errors(args), open(args.write if args.write not in (None, "-") else 1, "wb", 0) as file:
         output = TextOutput(file, FORMATS["quiet"])
         collector.run(output.write_many)
@@ -164,5 +174,6 @@ def _stopped_by_signals(collector: Collector) -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"dnstap: {line}\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.write(f"dnstap: {line}\n")
+        sys.stderr.flush()

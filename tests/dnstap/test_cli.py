@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import dnstap
-from dnstap.cli import main, run
+from dnstap.cli import _fill_standard_descriptors, main, run
 from dnstap.content_type import CONTENT_TYPE
 from framestream import FrameStreamError, Writer, connect, read_file, write_file
 from tests.wait import wait_for
@@ -205,6 +205,47 @@ def test_output_closed_early(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["-r", str(SAMPLE), "-q", "-w", f"/dev/fd/{writing}"]) == 141
     os.close(writing)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "expected"),
+    [
+        (">&-", "dnstap: standard output: cannot write: it is closed\n"),
+        ("2>&-", ""),
+        ("<&- >&- 2>&-", ""),
+    ],
+)
+def test_standard_files_that_are_closed(redirection: str, expected: str, tmp_path: Path) -> None:
+    """The input is not opened under a number to which the output is written."""
+    sample = Path(shutil.copy(SAMPLE, tmp_path))
+    process = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m dnstap -r {sample} {redirection}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stderr == expected
+    assert process.returncode == (0 if redirection == "2>&-" else 1)
+    assert sample.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_standard_files_closed_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    expected = "standard output: cannot write: it is closed"
+    assert error(capfd, "-r", SAMPLE) == expected
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["-r", str(SAMPLE)]) == 1
+
+
+def test_descriptors_are_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = iter([1, 2, 3])
+    closed: list[int] = []
+    monkeypatch.setattr(os, "open", lambda *_: next(given))
+    monkeypatch.setattr(os, "close", closed.append)
+    _fill_standard_descriptors()
+    assert closed == [3]
 
 
 def test_standard_input(capfd: pytest.CaptureFixture[str]) -> None:

@@ -176,6 +176,12 @@ class TestReader:
         assert outcome.content_type == offered[0]
         assert isinstance(read(ready + control(2, offered[1])).error, ContentTypeError)
 
+    def test_accept_of_the_longest_ready_that_fits(self) -> None:
+        """503 bytes are echoed whole, 504 are not."""
+        for rest, count in ((227, 2), (228, 1)):
+            offered = [bytes(256), bytes(rest)]
+            assert read(control(4, *offered)).sent == control(1, *offered[:count])
+
     def test_accept_of_many(self) -> None:
         many = [b"%03d" % number for number in range(200)]
         ready = control(4, *many)

@@ -364,7 +364,7 @@ class TestWriteFile:
             assert path.read_bytes() == start
             writer.write(b"a")
             assert path.read_bytes() == start + data(b"a")
-            writer.write_many([b"b", b"cd"])
+            writer.write_many(iter([b"b", b"cd"]))
             writer.write_many([])
             assert (writer.frames, writer.bytes) == (3, 4)
         assert path.read_bytes() == start + data(b"a", b"b", b"cd") + STOP
