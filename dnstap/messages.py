@@ -127,7 +127,7 @@ class _Payload(betterproto2.Message):
         """One message from the whole payload of a data frame.
 
         Args: lenient: accept a message without its required `type`, as None.
-        Raises: DecodeError (dnstap.codec.decoder has the table of what is one); MissingFieldError: `type` is absent.
+        Raises: DecodeError (docs/decoding.md says what is one); MissingFieldError: `type` is absent.
         """
         return decode(cls, data, lenient)
 

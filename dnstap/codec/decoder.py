@@ -6,23 +6,8 @@ in between; the objects are made when the end has been reached.
 No read needs a bounds check of its own: the octets are followed by a few zeros, which end any varint, and what ran over
 the end of its message is found there, because the position no longer meets the end.
 
-What is accepted, and what becomes of it, is what Google's protobuf does with the schema, with one exception: enums are
-open, as in the Go and C libraries, so a number without a name is a value, where Google's is an unknown field.
-
-| input | result |
-|---|---|
-| end inside a field, length beyond the end | DecodeError |
-| field number 0; wire type 6 or 7; wire type 4 (end of group) without its start | DecodeError |
-| tag over 32 bits or 5 octets, length over 5 octets, varint over 10 octets | DecodeError |
-| tag or varint longer than it need be | accepted |
-| varint of more bits than its type | the low 64 or 32 bits |
-| unknown field, groups (wire types 3 and 4) among them | kept in `_unknown_fields` |
-| known field with the wrong wire type | an unknown field |
-| groups nested more than 100 deep, counting the messages around them | DecodeError |
-| scalar that comes again | the last one |
-| submessage that comes again | merged, field by field |
-| text that is not UTF-8 | kept, by surrogateescape |
-| required `type` absent | MissingFieldError, or None when lenient |
+What is accepted, and what becomes of it, is the table of docs/decoding.md. Where it says that something is refused, this
+raises; what it says of the rest, the branches below do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each row of the decoder's table, with Google's protobuf as the judge."""
+"""Each row of the table in docs/decoding.md, with Google's protobuf as the judge."""
 
 from __future__ import annotations
 
