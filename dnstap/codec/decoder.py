@@ -6,8 +6,7 @@ in between; the objects are made when the end has been reached.
 No read needs a bounds check of its own: the octets are followed by a few zeros, which end any varint, and what ran over
 the end of its message is found there, because the position no longer meets the end.
 
-What is accepted, and what becomes of it, is the table of docs/decoding.md. Where it says that something is refused, this
-raises; what it says of the rest, the branches below do.
+What is accepted, and what becomes of it, is the table of docs/decoding.md.
 """
 
 from __future__ import annotations
