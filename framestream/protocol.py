@@ -23,6 +23,7 @@ from framestream.errors import (
     UnexpectedFrameError,
 )
 from framestream.frames import MAX_DATA_BYTES, FrameDecoder, encode_control_frame, encode_data_frames
+from framestream.recognition import FIRST_BYTES, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -159,7 +160,9 @@ class _Protocol:
             streaming = self._next(self.peer, DATA) is not None
             if not streaming and self.decoder.next_word():
                 # Found by its first word alone: what is no stream at all would have a data frame's length of anything.
-                self._unexpected(f"no control frame but {self.decoder.peek(16)!r}", self.offset)
+                first = self.decoder.peek(FIRST_BYTES)
+                known = recognise(first)
+                self._unexpected(f"{known}, {first!r}" if known else f"no control frame but {first!r}", self.offset)
             offset = self.offset
             frame = self.decoder.next()
             if not isinstance(frame, ControlFrame):

@@ -130,7 +130,7 @@ def test_a_broken_connection_is_reported_and_the_others_go_on(tmp_path: Path) ->
             assert other.recv(100) == b""
         good.write(b"1")
         wait_for(lambda: running.payloads, "the payload")
-    http = "expected READY or START, got no control frame but b'GET / HTTP/1.1\\r\\n'"
+    http = "expected READY or START, got an HTTP request, b'GET / HTTP/1.1\\r\\n'"
     other_type = f"expected content type {CONTENT_TYPE!r} in READY, got b'protobuf:other'"
     assert running.reports == [
         f"{path}: connection 2: {http} in state IDLE, at byte 0",

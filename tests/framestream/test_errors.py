@@ -130,7 +130,7 @@ TEXTS: list[tuple[Callable[[], object], type[FrameStreamError], str]] = [
     (
         partial(reading, READY + data(b"abc")),
         UnexpectedFrameError,
-        r"expected START, got no control frame but b'\x00\x00\x00\x03abc' in state ACCEPTED, at byte 42",
+        r"expected START, got a data frame, b'\x00\x00\x00\x03abc' in state ACCEPTED, at byte 42",
     ),
     (
         partial(reading, READY + control(9)),

@@ -230,7 +230,7 @@ class TestReader:
         for make in (ReaderProtocol, skipping_reader):
             outcome = read(b"\0\0\0\x80", make)
             assert isinstance(outcome.error, UnexpectedFrameError)
-            assert outcome.error.got == r"no control frame but b'\x00\x00\x00\x80'"
+            assert outcome.error.got == r"a data frame, b'\x00\x00\x00\x80'"
         assert read(b"\0\0\0").error is None
 
     def test_unknown_control_frames_among_data_are_counted(self) -> None:
