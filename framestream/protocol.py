@@ -14,7 +14,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
-from framestream.control import MAX_CONTROL_BYTES, MAX_SENT_CONTROL_BYTES, ControlFrame, ControlType
+from framestream.control import (
+    MAX_CONTENT_TYPE_BYTES,
+    MAX_CONTROL_BYTES,
+    MAX_SENT_CONTROL_BYTES,
+    ControlFrame,
+    ControlType,
+)
 from framestream.errors import (
     ContentTypeError,
     LocalProtocolError,
@@ -89,6 +95,11 @@ class _Protocol:
         self.state = State.IDLE
         self.transport = transport
         self.content_types = tuple(content_types)
+        for content_type in self.content_types:
+            if len(content_type) > MAX_CONTENT_TYPE_BYTES:
+                raise LocalProtocolError(
+                    f"a content type is at most {MAX_CONTENT_TYPE_BYTES} bytes long, not {len(content_type)}"
+                )
         self.content_type: bytes | None = None
         self.unknown_control_frames = 0
         self.decoder = decoder
@@ -109,6 +120,11 @@ class _Protocol:
     def offset(self) -> int:
         """Bytes of the stream that have been used up."""
         return self.decoder.offset
+
+    @property
+    def failed(self) -> bool:
+        """Whether the peer has departed from the protocol; then nothing more will come of this stream."""
+        return self._error is not None
 
     @property
     def unread(self) -> int:
@@ -275,7 +291,6 @@ class ReaderProtocol(_Protocol):
             raise LocalProtocolError(f"the stream has not finished, but is in state {self.state.name}")
         self.state = State.IDLE
         self.content_type = None
-        self._accepted = self.content_types
 
     def _ends_well(self) -> bool:
         return self.state is State.STREAMING and not self.require_stop and self.decoder.missing() is None
@@ -353,7 +368,7 @@ class WriterProtocol(_Protocol):
         Raises: TruncatedStreamError: it should have sent ACCEPT or FINISH first.
         """
         if self.state is not State.FINISHED:
-            self._truncated(self._expected())
+            self._truncated("a reader that stays" if self.state is State.STREAMING else self._expected())
             self._advance()
 
     def _advance(self) -> None:

@@ -14,6 +14,7 @@ import stat
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from framestream.control import MAX_CONTROL_BYTES
+from framestream.errors import RemoteProtocolError
 from framestream.frames import MAX_DATA_BYTES
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
 
@@ -101,6 +102,8 @@ class Reader:
         self.bytes = 0
         self._channel = channel
         self._joined = joined
+        self._receiving = False
+        self._batch: Iterator[bytes] = iter(())
 
     @property
     def content_type(self) -> bytes | None:
@@ -110,33 +113,56 @@ class Reader:
     @property
     def ended(self) -> bool:
         """Whether nothing more will come: after STOP, or the end of the input."""
-        return self.protocol.ended or (self.protocol.state is State.FINISHED and not self._joined)
+        finished = self.protocol.ended or (self.protocol.state is State.FINISHED and not self._joined)
+        return finished and not self._receiving
 
     def fileno(self) -> int:
         return self._channel.fileno()
 
     def __iter__(self) -> Iterator[bytes]:
-        for payloads in self.batches():
-            yield from payloads
+        """The payloads; who leaves the loop and comes back goes on where it was."""
+        while True:
+            yield from self._batch
+            payloads = next(self.batches(), None)
+            if payloads is None:
+                break
+            self._batch = iter(payloads)
 
     def batches(self) -> Iterator[list[bytes]]:
         """The payloads in lists, none of them empty.
 
         Raises: RemoteProtocolError: its subclasses, after every payload before the fault; OSError.
         """
-        while not self.ended:
+        while self.protocol.failed or not self.ended:
             yield from self.receive()
 
     def receive(self) -> Iterator[list[bytes]]:
-        """Read once, answer what is to be answered, and give the payloads that are complete, in lists, none empty.
+        """Read once, give the payloads that are complete, in lists, none empty, and answer what is to be answered.
 
-        Raises: as batches().
+        If the last call was left before its end, that is gone on with, and nothing is read.
+
+        Raises: as batches(). A RemoteProtocolError is raised again by each further call.
         """
         protocol = self.protocol
-        if data := self._channel.read():
-            protocol.receive_data(data)
-        else:
-            protocol.receive_eof()
+        if not (self._receiving or protocol.failed):
+            if data := self._channel.read():
+                protocol.receive_data(data)
+            else:
+                protocol.receive_eof()
+            self._receiving = True
+        try:
+            yield from self._complete()
+        except RemoteProtocolError:
+            self._receiving = False
+            raise
+        self._receiving = False
+        if answer := protocol.data_to_send():
+            # Unbound closes as soon as it has sent STOP: nobody is there for FINISH, and nothing is lost.
+            with contextlib.suppress(OSError) if protocol.state is State.FINISHED else contextlib.nullcontext():
+                self._channel.write(answer)
+
+    def _complete(self) -> Iterator[list[bytes]]:
+        protocol = self.protocol
         while True:
             while payloads := protocol.payloads():
                 self.frames += len(payloads)
@@ -145,10 +171,6 @@ class Reader:
             if not (self._joined and protocol.state is State.FINISHED and protocol.unread):
                 break
             protocol.next_stream()
-        if answer := protocol.data_to_send():
-            # Unbound closes as soon as it has sent STOP: nobody is there for FINISH, and nothing is lost.
-            with contextlib.suppress(OSError) if protocol.state is State.FINISHED else contextlib.nullcontext():
-                self._channel.write(answer)
 
     def end_input(self) -> None:
         """Let the peer send no more: what the system has received is still read, and then the input ends."""
@@ -298,8 +320,8 @@ def write_file(path: Path, content_types: Iterable[bytes] = (), *, max_data_byte
     Args: content_types: the first of them is named in START.
     Raises: OSError; LocalProtocolError: content types that do not fit in a frame.
     """
-    fd = 1 if path == "-" else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     protocol = WriterProtocol(content_types, transport=Transport.UNIDIRECTIONAL, max_data_bytes=max_data_bytes)
+    fd = 1 if path == "-" else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     return Writer(_File(fd), protocol)
 
 

@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -535,13 +536,20 @@ class TestWriter:
         writer.send([b"good"])
         assert writer.data_to_send() == data(b"good")
 
-    @pytest.mark.parametrize("transport", Transport)
-    def test_content_types_that_do_not_fit(self, transport: Transport) -> None:
-        writer = WriterProtocol([bytes(257)], transport=transport)
+    def test_content_types_that_do_not_fit(self) -> None:
+        writer = WriterProtocol([bytes(256), b"%d" % 2 * 228])
         with pytest.raises(LocalProtocolError):
             writer.start()
         assert writer.data_to_send() == b""
         assert writer.state is State.IDLE
+
+    def test_a_reader_that_goes_is_named(self) -> None:
+        writer = WriterProtocol()
+        writer.start()
+        writer.receive_data(ANY_ACCEPT)
+        with pytest.raises(TruncatedStreamError) as caught:
+            writer.receive_eof()
+        assert caught.value.expected == "a reader that stays"
 
     def test_roles(self) -> None:
         assert (WriterProtocol.role, WriterProtocol.peer) == (Role.WRITER, Role.READER)
@@ -549,6 +557,12 @@ class TestWriter:
 
 
 class TestBoth:
+    @pytest.mark.parametrize("make", [ReaderProtocol, WriterProtocol])
+    def test_a_content_type_that_is_too_long(self, make: Callable[[list[bytes]], object]) -> None:
+        make([b"short", bytes(256)])
+        with pytest.raises(LocalProtocolError, match="at most 256 bytes long, not 257"):
+            make([b"short", bytes(257)])
+
     @pytest.mark.parametrize("transport", Transport)
     @pytest.mark.parametrize("size", [1, 7, 1 << 20])
     def test_a_writer_and_a_reader(self, transport: Transport, size: int) -> None:

@@ -286,6 +286,43 @@ class TestReadFile:
             assert list(reader) == [b"a"]
 
 
+class TestLeftLoops:
+    """Who leaves a loop over a Reader and comes back goes on where it was."""
+
+    def test_over_payloads(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes((START + data(b"1", b"2", b"3") + STOP) * 2)
+        with read_file(path) as reader:
+            got = []
+            for payload in reader:
+                got.append(payload)
+                if len(got) in (1, 3, 5):
+                    break
+            got += reader
+            assert got == [b"1", b"2", b"3"] * 2
+            assert list(reader) == []
+
+    def test_over_batches_with_an_answer_to_come(self, tmp_path: Path) -> None:
+        """All is here in one read, and FINISH is awaited: nothing more may be read before it is sent."""
+        path = tmp_path / "s"
+        with Listener(path) as listener, dial(path) as sock:
+            sock.sendall(READY + START + data(b"1") + control(9) + data(b"2") + STOP)
+            with listener.accept(DEADLINE_S) as reader:
+                assert next(reader.batches()) == [b"1"]
+                assert not reader.ended
+                assert list(reader.batches()) == [[b"2"]]
+            assert receive(sock, len(ACCEPT + FINISH)) == ACCEPT + FINISH
+
+    def test_an_error_is_raised_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(START + data(b"1") + START + data(b"2") * 100)
+        with read_file(path) as reader:
+            assert next(reader.batches()) == [b"1"]
+            for _ in range(3):
+                with pytest.raises(UnexpectedFrameError):
+                    next(reader.batches())
+
+
 class TestReadPipe:
     @cut
     def test_fifo_is_live(self, tmp_path: Path) -> None:
@@ -494,6 +531,13 @@ class TestWriteFile:
         )
         assert done.stderr == b""
         assert done.stdout == control(2, b"copy") + data(LARGE, b"a") + STOP
+
+    def test_a_content_type_that_is_too_long_costs_no_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(b"precious")
+        with pytest.raises(LocalProtocolError):
+            write_file(path, [bytes(257)])
+        assert path.read_bytes() == b"precious"
 
 
 class TestListener:
