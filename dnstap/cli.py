@@ -132,7 +132,8 @@ def _write_text(args: argparse.Namespace, collector: Collector) -> None:
 
     if args.write in (None, "-") and sys.stdout is None:
         raise _CommandError("standard output: cannot write: it is closed")
-    with _output_errors(args), open(args.write if args.write not in (None, "-") else 1, "wb", 0) as file:
+    to_file = args.write not in (None, "-")
+    with _output_errors(args), open(args.write if to_file else 1, "wb", 0, closefd=to_file) as file:
         output = TextOutput(file, FORMATS["quiet"])
         collector.run(output.write_many)
     if output.first_bad:

@@ -2,6 +2,7 @@
 
 from framestream.control import ControlFrame, ControlType, decode_control, encode_control
 from framestream.errors import (
+    CompressionError,
     ContentTypeError,
     ControlFrameError,
     FrameStreamError,
@@ -17,6 +18,7 @@ from framestream.sync import Listener, Reader, Writer, connect, read_file, write
 
 __all__ = [
     "TRANSITIONS",
+    "CompressionError",
     "ContentTypeError",
     "ControlFrame",
     "ControlFrameError",

@@ -3,6 +3,7 @@
 FrameStreamError
 ├── LocalProtocolError          the caller did it: a call that does not fit the state, a payload that no frame can hold
 └── RemoteProtocolError         the peer or the file did it
+    ├── CompressionError        compressed input that is corrupt
     ├── ControlFrameError       a control frame that is malformed or too long
     ├── ContentTypeError        the peer's content types, or the one it started with, are not those wanted
     ├── FrameTooLargeError      a data frame over the limit
@@ -13,6 +14,7 @@ The data is in attributes; the text is built from it in `__str__`. OSError and T
 """
 
 __all__ = [
+    "CompressionError",
     "ContentTypeError",
     "ControlFrameError",
     "FrameStreamError",
@@ -52,6 +54,10 @@ class RemoteProtocolError(FrameStreamError):
     def __str__(self) -> str:
         state = f" in state {self.state}" if self.state else ""
         return f"expected {self.expected}, got {self.got}{state}, at byte {self.offset}"
+
+
+class CompressionError(RemoteProtocolError):
+    """A compressed input is corrupt; the offset is that in what it would have been."""
 
 
 class ControlFrameError(RemoteProtocolError):

@@ -13,6 +13,7 @@ import socket
 import stat
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
+from framestream.compression import MAGIC_BYTES, MAGIC_STARTS, Decompressor, decompressor
 from framestream.control import MAX_CONTROL_BYTES
 from framestream.errors import RemoteProtocolError
 from framestream.frames import MAX_DATA_BYTES
@@ -67,6 +68,29 @@ class _File:
             fd, self._fd = self._fd, -1
             self._owned = False
             os.close(fd)
+
+
+class _InputFile(_File):
+    """A file to read, which may be compressed: its first bytes tell."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._first = True
+        self._decompressor: Decompressor | None = None
+
+    def read(self) -> bytes:
+        if self._decompressor is not None:
+            return self._decompressor.read()
+        data = super().read()
+        if self._first:
+            self._first = False
+            # A pipe may give less than it takes to tell.
+            while data[:1] in MAGIC_STARTS and 0 < len(data) < MAGIC_BYTES and (more := super().read()):
+                data += more
+            self._decompressor = decompressor(data, super().read)
+            if self._decompressor is not None:
+                return self._decompressor.read()
+        return data
 
 
 class _Socket:
@@ -290,7 +314,9 @@ def read_file(
     max_control_bytes: int = MAX_CONTROL_BYTES,
     oversize: Literal["error", "skip"] = "error",
 ) -> Reader:
-    """A Reader of a file, a pipe, or standard input ("-"). Streams that follow each other are read through to the end.
+    """A Reader of a file, a pipe, or standard input ("-"), also compressed by gzip, bzip2 or xz.
+
+    Streams that follow each other are read through to the end.
 
     Args:
         content_types: those that it may hold; none: any.
@@ -298,7 +324,7 @@ def read_file(
     Raises: OSError. What is wrong in the file is raised by reading; a regular file that ends without STOP is truncated.
     """
     fd = 0 if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    channel = _File(fd)
+    channel = _InputFile(fd)
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
         channel.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import shutil
 import signal
@@ -44,6 +45,22 @@ def test_read(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert out == SAMPLE.with_suffix(".q.txt").read_text()
     assert err == ""
+
+
+def test_read_compressed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(gzip.compress(SAMPLE.read_bytes()))
+    assert main(["-r", str(path)]) == 0
+    assert capfd.readouterr().out == SAMPLE.with_suffix(".q.txt").read_text()
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+    assert "expected gzip data, got a fault in it" in error(capfd, "-r", path)
+
+
+def test_standard_output_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["-r", str(SAMPLE)]) == 0
+    assert os.write(1, b"more\n") == 5
+    assert capfd.readouterr().out == SAMPLE.with_suffix(".q.txt").read_text() * 2 + "more\n"
 
 
 def test_read_several(capfd: pytest.CaptureFixture[str]) -> None:

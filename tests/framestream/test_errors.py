@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import gzip
 import pickle
 from collections.abc import Callable
 from functools import partial
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from framestream import errors
+from framestream.compression import decompressor
 from framestream.control import ControlFrame, ControlType, decode_control, encode_control
 from framestream.errors import (
+    CompressionError,
     ContentTypeError,
     ControlFrameError,
     FrameStreamError,
@@ -27,13 +30,27 @@ from framestream.protocol import ReaderProtocol, Transport, WriterProtocol
 from framestream.sync import Listener, read_file
 from tests.framestream.wire import ACCEPT, DNSTAP, READY, START, STOP, content_type, control, data, word
 
-REMOTE = [ControlFrameError, ContentTypeError, FrameTooLargeError, TruncatedStreamError, UnexpectedFrameError]
+REMOTE = [
+    CompressionError,
+    ControlFrameError,
+    ContentTypeError,
+    FrameTooLargeError,
+    TruncatedStreamError,
+    UnexpectedFrameError,
+]
 
 
 def decoding(wire: bytes) -> None:
     decoder = FrameDecoder()
     decoder.receive_data(wire)
     while decoder.next() is not None:
+        pass
+
+
+def decompressing(wire: bytes) -> None:
+    source = decompressor(wire, lambda: b"")
+    assert source is not None
+    while source.read():
         pass
 
 
@@ -101,6 +118,12 @@ TEXTS: list[tuple[Callable[[], object], type[FrameStreamError], str]] = [
         "control frame 9 would be 508 bytes long; peers accept 503",
     ),
     (partial(encoding, -1), LocalProtocolError, "the type of a control frame is a 32-bit number, not -1"),
+    # compression
+    (
+        partial(decompressing, gzip.compress(b"x")[:-8] + bytes(8)),
+        CompressionError,
+        "expected gzip data, got a fault in it (CRC check failed 0x0 != 0x8cdc1683), at byte 1",
+    ),
     # frames
     (
         partial(decoding, START + word(0) + word(600)),
