@@ -1,143 +1,136 @@
 """Compressed input, read as what was compressed: gzip, bzip2 and xz, recognised by their first bytes, not by a name.
 
-The standard library decompresses, and is loaded when there is something to decompress. No call gives more than it was
-asked for, so a little input that would become much takes no more memory than any other. Members that follow each other
-are read through, as `cat a.gz b.gz` makes them.
+Without I/O: what comes is fed in, and given out decompressed in small steps, so a little input that would become much
+takes no more memory than any other, and nobody waits for more input than has come. The standard library decompresses,
+and is loaded when there is something to decompress. Members that follow each other, as `cat a.gz b.gz` makes them, are
+read through.
 """
 
 from __future__ import annotations
 
-import io
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from framestream.errors import CompressionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["MAGIC_BYTES", "MAGIC_STARTS", "Decompressor", "decompressor"]
+__all__ = ["Decompressor"]
 
 STEP_BYTES = 8192
 """Decompressed at a time: what stands before a fault in the same step is lost with it."""
 
+PIECE_BYTES = 16384
+"""Given to the library at a time: zlib copies what it has not used yet at each step."""
 
 XZ_MEMORY_BYTES = 1 << 27
 """What the dictionary of an xz file may take; `xz -9` makes files that need half of it."""
 
 
-class _Decompressing(Protocol):
-    def read1(self, size: int, /) -> bytes: ...
+class _Member(Protocol):
+    """One member, as bz2 and lzma have it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-class _Source(io.RawIOBase):
-    """What has been read of the input already, then the rest of it."""
+class _GzipMember:
+    """The same of zlib."""
 
-    def __init__(self, first: bytes, read: Callable[[], bytes]) -> None:
-        self._held = first
-        self._read = read
+    def __init__(self) -> None:
+        import zlib
 
-    def readable(self) -> bool:
-        return True
+        self._object = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self.needs_input = True
 
-    def readinto(self, buffer: Any) -> int:
-        data = self._held or self._read()
-        size = min(len(buffer), len(data))
-        buffer[:size] = data[:size]
-        self._held = data[size:]
-        return size
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._object.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        out = self._object.decompress(self._object.unconsumed_tail + data, max_length)
+        self.needs_input = not self._object.unconsumed_tail and len(out) < max_length
+        return out
 
 
-class _Members:
-    """bzip2 or xz: members one behind the other, with zeros between them, as xz may pad them."""
+def _bzip2_member() -> _Member:
+    import bz2
 
-    def __init__(self, make: Callable[[], Any], first: bytes, read: Callable[[], bytes]) -> None:
-        self._make = make
-        self._member = make()
-        self._first = first
-        self._read = read
+    return bz2.BZ2Decompressor()
 
-    def read1(self, size: int, /) -> bytes:
-        while True:
-            if self._member.eof:
-                first = self._member.unused_data.lstrip(b"\0")
-                while not first:
-                    more = self._read()
-                    if not more:
-                        return b""
-                    first = more.lstrip(b"\0")
-                self._member, self._first = self._make(), first
-            octets = b""
-            if self._member.needs_input:
-                octets, self._first = self._first or self._read(), b""
-                if not octets:
-                    raise EOFError
-            if data := self._member.decompress(octets, size):
-                return bytes(data)
+
+def _xz_member() -> _Member:
+    import lzma
+
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
+
+
+_FORMATS: dict[bytes, tuple[str, Callable[[], _Member]]] = {
+    b"\x1f\x8b": ("gzip", _GzipMember),
+    b"BZh": ("bzip2", _bzip2_member),
+    b"\xfd7zXZ\0": ("xz", _xz_member),
+}
+"""First bytes -> the name of the format, and what makes a member of it."""
 
 
 class Decompressor:
-    """The decompressed bytes of an input.
+    """Bytes of an input that may be compressed, to what they are."""
 
-    Args:
-        name: of the format, for the error.
-        file: what decompresses.
-        faults: what it raises for corrupt input.
-    """
-
-    def __init__(self, name: str, file: _Decompressing, *faults: type[Exception]) -> None:
-        self._name = name
-        self._file = file
-        self._faults = faults
+    def __init__(self) -> None:
+        self._first: bytes | None = b""
+        self._name = ""
+        self._make: Callable[[], _Member] | None = None
+        self._member: _Member | None = None
         self._offset = 0
-        self._error: CompressionError | None = None
 
-    def read(self) -> bytes:
-        """The next bytes, STEP_BYTES at the most; b"" at the end, also where the input has been cut off.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What the next bytes of the input are: themselves, if it is not compressed, else steps of STEP_BYTES or less.
 
-        Raises: CompressionError: the input is corrupt; again at each further call. OSError: of the input itself.
+        Raises: CompressionError: the input is corrupt.
         """
-        if self._error is not None:
-            raise self._error.with_traceback(None)
-        try:
-            data = self._file.read1(STEP_BYTES)
-        except EOFError:
-            return b""
-        except self._faults as error:
-            if isinstance(error, OSError) and error.errno is not None:
+        if self._first is not None:
+            data = self._first + data
+            if any(len(data) < len(magic) and magic.startswith(data) for magic in _FORMATS):
+                self._first = data
+                return
+            self._first = None
+            for magic, (name, make) in _FORMATS.items():
+                if data.startswith(magic):
+                    self._name, self._make = name, make
+        if self._make is None:
+            yield data
+            return
+        for start in range(0, len(data), PIECE_BYTES):
+            yield from self._decompress(data[start : start + PIECE_BYTES], self._make)
+
+    def _decompress(self, piece: bytes, make: Callable[[], _Member]) -> Iterator[bytes]:
+        while True:
+            if self._member is None:
+                piece = piece.lstrip(b"\0")  # with which xz may pad what stands between members
+                if not piece:
+                    return
+                self._member = make()
+            member = self._member
+            try:
+                out = member.decompress(piece, STEP_BYTES)
+            except MemoryError:
                 raise
-            self._error = CompressionError(f"{self._name} data", f"a fault in it ({error})", self._offset)
-            raise self._error from None
-        self._offset += len(data)
-        return data
-
-
-MAGIC_BYTES = 6
-"""How many bytes tell what an input is."""
-
-MAGIC_STARTS = b"\x1fB\xfd"
-"""The first byte of what may be compressed; no stream begins with one of them."""
-
-
-def decompressor(first: bytes, read: Callable[[], bytes]) -> Decompressor | None:
-    """A Decompressor for an input that begins so; None if it is not compressed.
-
-    Args:
-        first: what has been read of it, MAGIC_BYTES or more if there are so many.
-        read: gives the next bytes of it, b"" at the end.
-    """
-    if first.startswith(b"\x1f\x8b"):
-        import gzip
-        import zlib
-
-        return Decompressor("gzip", gzip.GzipFile(fileobj=io.BufferedReader(_Source(first, read))), zlib.error, OSError)
-    if first.startswith(b"BZh"):
-        import bz2
-
-        return Decompressor("bzip2", _Members(bz2.BZ2Decompressor, first, read), OSError)
-    if first.startswith(b"\xfd7zXZ\0"):
-        import lzma
-
-        make = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
-        return Decompressor("xz", _Members(make, first, read), lzma.LZMAError)
-    return None
+            except Exception as error:  # noqa: BLE001 (each library has its own, and there is nothing else in there)
+                raise CompressionError(f"{self._name} data", f"a fault in it ({error})", self._offset) from None
+            if out:
+                self._offset += len(out)
+                yield out
+            piece = b""
+            if member.eof:
+                piece, self._member = member.unused_data, None
+            elif member.needs_input:
+                return

@@ -255,6 +255,10 @@ class ReaderProtocol(_Protocol):
         self.ended = False
         self._accepted = self.content_types
 
+    def fail(self, error: RemoteProtocolError) -> None:
+        """What carries the stream has failed: `payloads` raises this, unless it has raised something before."""
+        self._error = self._error or error
+
     def receive_eof(self) -> None:
         """The input has ended. If it should not have, `payloads` raises TruncatedStreamError when all is given out."""
         self.ended = True
@@ -266,7 +270,7 @@ class ReaderProtocol(_Protocol):
 
         Raises: RemoteProtocolError: its subclasses; every payload before the fault has been given out.
         """
-        while self.state is not State.FINISHED:
+        while self.failed or self.state is not State.FINISHED:
             frame = self._receive()
             if isinstance(frame, list):
                 return frame

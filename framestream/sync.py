@@ -13,7 +13,7 @@ import socket
 import stat
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from framestream.compression import MAGIC_BYTES, MAGIC_STARTS, Decompressor, decompressor
+from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES
 from framestream.errors import RemoteProtocolError
 from framestream.frames import MAX_DATA_BYTES
@@ -70,29 +70,6 @@ class _File:
             os.close(fd)
 
 
-class _InputFile(_File):
-    """A file to read, which may be compressed: its first bytes tell."""
-
-    def __init__(self, fd: int) -> None:
-        super().__init__(fd)
-        self._first = True
-        self._decompressor: Decompressor | None = None
-
-    def read(self) -> bytes:
-        if self._decompressor is not None:
-            return self._decompressor.read()
-        data = super().read()
-        if self._first:
-            self._first = False
-            # A pipe may give less than it takes to tell.
-            while data[:1] in MAGIC_STARTS and 0 < len(data) < MAGIC_BYTES and (more := super().read()):
-                data += more
-            self._decompressor = decompressor(data, super().read)
-            if self._decompressor is not None:
-                return self._decompressor.read()
-        return data
-
-
 class _Socket:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -119,13 +96,15 @@ class Reader:
         protocol: the ReaderProtocol, with the state, the content type and the counts of what was skipped.
     """
 
-    def __init__(self, channel: Channel, protocol: ReaderProtocol, *, joined: bool = False) -> None:
-        """joined: whether further streams may follow behind the first, as in a file."""
+    def __init__(self, channel: Channel, protocol: ReaderProtocol, *, file: bool = False) -> None:
+        """file: whether it may be compressed, and further streams may follow behind the first."""
         self.protocol = protocol
         self.frames = 0
         self.bytes = 0
         self._channel = channel
-        self._joined = joined
+        self._joined = file
+        self._decompressor = Decompressor() if file else None
+        self._pieces: Iterator[bytes] = iter(())
         self._receiving = False
         self._batch: Iterator[bytes] = iter(())
 
@@ -170,14 +149,18 @@ class Reader:
         protocol = self.protocol
         if not (self._receiving or protocol.failed):
             if data := self._channel.read():
-                protocol.receive_data(data)
+                self._pieces = self._decompressor.feed(data) if self._decompressor else iter((data,))
             else:
                 protocol.receive_eof()
             self._receiving = True
         try:
             yield from self._complete()
-        except RemoteProtocolError:
+            for piece in self._pieces:
+                protocol.receive_data(piece)
+                yield from self._complete()
+        except RemoteProtocolError as error:
             self._receiving = False
+            protocol.fail(error)
             raise
         self._receiving = False
         if answer := protocol.data_to_send():
@@ -324,7 +307,7 @@ def read_file(
     Raises: OSError. What is wrong in the file is raised by reading; a regular file that ends without STOP is truncated.
     """
     fd = 0 if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    channel = _InputFile(fd)
+    channel = _File(fd)
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
         channel.close()
@@ -337,7 +320,7 @@ def read_file(
         max_control_bytes=max_control_bytes,
         oversize=oversize,
     )
-    return Reader(channel, protocol, joined=True)
+    return Reader(channel, protocol, file=True)
 
 
 def write_file(path: Path, content_types: Iterable[bytes] = (), *, max_data_bytes: int = MAX_DATA_BYTES) -> Writer:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import bz2
-import errno
 import gzip
 import lzma
+import os
 import random
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
-from framestream import CompressionError, RemoteProtocolError, TruncatedStreamError, read_file
-from framestream.compression import STEP_BYTES, Decompressor, decompressor
+from framestream import CompressionError, RemoteProtocolError, TruncatedStreamError, compression, read_file
+from framestream.compression import STEP_BYTES, Decompressor
 from tests.framestream.wire import START, STOP, data
 
 if TYPE_CHECKING:
@@ -26,37 +26,35 @@ STREAM = START + data(*PAYLOADS) + STOP
 compressed = pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"])
 
 
-def in_pieces(octets: bytes, size: int) -> Decompressor:
-    """A Decompressor whose input comes so many bytes at a time, the first 6 at once."""
-    pieces = iter([octets[at : at + size] for at in range(6, len(octets), size)])
-    made = decompressor(octets[:6], lambda: next(pieces, b""))
-    assert made is not None
-    return made
-
-
-def everything(source: Decompressor) -> bytes:
-    """To the end."""
-    out = b""
-    while more := source.read():
-        assert len(more) <= STEP_BYTES
-        out += more
-    return out
+def everything(octets: bytes, size: int) -> bytes:
+    """All that an input is, which comes so many bytes at a time."""
+    source = Decompressor()
+    out = []
+    for at in range(0, len(octets), size):
+        steps = list(source.feed(octets[at : at + size]))
+        assert all(0 < len(step) <= STEP_BYTES for step in steps)
+        out += steps
+    return b"".join(out)
 
 
 @compressed
 @pytest.mark.parametrize("size", [1, 1000, 1 << 20])
 def test_in_pieces(compress: Callable[[bytes], bytes], size: int) -> None:
-    assert everything(in_pieces(compress(STREAM), size)) == STREAM
+    assert everything(compress(STREAM), size) == STREAM
 
 
 @compressed
 def test_joined_members(compress: Callable[[bytes], bytes]) -> None:
-    assert everything(in_pieces(compress(STREAM) + compress(b"more"), 1000)) == STREAM + b"more"
+    assert everything(compress(STREAM) + compress(b"more"), 1000) == STREAM + b"more"
 
 
-@pytest.mark.parametrize("first", [b"", b"\x1f", STREAM[:6], b"BZ", b"text\n"])
+@pytest.mark.parametrize("first", [STREAM, b"\x1fx", b"BZ2...", b"text\n", b"\xfd7zXY\0"])
 def test_not_compressed(first: bytes) -> None:
-    assert decompressor(first, lambda: b"") is None
+    """It is given as it comes, from where it is certain."""
+    source = Decompressor()
+    assert b"".join(piece for octet in first for piece in source.feed(bytes([octet]))) == first
+    large = bytes(1 << 20)
+    assert list(source.feed(large)) == [large]
 
 
 @compressed
@@ -122,36 +120,53 @@ def test_corrupt_gzip(tmp_path: Path) -> None:
     got: list[bytes] = []
     with read_file(path) as reader, pytest.raises(CompressionError) as caught:
         got.extend(reader)
-    assert str(caught.value).startswith("expected gzip data, got a fault in it (CRC check failed")
-    assert got == PAYLOADS
+    assert str(caught.value).startswith(
+        "expected gzip data, got a fault in it (Error -3 while decompressing data: incorrect data check"
+    )
+    assert got == PAYLOADS[: len(got)]
+    assert len(STREAM) - STEP_BYTES <= caught.value.offset < len(STREAM)
+    assert len(START + data(*got)) > caught.value.offset - len(data(PAYLOADS[0]))
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress], ids=["bz2", "xz"])
 def test_padding_and_rubbish_behind_a_member(compress: Callable[[bytes], bytes]) -> None:
     octets = compress(STREAM)
-    assert everything(in_pieces(octets + bytes(5000) + compress(b"more") + bytes(4), 1000)) == STREAM + b"more"
+    assert everything(octets + bytes(5000) + compress(b"more") + bytes(4), 1000) == STREAM + b"more"
     with pytest.raises(CompressionError):
-        everything(in_pieces(octets + b"rubbish that is no member", 1000))
+        everything(octets + b"rubbish that is no member", 1000)
 
 
 def test_xz_that_wants_much_memory() -> None:
     """A dictionary of a gigabyte is refused before it is made."""
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 24}]
-    assert everything(in_pieces(lzma.compress(STREAM, filters=filters), 1000)) == STREAM
+    assert everything(lzma.compress(STREAM, filters=filters), 1000) == STREAM
     greedy = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 28}])
     with pytest.raises(CompressionError, match="Memory usage limit exceeded"):
-        everything(in_pieces(greedy, 1000))
+        everything(greedy, 1000)
 
 
-def test_errors_of_the_input_itself_pass() -> None:
-    def fails() -> bytes:
-        raise OSError(errno.EIO, "Input/output error")
+def test_no_memory_is_no_fault_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Exhausted:
+        def decompress(self, _data: bytes, _size: int) -> bytes:
+            raise MemoryError
 
-    made = decompressor(gzip.compress(STREAM)[:20], fails)
-    assert made is not None
-    with pytest.raises(OSError, match="Input/output error") as caught:
-        everything(made)
-    assert caught.value.errno == errno.EIO
+    monkeypatch.setitem(compression._FORMATS, b"BZh", ("bzip2", Exhausted))
+    with pytest.raises(MemoryError):
+        everything(bz2.compress(STREAM), 1000)
+
+
+@compressed
+def test_nobody_waits_for_more_than_has_come(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """A pipe that has given all but its end gives all the frames."""
+    reading, writing = os.pipe()
+    octets = compress(STREAM[:4000])
+    with read_file(f"/dev/fd/{reading}") as reader:
+        os.write(writing, octets)
+        got = [payload for batch in reader.receive() for payload in batch]
+    os.close(writing)
+    os.close(reading)
+    assert got == PAYLOADS[: len(got)]
+    assert len(got) == (4000 - len(START)) // (4 + len(PAYLOADS[0]))
 
 
 @compressed
@@ -159,9 +174,9 @@ def test_little_that_becomes_much_takes_no_memory(compress: Callable[[bytes], by
     octets = compress(bytes(1 << 26))
     assert len(octets) < 1 << 17
     tracemalloc.start()
-    source = in_pieces(octets, 1 << 18)
-    for _ in range(100):
-        assert source.read().count(0) > 0
+    source = Decompressor().feed(octets)
+    for _ in range(1000):
+        assert not any(next(source))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 24  # the dictionary of xz takes half of it
