@@ -116,7 +116,7 @@ def _open_inputs(args: argparse.Namespace, collector: Collector) -> None:
         except OSError as error:
             raise _CommandError(f"{path}: expected a Frame Streams file, but: {error.strerror}") from None
         with contextlib.suppress(OSError):
-            if args.write and os.path.samefile(path, args.write):
+            if args.write and os.path.samefile(0 if path == "-" else path, args.write):
                 raise _CommandError(f"{path}: is both the input and the output")
     for path in args.listen:
         try:
@@ -135,10 +135,12 @@ def _write_text(args: argparse.Namespace, collector: Collector) -> None:
     to_file = args.write not in (None, "-")
     with _output_errors(args), open(args.write if to_file else 1, "wb", 0, closefd=to_file) as file:
         output = TextOutput(file, FORMATS["quiet"])
-        collector.run(output.write_many)
-    if output.first_bad:
-        number, error = output.first_bad
-        _say(f"{output.bad} of {output.payloads} payloads left out; the first was payload {number}: {error}")
+        try:
+            collector.run(output.write_many)
+        finally:
+            if output.first_bad:
+                number, error = output.first_bad
+                _say(f"{output.bad} of {output.payloads} payloads left out; the first was payload {number}: {error}")
 
 
 def _record(args: argparse.Namespace, collector: Collector) -> None:

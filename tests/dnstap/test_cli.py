@@ -154,6 +154,26 @@ def test_input_is_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert path.read_bytes() == SAMPLE.read_bytes()
 
 
+def test_standard_input_is_output(tmp_path: Path) -> None:
+    path = Path(shutil.copy(SAMPLE, tmp_path))
+    with path.open("rb") as file:
+        process = subprocess.run(
+            [sys.executable, "-m", "dnstap", "-r", "-", "-w", path], stdin=file, capture_output=True, check=False
+        )
+    assert (process.returncode, process.stderr) == (1, b"dnstap: -: is both the input and the output\n")
+    assert path.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_bad_payloads_are_reported_though_the_output_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"junk", GOOD])
+    assert main(["-r", str(path), "-q", "-w", "/dev/full"]) == 1
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.startswith("dnstap: 1 of 2 payloads left out; the first was payload 1: ")
+    assert second == "dnstap: /dev/full: cannot write: No space left on device"
+
+
 def test_output_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "missing" / "out"
     assert error(capfd, "-r", SAMPLE, "-w", path) == f"{path}: cannot write: No such file or directory"
