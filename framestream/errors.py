@@ -2,6 +2,7 @@
 
 FrameStreamError
 ├── LocalProtocolError          the caller did it: a call that does not fit the state, a payload that no frame can hold
+├── MissingLibraryError         nobody did it: what the input needs is not installed
 └── RemoteProtocolError         the peer or the file did it
     ├── CompressionError        compressed input that is corrupt
     ├── ControlFrameError       a control frame that is malformed or too long
@@ -20,6 +21,7 @@ __all__ = [
     "FrameStreamError",
     "FrameTooLargeError",
     "LocalProtocolError",
+    "MissingLibraryError",
     "RemoteProtocolError",
     "TruncatedStreamError",
     "UnexpectedFrameError",
@@ -32,6 +34,23 @@ class FrameStreamError(Exception):
 
 class LocalProtocolError(FrameStreamError):
     """The caller asked for what the protocol does not allow; nothing was sent."""
+
+
+class MissingLibraryError(FrameStreamError):
+    """What the input needs is not installed; the input may be good, and the call is right.
+
+    Attributes:
+        what: what came, e.g. "zstd data".
+        extra: the extra of this distribution that brings the library, e.g. "zstd".
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.what} needs a library that is not installed: pip install 'dnstap[{self.extra}]'"
 
 
 class RemoteProtocolError(FrameStreamError):

@@ -7,23 +7,57 @@ import gzip
 import lzma
 import os
 import random
+import resource
+import sys
 import tracemalloc
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from framestream import CompressionError, RemoteProtocolError, TruncatedStreamError, compression, read_file
+from framestream import (
+    CompressionError,
+    MissingLibraryError,
+    RemoteProtocolError,
+    TruncatedStreamError,
+    compression,
+    read_file,
+)
 from framestream.compression import STEP_BYTES, Decompressor
 from tests.framestream.wire import START, STOP, data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 PAYLOADS = [random.Random(number).randbytes(40) * 3 for number in range(2000)]
 STREAM = START + data(*PAYLOADS) + STOP
 
-compressed = pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"])
+ZSTD = compression._zstd_library()
+
+zstd_compress: Callable[[bytes], bytes] = partial(
+    ZSTD.compress,
+    options={ZSTD.CompressionParameter.checksum_flag: 1},  # as the tool does
+)
+
+compressed = pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, lzma.compress, zstd_compress], ids=["gz", "bz2", "xz", "zst"]
+)
+
+SKIPPABLE = b"\x5a\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"hello"
+"""A frame of zstd that holds nothing: its number (0x50 to 0x5f), its size, and that many bytes."""
+
+
+def zstd_frame(window: int, content: bytes) -> bytes:
+    """A frame of one block, with this window descriptor: the exponent, less 10, in its upper 5 bits; then eighths.
+
+    Source: RFC 8878, 3.1.1.1.
+    """
+    magic = b"\x28\xb5\x2f\xfd"
+    descriptor = b"\0"  # no content size, no checksum, no dictionary
+    block = (len(content) << 3 | 0 << 1 | 1).to_bytes(3, "little") + content  # raw, and the last
+    return magic + descriptor + bytes([window]) + block
 
 
 def everything(octets: bytes, size: int) -> bytes:
@@ -48,7 +82,7 @@ def test_joined_members(compress: Callable[[bytes], bytes]) -> None:
     assert everything(compress(STREAM) + compress(b"more"), 1000) == STREAM + b"more"
 
 
-@pytest.mark.parametrize("first", [STREAM, b"\x1fx", b"BZ2...", b"text\n", b"\xfd7zXY\0"])
+@pytest.mark.parametrize("first", [STREAM, b"\x1fx", b"BZ2...", b"text\n", b"\xfd7zXY\0", b"P*M.", b"(\xb5/\xfe"])
 def test_not_compressed(first: bytes) -> None:
     """It is given as it comes, from where it is certain."""
     source = Decompressor()
@@ -71,7 +105,7 @@ def test_a_file_read_byte_by_byte(
     compress: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a pipe may give it."""
-    monkeypatch.setattr("framestream.sync.READ_BYTES", 1)
+    monkeypatch.setattr("framestream.files.READ_BYTES", 1)
     path = tmp_path / "capture"
     path.write_bytes(compress(STREAM))
     with read_file(path) as reader:
@@ -111,24 +145,47 @@ def test_corrupt(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     assert len(got) >= len(PAYLOADS)
 
 
-def test_corrupt_gzip(tmp_path: Path) -> None:
-    """Its checksum stands at its end: until then a fault shows only by what it makes of the stream."""
+@pytest.mark.parametrize(
+    ("compress", "checksum_at", "text"),
+    [
+        (
+            gzip.compress,
+            -8,
+            "expected gzip data, got a fault in it (Error -3 while decompressing data: incorrect data check",
+        ),
+        (zstd_compress, -4, "expected zstd data, got a fault in it (Unable to decompress Zstandard data: "),
+    ],
+    ids=["gz", "zst"],
+)
+def test_corrupt_checksum(compress: Callable[[bytes], bytes], checksum_at: int, text: str, tmp_path: Path) -> None:
+    """It stands at the end: until then a fault may show only by what it makes of the stream."""
     path = tmp_path / "corrupt"
-    octets = bytearray(gzip.compress(STREAM))
-    octets[-8] ^= 1
+    octets = bytearray(compress(STREAM))
+    octets[checksum_at] ^= 1
     path.write_bytes(octets)
     got: list[bytes] = []
     with read_file(path) as reader, pytest.raises(CompressionError) as caught:
         got.extend(reader)
-    assert str(caught.value).startswith(
-        "expected gzip data, got a fault in it (Error -3 while decompressing data: incorrect data check"
-    )
+    assert str(caught.value).startswith(text)
     assert got == PAYLOADS[: len(got)]
     assert len(STREAM) - STEP_BYTES <= caught.value.offset < len(STREAM)
     assert len(START + data(*got)) > caught.value.offset - len(data(PAYLOADS[0]))
 
 
-@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress], ids=["bz2", "xz"])
+def test_corrupt_zstd(tmp_path: Path) -> None:
+    """A block of a type that there is not, in the second frame: the first is given out."""
+    path = tmp_path / "corrupt"
+    path.write_bytes(zstd_compress(STREAM) + b"\x28\xb5\x2f\xfd\0\0" + bytes([3 << 1]) + bytes(20))
+    got: list[bytes] = []
+    with read_file(path) as reader:
+        for _ in range(2):
+            with pytest.raises(CompressionError) as caught:
+                got.extend(reader)
+    assert (caught.value.expected, caught.value.offset) == ("zstd data", len(STREAM))
+    assert got == PAYLOADS
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, zstd_compress], ids=["bz2", "xz", "zst"])
 def test_padding_and_rubbish_behind_a_member(compress: Callable[[bytes], bytes]) -> None:
     octets = compress(STREAM)
     assert everything(octets + bytes(5000) + compress(b"more") + bytes(4), 1000) == STREAM + b"more"
@@ -143,6 +200,65 @@ def test_xz_that_wants_much_memory() -> None:
     greedy = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 28}])
     with pytest.raises(CompressionError, match="Memory usage limit exceeded"):
         everything(greedy, 1000)
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_zstd_frames_that_hold_nothing(size: int) -> None:
+    """They stand first, as pzstd writes them, between, or last, as an index of the others."""
+    octets = SKIPPABLE + zstd_compress(STREAM) + SKIPPABLE + SKIPPABLE + zstd_compress(b"more") + SKIPPABLE
+    assert everything(octets, size) == STREAM + b"more"
+    for number in range(0x50, 0x60):
+        assert everything(bytes([number]) + SKIPPABLE[1:] + zstd_compress(b"x"), size) == b"x"
+
+
+def test_zstd_that_wants_much_memory() -> None:
+    """A window of 128 MiB is taken, and any larger one refused before it is made."""
+    assert everything(zstd_frame((27 - 10) << 3, STREAM[:9000]), 1000) == STREAM[:9000]
+    greedy = [
+        zstd_frame((27 - 10) << 3 | 1, b"x"),  # an eighth more
+        zstd_frame((31 - 10) << 3, b"x"),  # 2 GiB
+        # A single segment, whose window is as large as its content is said to be: 2 GiB, in eight bytes.
+        b"\x28\xb5\x2f\xfd" + b"\xe0" + (1 << 31).to_bytes(8, "little") + b"\x09\0\0x",
+    ]
+    # No room for 2 GiB: who tried to take them would fail at that, with another text.
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (1 << 30), before[1]))
+    try:
+        for octets in greedy:
+            with pytest.raises(CompressionError, match="requires too much memory"):
+                everything(octets, 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize("name", ["compression.zstd", "backports.zstd"])
+def test_zstd_comes_from_where_it_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, other, None)  # which the import takes for "not there"
+    monkeypatch.setitem(sys.modules, name, ZSTD)
+    assert everything(zstd_compress(STREAM), 1000) == STREAM
+
+
+def test_the_standard_library_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    standard: Any = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "compression.zstd", standard)
+    monkeypatch.setitem(sys.modules, "backports.zstd", ZSTD)
+    assert compression._zstd_library() is standard
+
+
+@pytest.mark.parametrize("octets", [zstd_compress(STREAM), SKIPPABLE], ids=["frame", "skippable"])
+def test_no_zstd(octets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install, and that neither the input nor the caller is to blame."""
+    for name in ("compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    path = tmp_path / "capture"
+    path.write_bytes(octets)
+    with read_file(path) as reader, pytest.raises(MissingLibraryError) as caught:
+        list(reader)
+    assert str(caught.value) == "zstd data needs a library that is not installed: pip install 'dnstap[zstd]'"
+    assert (caught.value.what, caught.value.extra) == ("zstd data", "zstd")
+    assert everything(gzip.compress(STREAM), 1000) == STREAM
 
 
 def test_no_memory_is_no_fault_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
