@@ -1,8 +1,10 @@
 """framestream: what holds for any stream, any way of cutting it, and any bytes at all."""
 
 import struct
+import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain, repeat
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from framestream.control import MAX_CONTROL_BYTES, MAX_SENT_CONTROL_BYTES, ControlFrame, ControlType, decode_control
 from framestream.control import encode_control as encode
+from framestream.conversations import wire_of
 from framestream.errors import (
     ContentTypeError,
     ControlFrameError,
@@ -22,92 +25,27 @@ from framestream.errors import (
 )
 from framestream.frames import FrameDecoder, encode_control_frame, encode_data_frames
 from framestream.protocol import DATA, TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
+from framestream.strategies import (
+    Stream,
+    chunkings,
+    control_frames,
+    hostile,
+    mutations,
+    payload_lists,
+    payloads,
+    streams,
+)
 
 LIMIT = 20
 """The longest payload in these streams: short, so that lengths around it are common."""
+
+MEMORY_LIMIT = 1 << 16
+"""The longest where memory is measured: long, so that what Python itself takes is small beside it."""
 
 DOCUMENTED = {ContentTypeError, ControlFrameError, FrameTooLargeError, TruncatedStreamError, UnexpectedFrameError}
 
 UNKNOWN = "unknown"
 """A control frame of unknown type, where kinds of frame are named."""
-
-content_types = st.binary(max_size=256) | st.sampled_from([b"", b"a", b"b", b"protobuf:dnstap.Dnstap"])
-payloads = st.binary(min_size=1, max_size=LIMIT)
-unknown_types = st.sampled_from([0, 6, 0xFFFFFFFF]) | st.integers(6, 0xFFFFFFFF)
-
-
-def fits(frame: ControlFrame) -> bool:
-    return 4 + sum(8 + len(content_type) for content_type in frame.content_types) <= MAX_SENT_CONTROL_BYTES
-
-
-control_frames = st.one_of(
-    st.builds(
-        ControlFrame,
-        st.sampled_from([ControlType.READY, ControlType.ACCEPT]),
-        st.lists(content_types, max_size=4).map(tuple),
-    ).filter(fits),
-    st.builds(ControlFrame, st.just(ControlType.START), st.lists(content_types, max_size=1).map(tuple)),
-    st.builds(ControlFrame, st.sampled_from([ControlType.STOP, ControlType.FINISH])),
-    st.builds(ControlFrame, unknown_types),
-)
-
-
-def wire_of(frame: bytes | ControlFrame) -> bytes:
-    """The bytes of a frame, by the words of the specification and not by the encoders."""
-    if isinstance(frame, bytes):
-        return struct.pack(">I", len(frame)) + frame
-    fields = b"".join(struct.pack(">II", 1, len(value)) + value for value in frame.content_types)
-    return struct.pack(">III", 0, 4 + len(fields), frame.type) + fields
-
-
-@st.composite
-def chunkings(draw: st.DrawFn, wire: bytes) -> list[bytes]:
-    """The bytes in chunks: whole, singly, in equal ones, or cut at any positions, some of them empty."""
-    size = draw(st.sampled_from([None, len(wire) or 1, 1, 2, 3, 5]))
-    if size is not None:
-        return [wire[start : start + size] for start in range(0, len(wire), size)]
-    cuts = sorted(draw(st.lists(st.integers(0, len(wire)), max_size=8)))
-    return [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
-
-
-words = st.sampled_from([0, 1, 2, 3, 4, 5, 6, 12, LIMIT, LIMIT + 1, 255, 256, 257, 512, 513, 0x7FFFFFFF, 0xFFFFFFFF])
-
-hostile = st.lists(
-    st.one_of(
-        words.map(struct.Struct(">I").pack),
-        st.binary(max_size=8),
-        payloads.map(wire_of),
-        control_frames.map(wire_of),
-        st.sampled_from([wire_of(ControlFrame(kind)) for kind in ControlType]),
-        st.sampled_from([wire_of(ControlFrame(kind, (b"a",))) for kind in ControlType]),
-    ),
-    max_size=12,
-).map(b"".join)
-"""Bytes that come close to being a stream, and others."""
-
-
-@st.composite
-def mutations(draw: st.DrawFn, wire: bytes) -> bytes:
-    """The bytes with some of them changed, taken out, doubled, or cut off."""
-    mutated = bytearray(wire)
-    for _ in range(draw(st.integers(1, 3))):
-        start = draw(st.integers(0, len(mutated)))
-        end = min(len(mutated), start + draw(st.integers(0, 8)))
-        mutated[start:end] = draw(st.one_of(st.binary(max_size=4), st.just(2 * mutated[start:end])))
-    return bytes(mutated)
-
-
-@st.composite
-def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
-    """A stream that no reader objects to, and its payloads."""
-    sent = draw(st.lists(payloads | st.builds(ControlFrame, unknown_types), max_size=12))
-    content_type = draw(st.lists(content_types, max_size=1).map(tuple))
-    head: list[bytes | ControlFrame] = [ControlFrame(ControlType.START, content_type)]
-    if draw(st.booleans()):
-        offered = draw(st.permutations([*content_type, b"other"]))
-        head.insert(0, ControlFrame(ControlType.READY, tuple(offered)))
-    frames = [*head, *sent, ControlFrame(ControlType.STOP)]
-    return b"".join(map(wire_of, frames)), [frame for frame in sent if isinstance(frame, bytes)]
 
 
 def walked(wire: bytes) -> tuple[list[bytes], int]:
@@ -144,7 +82,7 @@ def decoded(decoder: FrameDecoder) -> Iterator[bytes | ControlFrame]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(frame=control_frames)
+@given(frame=control_frames())
 def test_control_frames_survive_a_round_trip(frame: ControlFrame) -> None:
     payload = encode(frame)
     assert decode_control(payload) == frame
@@ -171,7 +109,7 @@ def test_what_is_encoded_is_decoded_and_the_rest_is_refused(frame: ControlFrame)
 
 
 @settings(max_examples=300, deadline=None)
-@given(payload=hostile)
+@given(payload=hostile(LIMIT))
 def test_control_frames_of_any_bytes(payload: bytes) -> None:
     """What is decoded is encoded to the same bytes, so that nothing in them has been passed over."""
     try:
@@ -191,7 +129,7 @@ def test_data_frames_survive_a_round_trip(sent: list[bytes]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(frames=st.lists(payloads | control_frames, max_size=12), data=st.data())
+@given(frames=st.lists(payloads(LIMIT) | control_frames(), max_size=12), data=st.data())
 def test_any_chunking_gives_the_same_frames(frames: list[bytes | ControlFrame], data: st.DataObject) -> None:
     wire = b"".join(map(wire_of, frames))
     decoder = FrameDecoder(max_data_bytes=LIMIT)
@@ -207,9 +145,9 @@ def test_any_chunking_gives_the_same_frames(frames: list[bytes | ControlFrame], 
 
 
 @settings(max_examples=200, deadline=None)
-@given(stream=streams(), data=st.data())
-def test_any_chunking_gives_the_same_payloads(stream: tuple[bytes, list[bytes]], data: st.DataObject) -> None:
-    wire, sent = stream
+@given(stream=streams(LIMIT), data=st.data())
+def test_any_chunking_gives_the_same_payloads(stream: Stream, data: st.DataObject) -> None:
+    wire, sent = stream.wire, list(stream.payloads)
     whole = ReaderProtocol(max_data_bytes=LIMIT)
     whole.receive_data(wire)
     assert list(taken(whole)) == sent
@@ -251,7 +189,11 @@ def test_any_chunking_skips_the_same_frames(sent: list[bytes], data: st.DataObje
 
 
 @settings(max_examples=300, deadline=None)
-@given(wire=hostile | streams().flatmap(lambda stream: mutations(stream[0])), skip=st.booleans(), data=st.data())
+@given(
+    wire=hostile(LIMIT) | streams(LIMIT).flatmap(lambda stream: mutations(stream.wire)),
+    skip=st.booleans(),
+    data=st.data(),
+)
 def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.DataObject) -> None:
     """One of those that are documented, the same again at each further call, and wherever the bytes are cut."""
 
@@ -282,7 +224,7 @@ def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.Data
 
 @settings(max_examples=400, deadline=None)
 @given(
-    wire=hostile | streams().flatmap(lambda stream: mutations(stream[0])),
+    wire=hostile(LIMIT) | streams(LIMIT).flatmap(lambda stream: mutations(stream.wire)),
     wanted=st.sampled_from([(), (b"a",), (b"b", b"a")]),
     transport=st.sampled_from([None, *Transport]),
     strict=st.booleans(),
@@ -335,7 +277,7 @@ def test_any_bytes_are_a_stream_or_an_error(
 
 
 @settings(max_examples=300, deadline=None)
-@given(wire=hostile, offered=st.sampled_from([(), (b"a",), (b"b", b"a")]), data=st.data())
+@given(wire=hostile(LIMIT), offered=st.sampled_from([(), (b"a",), (b"b", b"a")]), data=st.data())
 def test_any_bytes_are_an_answer_or_an_error(wire: bytes, offered: tuple[bytes, ...], data: st.DataObject) -> None:
     """For a writer, at the handshake and at the end."""
 
@@ -372,7 +314,7 @@ def test_any_bytes_are_an_answer_or_an_error(wire: bytes, offered: tuple[bytes, 
 
 @settings(max_examples=200, deadline=None)
 @given(
-    stream=streams(),
+    stream=streams(LIMIT),
     bad=st.sampled_from(
         [
             (struct.pack(">I", LIMIT + 1), FrameTooLargeError),
@@ -387,18 +329,17 @@ def test_any_bytes_are_an_answer_or_an_error(wire: bytes, offered: tuple[bytes, 
             (wire_of(ControlFrame(ControlType.FINISH)), UnexpectedFrameError),
         ]
     ),
-    behind=hostile,
+    behind=hostile(LIMIT),
     data=st.data(),
 )
 def test_good_payloads_before_bad_bytes_are_delivered(
-    stream: tuple[bytes, list[bytes]],
+    stream: Stream,
     bad: tuple[bytes, type[RemoteProtocolError]],
     behind: bytes,
     data: st.DataObject,
 ) -> None:
     """All of them, before the error, which says where the bad bytes are."""
-    wire, sent = stream
-    wire = wire[:-12]  # without STOP
+    wire = stream.wire[:-12]  # without STOP
     reader = ReaderProtocol(max_data_bytes=LIMIT)
     got: list[bytes] = []
     error = None
@@ -409,17 +350,16 @@ def test_good_payloads_before_bad_bytes_are_delivered(
         except RemoteProtocolError as caught:
             error = caught
             break
-    assert got == sent
+    assert tuple(got) == stream.payloads
     assert type(error) is bad[1]
     assert error.offset == len(wire)
 
 
 @settings(max_examples=200, deadline=None)
-@given(stream=streams(), data=st.data())
-def test_a_cut_stream_gives_what_came_before_the_cut(stream: tuple[bytes, list[bytes]], data: st.DataObject) -> None:
+@given(stream=streams(LIMIT), data=st.data())
+def test_a_cut_stream_gives_what_came_before_the_cut(stream: Stream, data: st.DataObject) -> None:
     """Wherever it is cut, and an error says whether it was inside a frame."""
-    wire, _ = stream
-    wire = wire[: data.draw(st.integers(0, len(wire) - 1))]
+    wire = stream.wire[: data.draw(st.integers(0, len(stream.wire) - 1))]
     whole, rest = walked(wire)
     reader = ReaderProtocol(max_data_bytes=LIMIT, require_stop=True)
     got: list[bytes] = []
@@ -432,6 +372,38 @@ def test_a_cut_stream_gives_what_came_before_the_cut(stream: tuple[bytes, list[b
     assert got == whole
     assert caught.value.inside_frame is (rest > 0)
     assert caught.value.offset == len(wire)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    claim=st.sampled_from([1, MEMORY_LIMIT // 2, MEMORY_LIMIT, MEMORY_LIMIT + 1, 4 * MEMORY_LIMIT, 0xFFFFFFFF]),
+    stream=streams(),
+    step=st.integers(300, 3000),
+    skip=st.booleans(),
+)
+def test_no_stream_costs_more_memory_than_the_limit(claim: int, stream: Stream, step: int, skip: bool) -> None:
+    """However long its frames say that they are, and however slowly they come."""
+    head, zeros = stream.wire[:-12] + struct.pack(">I", claim), bytes(step)
+    reader = ReaderProtocol(max_data_bytes=MEMORY_LIMIT, oversize="skip" if skip else "error")
+    fault: RemoteProtocolError | None = None
+    tracemalloc.start()
+    try:
+        chunks = chain([head], repeat(zeros, min(claim, 8 * MEMORY_LIMIT) // step))
+        before = tracemalloc.get_traced_memory()[0]
+        for chunk in chunks:
+            reader.receive_data(chunk)
+            try:
+                while reader.payloads():
+                    pass
+            except FrameTooLargeError as error:
+                fault = error
+                break
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert (fault is not None) is (claim > MEMORY_LIMIT and not skip)
+    # What waits, the same joined with the last chunk, and the payload that is cut from that.
+    assert peak < 3 * (MEMORY_LIMIT + step) + 20_000
 
 
 # The table.
@@ -468,7 +440,7 @@ def test_table_of_what_is_received(role: Role, transport: Transport, state: Stat
     else:
         protocol = WriterProtocol(transport=transport)
         sender = Role.READER
-    protocol.state = state
+    protocol._enter(state)
 
     def receive() -> list[bytes]:
         protocol.receive_data(FRAMES[frame])
@@ -505,7 +477,7 @@ def test_table_of_what_is_sent(role: Role, transport: Transport, state: State, f
         protocol = ReaderProtocol(transport=transport)
     else:
         protocol = WriterProtocol(transport=transport)
-    protocol.state = state
+    protocol._enter(state)
 
     def send() -> None:
         if isinstance(frame, ControlType):
@@ -532,7 +504,7 @@ def test_table_of_the_calls_of_a_writer(transport: Transport, state: State) -> N
     first = ControlType.READY if transport is Transport.BIDIRECTIONAL else ControlType.START
     for frame in (first, DATA, ControlType.STOP):
         writer = WriterProtocol(transport=transport)
-        writer.state = state
+        writer._enter(state)
         calls: dict[ControlType | str, Callable[[], None]] = {
             first: writer.start,
             DATA: partial(writer.send, [b"x"]),
@@ -641,14 +613,14 @@ class ReaderBesideWriter(RuleBasedStateMachine):
         self.writer.start()
         self._write()
 
-    @rule(batch=st.lists(payloads, max_size=4))
+    @rule(batch=payload_lists(LIMIT, max_size=4))
     @precondition(lambda self: self.writer.state is State.STREAMING)
     def send(self, batch: list[bytes]) -> None:
         self.writer.send(batch)
         self.sent += batch
         self._write()
 
-    @rule(batch=st.lists(payloads, min_size=1, max_size=2), bad=st.sampled_from([b"", bytes(LIMIT + 1)]))
+    @rule(batch=st.lists(payloads(LIMIT), min_size=1, max_size=2), bad=st.sampled_from([b"", bytes(LIMIT + 1)]))
     @precondition(lambda self: self.writer.state is State.STREAMING)
     def send_what_no_frame_holds(self, batch: list[bytes], bad: bytes) -> None:
         with pytest.raises(LocalProtocolError):
@@ -735,3 +707,147 @@ class ReaderBesideWriter(RuleBasedStateMachine):
 
 TestReaderBesideWriter = ReaderBesideWriter.TestCase
 TestReaderBesideWriter.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+class LossyReaderBesideWriter(RuleBasedStateMachine):
+    """Two ends, and two pipes between them that lose some of what is put into them.
+
+    Nothing tells an end of a loss, so what a reader makes of the bytes behind one may be anything: payloads within the
+    limit, or a documented error. What came before it is as it was sent.
+    """
+
+    @initialize(transport=st.sampled_from(Transport), streaming=st.sampled_from([True, True, True, False]))
+    def connect(self, transport: Transport, streaming: bool) -> None:
+        self.writer = WriterProtocol([b"a"], transport=transport, max_data_bytes=LIMIT)
+        self.reader = ReaderProtocol([b"a"], max_data_bytes=LIMIT)
+        self.written = bytearray()
+        self.to_reader = bytearray()
+        self.to_writer = bytearray()
+        # Of the bytes that were put into the pipe: how far they have come out, up to the first that was not put in.
+        self.passed = 0
+        self.first_lost: int | None = None
+        self.out_of_step = False
+        self.sent: list[bytes] = []
+        self.got: list[bytes] = []
+        self.faults: dict[Role, RemoteProtocolError] = {}
+        self.writer.start()
+        self._write()
+        # Mostly the handshake is done: there are so many ways to lose it that little else would be tried.
+        if streaming:
+            self._move_all()
+
+    def _move_all(self) -> None:
+        for _ in range(3):
+            self.move_to_reader(1 << 20)
+            self.take()
+            self.move_to_writer(1 << 20)
+
+    def _write(self) -> None:
+        data = self.writer.data_to_send()
+        self.written += data
+        self.to_reader += data
+
+    def _pass(self, count: int) -> bytes:
+        data = bytes(self.to_reader[:count])
+        del self.to_reader[:count]
+        self.passed += len(data)
+        return data
+
+    def _lost(self, offset: int) -> None:
+        self.first_lost = offset if self.first_lost is None else min(offset, self.first_lost)
+
+    def _caught(self, role: Role, error: RemoteProtocolError) -> None:
+        assert type(error) in DOCUMENTED
+        assert self.faults.setdefault(role, error) is error
+
+    @rule(batch=st.lists(payloads(LIMIT), min_size=1, max_size=6))
+    @precondition(lambda self: self.writer.state is State.STREAMING)
+    def send(self, batch: list[bytes]) -> None:
+        self.writer.send(batch)
+        self.sent += batch
+        self._write()
+
+    @rule(batch=payload_lists(LIMIT, max_size=2))
+    @precondition(lambda self: self.writer.state is State.STREAMING and len(self.sent) > 3)
+    def send_into_the_void(self, batch: list[bytes]) -> None:
+        """Whole frames are lost, of which no end can know."""
+        self._lost(len(self.written))
+        self.writer.send(batch)
+        self.sent += batch
+        self.written += self.writer.data_to_send()
+
+    @rule()
+    @precondition(lambda self: self.writer.state is State.STREAMING and len(self.sent) > 3)
+    def stop(self) -> None:
+        self.writer.stop()
+        self._write()
+
+    @rule(count=st.integers(1, 60) | st.just(1 << 20))
+    @precondition(lambda self: self.to_reader)
+    def move_to_reader(self, count: int) -> None:
+        self.reader.receive_data(self._pass(count))
+
+    @rule(count=st.integers(1, 60))
+    @precondition(lambda self: self.to_reader and (len(self.sent) > 3 or self.writer.state is not State.STREAMING))
+    def lose_to_reader(self, count: int) -> None:
+        self._lost(self.passed)
+        self.out_of_step = True
+        self._pass(count)
+
+    @rule()
+    def take(self) -> None:
+        try:
+            self.got += taken(self.reader)
+        except RemoteProtocolError as error:
+            self._caught(Role.READER, error)
+        self.to_writer += self.reader.data_to_send()
+
+    @rule(count=st.integers(1, 60) | st.just(1 << 20))
+    @precondition(lambda self: self.to_writer)
+    def move_to_writer(self, count: int) -> None:
+        try:
+            self.writer.receive_data(bytes(self.to_writer[:count]))
+        except RemoteProtocolError as error:
+            self._caught(Role.WRITER, error)
+        del self.to_writer[:count]
+        self._write()
+
+    @rule(count=st.integers(1, 60))
+    @precondition(lambda self: self.to_writer)
+    def lose_to_writer(self, count: int) -> None:
+        self.out_of_step = True
+        del self.to_writer[:count]
+
+    @invariant()
+    def what_came_before_the_loss_is_as_it_was_sent(self) -> None:
+        before = self._before_the_loss()
+        assert self.got[: len(before)] == before[: len(self.got)]
+        assert all(0 < len(payload) <= LIMIT for payload in self.got)
+
+    @invariant()
+    def whole_frames_cost_only_themselves(self) -> None:
+        if not self.out_of_step:
+            assert not self.faults
+            left = iter(self.sent)
+            assert all(payload in left for payload in self.got)
+
+    def _before_the_loss(self) -> list[bytes]:
+        return walked(bytes(self.written[: self.first_lost]))[0]
+
+    def teardown(self) -> None:
+        """In the end all has come that came before the loss, and what follows is an end or a documented error."""
+        if not hasattr(self, "writer"):
+            return
+        self._move_all()
+        assert self.got[: len(self._before_the_loss())] == self._before_the_loss()
+        self.whole_frames_cost_only_themselves()
+        self.reader.receive_eof()
+        self.take()
+        try:
+            self.writer.receive_eof()
+        except RemoteProtocolError as error:
+            self._caught(Role.WRITER, error)
+
+
+TestLossyReaderBesideWriter = LossyReaderBesideWriter.TestCase
+TestLossyReaderBesideWriter.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

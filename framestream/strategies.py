@@ -1,0 +1,322 @@
+"""Hypothesis strategies for Frame Streams: frames, streams and conversations, good ones and bad ones.
+
+For the tests of whatever reads or writes Frame Streams. docs/testing.md shows how to use them with framestream.testing.
+The package itself does not need Hypothesis, which this module does: `pip install dnstap[testing]`.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from framestream.control import MAX_CONTENT_TYPE_BYTES, MAX_SENT_CONTROL_BYTES, ControlFrame, ControlType
+from framestream.conversations import Conversation, Turn, wire_of
+from framestream.protocol import DATA, TRANSITIONS, Role, State, Transport
+
+try:
+    from hypothesis import strategies as st
+except ImportError as error:
+    raise ImportError("framestream.strategies needs Hypothesis: pip install 'dnstap[testing]'") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+__all__ = [
+    "BrokenControlFrame",
+    "Stream",
+    "broken_control_frames",
+    "chunkings",
+    "content_types",
+    "control_frames",
+    "conversations",
+    "hostile",
+    "mutations",
+    "payload_lists",
+    "payloads",
+    "refused_conversations",
+    "streams",
+    "unknown_control_frames",
+]
+
+MAX_BYTES = 100
+"""Of a payload, unless more is asked for: what is wrong with longer ones is wrong with these."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenControlFrame:
+    """A control frame payload that every reader must refuse, and why."""
+
+    payload: bytes
+    why: str
+
+    @property
+    def wire(self) -> bytes:
+        """The whole frame, with its escape sequence and length."""
+        return struct.pack(">II", 0, len(self.payload)) + self.payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A whole stream as a writer sends it, and what a reader that takes any content type finds in it.
+
+    Attributes:
+        wire: the bytes, from READY or START to STOP.
+        transport: bidirectional if it begins with READY.
+        content_type: that of START; None if it names none.
+        payloads: of the data frames.
+        unknown_control_frames: how many control frames of unknown type are among the data frames.
+    """
+
+    wire: bytes
+    transport: Transport
+    content_type: bytes | None
+    payloads: tuple[bytes, ...]
+    unknown_control_frames: int
+
+
+def content_types() -> SearchStrategy[bytes]:
+    """Content types of any length that is allowed; short ones are common, so that two are the same now and then."""
+    known = st.sampled_from([b"", b"a", b"b", b"protobuf:dnstap.Dnstap"])
+    return known | st.binary(max_size=MAX_CONTENT_TYPE_BYTES)
+
+
+def payloads(max_bytes: int = MAX_BYTES) -> SearchStrategy[bytes]:
+    """Payloads of data frames, of 1 to `max_bytes`."""
+    return st.binary(min_size=1, max_size=max_bytes)
+
+
+def payload_lists(max_bytes: int = MAX_BYTES, max_size: int = 12) -> SearchStrategy[list[bytes]]:
+    """Up to `max_size` payloads of up to `max_bytes` each."""
+    return st.lists(payloads(max_bytes), max_size=max_size)
+
+
+def unknown_control_frames() -> SearchStrategy[ControlFrame]:
+    """Control frames of types that nobody has defined, to be ignored among data frames."""
+    numbers = st.sampled_from([0, 6, 0xFFFFFFFF]) | st.integers(6, 0xFFFFFFFF)
+    return st.builds(ControlFrame, numbers)
+
+
+def control_frames() -> SearchStrategy[ControlFrame]:
+    """Control frames that every peer accepts as such: of each type, and of unknown ones."""
+    several = st.lists(content_types(), max_size=4).map(tuple).filter(_fit)
+    return st.one_of(
+        st.builds(ControlFrame, st.sampled_from([ControlType.READY, ControlType.ACCEPT]), several),
+        st.builds(ControlFrame, st.just(ControlType.START), st.lists(content_types(), max_size=1).map(tuple)),
+        st.builds(ControlFrame, st.sampled_from([ControlType.STOP, ControlType.FINISH])),
+        unknown_control_frames(),
+    )
+
+
+@st.composite
+def broken_control_frames(draw: DrawFn) -> BrokenControlFrame:
+    """Control frame payloads that every reader must refuse, each with the reason."""
+    kind = draw(st.sampled_from(["short", "cut", "bytes left", "field type", "long", "many"]))
+    if kind == "short":
+        return BrokenControlFrame(draw(st.binary(max_size=3)), "a type word needs 4 bytes")
+    several = draw(st.sampled_from([ControlType.READY, ControlType.ACCEPT, ControlType.START]))
+    head = struct.pack(">I", several)
+    value = draw(st.binary(max_size=20))
+    field = struct.pack(">II", 1, len(value)) + value
+    if kind == "cut":
+        return BrokenControlFrame(head + field[: draw(st.integers(1, len(field) - 1))], "the field is cut short")
+    if kind == "bytes left":
+        return BrokenControlFrame(head + field + draw(st.binary(min_size=1, max_size=7)), "bytes are left over")
+    if kind == "field type":
+        number = draw(st.integers(0, 0xFFFFFFFF).filter(lambda number: number != 1))
+        return BrokenControlFrame(head + struct.pack(">I", number) + field[4:], f"{number} is no type of field")
+    if kind == "long":
+        size = draw(st.integers(MAX_CONTENT_TYPE_BYTES + 1, 300))
+        return BrokenControlFrame(
+            head + struct.pack(">II", 1, size) + bytes(size), f"a content type of {size} bytes is over the limit"
+        )
+    few, most = draw(st.sampled_from([(ControlType.START, 1), (ControlType.STOP, 0), (ControlType.FINISH, 0)]))
+    count = draw(st.integers(most + 1, 3))
+    return BrokenControlFrame(struct.pack(">I", few) + count * field, f"{few.name} has at most {most} content types")
+
+
+@st.composite
+def streams(draw: DrawFn, max_bytes: int = MAX_BYTES) -> Stream:
+    """Whole streams to which no reader that takes any content type objects."""
+    sent = draw(st.lists(payloads(max_bytes) | unknown_control_frames(), max_size=12))
+    named = draw(st.lists(content_types(), max_size=1).map(tuple))
+    transport = draw(st.sampled_from(Transport))
+    frames: list[bytes | ControlFrame] = [ControlFrame(ControlType.START, named), *sent, ControlFrame(ControlType.STOP)]
+    if transport is Transport.BIDIRECTIONAL:
+        frames.insert(0, ControlFrame(ControlType.READY, tuple(draw(st.permutations([*named, b"other"])))))
+    found = tuple(frame for frame in sent if isinstance(frame, bytes))
+    return Stream(
+        wire=b"".join(map(wire_of, frames)),
+        transport=transport,
+        content_type=named[0] if named else None,
+        payloads=found,
+        unknown_control_frames=len(sent) - len(found),
+    )
+
+
+@st.composite
+def chunkings(draw: DrawFn, data: bytes) -> list[bytes]:
+    """The bytes in chunks: whole, singly, in equal ones, or cut at any positions, some of them empty."""
+    size = draw(st.sampled_from([None, len(data) or 1, 1, 2, 3, 5]))
+    if size is not None:
+        return [data[start : start + size] for start in range(0, len(data), size)]
+    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
+    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+
+@st.composite
+def mutations(draw: DrawFn, data: bytes) -> bytes:
+    """The bytes with some of them changed, taken out, doubled, or cut off."""
+    mutated = bytearray(data)
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(mutated)))
+        end = min(len(mutated), start + draw(st.integers(0, 8)))
+        mutated[start:end] = draw(st.one_of(st.binary(max_size=4), st.just(2 * mutated[start:end])))
+    return bytes(mutated)
+
+
+def hostile(max_bytes: int = MAX_BYTES) -> SearchStrategy[bytes]:
+    """Bytes that come close to being a stream, and others; lengths around `max_bytes`, a reader's limit, are common."""
+    near = [0, 1, 2, 3, 4, 5, 6, 12, max_bytes, max_bytes + 1, 255, 256, 257, 512, 513, 0x7FFFFFFF, 0xFFFFFFFF]
+    parts = st.one_of(
+        st.sampled_from(near).map(struct.Struct(">I").pack),
+        st.binary(max_size=8),
+        payloads(max_bytes).map(wire_of),
+        control_frames().map(wire_of),
+        broken_control_frames().map(lambda broken: broken.wire),
+        st.sampled_from([wire_of(ControlFrame(kind)) for kind in ControlType]),
+        st.sampled_from([wire_of(ControlFrame(kind, (b"a",))) for kind in ControlType]),
+    )
+    return st.lists(parts, max_size=12).map(b"".join)
+
+
+@st.composite
+def conversations(
+    draw: DrawFn,
+    *,
+    names: SearchStrategy[bytes] | None = None,
+    transports: Sequence[Transport] = tuple(Transport),
+    max_bytes: int = MAX_BYTES,
+) -> Conversation:
+    """Conversations that go well, to be played to a writer set to `offered` or a reader set to `accepted`.
+
+    Of what both have, the first is the same for both, so that a peer may name it alone or all of them.
+
+    Args:
+        names: of the content types; by default, `content_types()`.
+        transports: which there are.
+        max_bytes: longest payload.
+    """
+    names = content_types() if names is None else names
+    offered = draw(st.lists(names, max_size=4, unique=True).filter(_fit))
+    accepted: list[bytes] = []
+    if draw(st.booleans()):
+        first = offered[:1] or draw(st.lists(names, max_size=1))
+        others = st.lists(st.sampled_from([*offered, *first]) | names if first else names, max_size=3)
+        accepted = draw(others.map(lambda others: list(dict.fromkeys([*first, *others]))).filter(_fit))
+    good = Conversation.of(
+        draw(payload_lists(max_bytes)),
+        offered=offered,
+        accepted=accepted,
+        transport=draw(st.sampled_from(transports)),
+    )
+    return replace(good, turns=tuple(_cut(draw, turn) for turn in good.turns))
+
+
+@st.composite
+def refused_conversations(
+    draw: DrawFn,
+    refused_by: Role,
+    *,
+    names: SearchStrategy[bytes] | None = None,
+    transports: Sequence[Transport] = tuple(Transport),
+    max_bytes: int = MAX_BYTES,
+) -> Conversation:
+    """Conversations that go wrong: they end with a fault of the one end, which the other, `refused_by`, must refuse.
+
+    A frame out of order, a content type that was not offered or accepted, a broken control frame, a length of 4 GiB,
+    what is no frame at all, and a frame that is cut short. The other arguments are as of `conversations`.
+    """
+    if refused_by is Role.WRITER:
+        # The reader of any other has no words.
+        transports = [Transport.BIDIRECTIONAL]
+    good = draw(conversations(names=names, transports=transports, max_bytes=max_bytes))
+    turns = [number for number, turn in enumerate(good.turns) if turn.sender is not refused_by]
+    number = draw(st.sampled_from(turns))
+    turn = good.turns[number]
+    kept = turn.frames[: draw(st.just(0) | st.integers(0, len(turn.frames) - 1))]
+    state = _state(good, number, kept)
+    missing = wire_of(turn.frames[len(kept)])
+    cut = draw(st.sampled_from([False, False, False, True]))
+    if cut:
+        fault, wire = "a frame cut short", missing[: draw(st.integers(1, len(missing) - 1))]
+    else:
+        fault, wire = _fault(draw, good, turn.sender, state)
+    whole = b"".join(map(wire_of, kept)) + wire
+    said = (*good.turns[:number], Turn(turn.sender, kept, tuple(draw(chunkings(whole)))))
+    return replace(
+        good,
+        payloads=tuple(frame for turn in said for frame in turn.frames if isinstance(frame, bytes)),
+        turns=said,
+        fault=f"{fault} in state {state.name}",
+        hangs_up=cut,
+    )
+
+
+def _fit(names: Sequence[bytes]) -> bool:
+    """Whether one control frame that every peer accepts holds them all."""
+    return 4 + sum(8 + len(name) for name in names) <= MAX_SENT_CONTROL_BYTES
+
+
+def _cut(draw: DrawFn, turn: Turn) -> Turn:
+    return replace(turn, chunks=tuple(draw(chunkings(b"".join(turn.chunks)))))
+
+
+def _state(conversation: Conversation, number: int, kept: Sequence[bytes | ControlFrame]) -> State:
+    """The state behind the turns before that number, and the frames that are kept of it."""
+    state = State.IDLE
+    for sender, frames in [
+        *((turn.sender, turn.frames) for turn in conversation.turns[:number]),
+        (conversation.turns[number].sender, kept),
+    ]:
+        for frame in frames:
+            kind = DATA if isinstance(frame, bytes) else ControlType(frame.type)
+            state = TRANSITIONS[conversation.transport, state, sender, kind]
+    return state
+
+
+def _fault(draw: DrawFn, conversation: Conversation, sender: Role, state: State) -> tuple[str, bytes]:
+    """What a sender must not send in a state, in words and in bytes."""
+    # A reader learns the transport by the first frame, which is therefore right if it is right in either.
+    allowed = {
+        frame
+        for transport, before, who, frame in TRANSITIONS
+        if (before, who) == (state, sender) and (state is State.IDLE or transport is conversation.transport)
+    }
+    faults = [[(kind.name, wire_of(ControlFrame(kind))) for kind in ControlType if kind not in allowed]]
+    broken = draw(broken_control_frames())
+    never = [
+        (f"a control frame that is broken ({broken.why})", broken.wire),
+        ("a control frame of 4 GiB", struct.pack(">II", 0, 0xFFFFFFFF)),
+        ("a data frame of 4 GiB", struct.pack(">I", 0xFFFFFFFF)),
+    ]
+    faults.append(never)
+    if DATA not in allowed:
+        never.append(("a data frame", wire_of(draw(payloads()))))
+        never.append(("a control frame of unknown type", wire_of(draw(unknown_control_frames()))))
+        never.append(("HTTP", b"GET / HTTP/1.1\r\n\r\n"))
+        # To an end that is set to any content type, there is no other.
+        wanted = conversation.accepted if sender is Role.WRITER else conversation.offered
+        named = allowed & {ControlType.READY, ControlType.ACCEPT, ControlType.START}
+        if wanted and named:
+            other = draw(st.binary(max_size=8).filter(lambda name: name not in wanted))
+            faults.append(
+                [
+                    (f"{kind.name} of another content type", wire_of(ControlFrame(kind, (other,))))
+                    for kind in ControlType
+                    if kind in named
+                ]
+            )
+    return draw(st.sampled_from(draw(st.sampled_from(faults))))
