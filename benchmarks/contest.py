@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import resource
 import statistics
 import time
 from importlib import metadata
@@ -17,15 +18,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["arguments", "contest", "own"]
+__all__ = ["arguments", "contest", "own", "processor"]
 
 
-def arguments(description: str) -> argparse.Namespace:
+def arguments(description: str, rounds: int = 25) -> argparse.Namespace:
     """The command line that every benchmark has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--rounds", type=int, default=25, help="how often each contestant runs (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often each contestant runs (%(default)s)")
     return parser.parse_args()
+
+
+def elapsed(run: Callable[[], object]) -> float:
+    """Seconds on the clock."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def processor(run: Callable[[], object]) -> float:
+    """Seconds of the processor, user and system, that the processes take which it runs to their end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def contest(
@@ -34,19 +50,19 @@ def contest(
     contestants: Mapping[str, Callable[[], object]],
     options: argparse.Namespace,
     distributions: Sequence[str],
+    measure: Callable[[Callable[[], object]], float] = elapsed,
 ) -> None:
     """Time the contestants, the first of which is ours, and print the result.
 
     Args:
         count: how many times one call of a contestant does the job.
         distributions: whose versions are worth knowing.
+        measure: the seconds that a contestant takes.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(options.rounds):
         for name, run in contestants.items():
-            began = time.perf_counter()
-            run()
-            seconds[name].append((time.perf_counter() - began) / count)
+            seconds[name].append(measure(run) / count)
     ours = seconds[next(iter(contestants))]
     rows: list[dict[str, Any]] = [
         {

@@ -4,10 +4,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-__all__ = ["require"]
+__all__ = ["missing", "require"]
 
 OURS = Path(sys.executable).parent
 
@@ -19,8 +20,11 @@ def require(program: str) -> str:
     """
     folders = [folder for folder in os.get_exec_path() if Path(folder) != OURS] + ["/usr/sbin", "/sbin"]
     path = shutil.which(program, path=os.pathsep.join(folders))
-    if path is not None:
-        return path
+    return path or missing(f"{program} is not installed")
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test for this reason, or let it fail if REQUIRE_PEERS=1 is in the environment."""
     if os.environ.get("REQUIRE_PEERS") == "1":
-        pytest.fail(f"{program} is not installed, and REQUIRE_PEERS=1")
-    pytest.skip(f"{program} is not installed")
+        pytest.fail(f"{what}, and REQUIRE_PEERS=1")
+    pytest.skip(what)

@@ -1,0 +1,127 @@
+"""golang-framestream at the other end: the program of the folder go/, built once a session, and run as a process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tests.interop.peers import missing, require
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from framestream import Tls
+
+__all__ = ["GoPeer", "go_peer"]
+
+_SOURCE = Path(__file__).parent / "go"
+
+
+class GoPeer:
+    """The running program; its input and its output are files, so that it never waits for us.
+
+    Args:
+        workdir: where they are made.
+        words: its flags.
+        sends: the payloads that it writes.
+    """
+
+    def __init__(self, workdir: Path, words: Iterable[str], sends: Iterable[bytes] = ()) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="go-", dir=workdir))
+        self._stdout, self._stderr = folder / "stdout", folder / "stderr"
+        stdin = folder / "stdin"
+        stdin.write_text("".join(f"{payload.hex()}\n" for payload in sends))
+        with stdin.open("rb") as source, self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            self.process = subprocess.Popen([_built(), *words], stdin=source, stdout=out, stderr=err)
+
+    @property
+    def listening(self) -> str:
+        """Where it listens, as an endpoint, as soon as it does."""
+        wait_for(lambda: self._said("listening ") or self.process.poll() is not None, "the Go listener")
+        assert self._said("listening "), self.problem
+        return self._said("listening ")
+
+    @property
+    def content_type(self) -> bytes:
+        """That of the stream, which it has opened; b"" for none."""
+        wait_for(lambda: self._said("content type ") or self.process.poll() is not None, "the Go content type")
+        return self._said("content type ").strip('"').encode()
+
+    @property
+    def payloads(self) -> list[bytes]:
+        """What it has read."""
+        return [bytes.fromhex(line) for line in self._stdout.read_text().splitlines()]
+
+    @property
+    def problem(self) -> str:
+        """What it says went wrong; "" for nothing."""
+        return self._said("peer: ")
+
+    def wait(self) -> int:
+        """Wait for its end; the exit status."""
+        return self.process.wait(DEADLINE_S)
+
+    def _said(self, begin: str) -> str:
+        """The rest of its whole line of standard error that begins so."""
+        lines = self._stderr.read_text().splitlines(keepends=True)
+        return next((line[len(begin) : -1] for line in lines if line.startswith(begin) and line.endswith("\n")), "")
+
+
+@contextmanager
+def go_peer(
+    workdir: Path,
+    role: Literal["reader", "writer"],
+    endpoint: str,
+    *,
+    listen: bool,
+    mode: Literal["bidirectional", "unidirectional"] = "bidirectional",
+    content_types: Iterable[bytes] = (),
+    tls: Tls | None = None,
+    sends: Iterable[bytes] = (),
+) -> Iterator[GoPeer]:
+    """The program in this role at an endpoint, killed at the end of the body if it still runs.
+
+    Args:
+        listen: whether it listens there, or connects.
+        tls: its certificate, its key and its authorities; it always verifies.
+        sends: what a writer sends.
+    """
+    words = ["-role", role, "-mode", mode, "-listen" if listen else "-connect", endpoint, "-timeout", f"{DEADLINE_S}s"]
+    for content_type in content_types:
+        words += ["-content-type", content_type.decode()]
+    if tls is not None:
+        for flag, path in (("-cert", tls.certificate), ("-key", tls.key), ("-ca", tls.ca)):
+            words += [flag, os.fspath(path)] if path else []
+    peer = GoPeer(workdir, words, sends)
+    try:
+        yield peer
+    finally:
+        peer.process.kill()
+        peer.process.wait()
+
+
+@cache
+def _built() -> str:
+    """The program's path; without Go or the library's source the test is skipped or fails, as `require` says."""
+    go = require("go")
+    # Without cgo no C compiler is needed.
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    download = subprocess.run(
+        [go, "mod", "download"], cwd=_SOURCE, env=environment, capture_output=True, text=True, check=False
+    )
+    if download.returncode:
+        missing(f"golang-framestream cannot be had ({download.stderr.strip()})")
+    folder = tempfile.mkdtemp(prefix="framestream-go-")
+    atexit.register(shutil.rmtree, folder)
+    program = os.path.join(folder, "peer")
+    command = [go, "build", "-mod=readonly", "-buildvcs=false", "-o", program, "."]
+    subprocess.run(command, cwd=_SOURCE, env=environment, check=True)
+    return program
