@@ -9,11 +9,21 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
-from framestream import FrameStreamError, Listener, Reader, State, TruncatedStreamError, read_file
+from framestream import (
+    FrameStreamError,
+    Listener,
+    Reader,
+    State,
+    TruncatedStreamError,
+    UnixEndpoint,
+    listen_reader,
+    read_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +48,9 @@ class Collector:
         self._output: Callable[[list[bytes]], object] = len
         self._report = report
         self._files: deque[tuple[str, Reader]] = deque()
-        self._listeners: list[Listener] = []
+        self._listeners: list[Listener[Reader]] = []
         self._names: dict[Reader, str] = {}
-        self._accepted = 0
+        self._starting: set[Reader] = set()
         self._stopping = False
         self._wakeup, self._waker = socket.socketpair()
         self._waker.setblocking(False)
@@ -61,7 +71,7 @@ class Collector:
 
         Raises: OSError: somebody listens there, or it is no socket.
         """
-        listener = Listener(path, [CONTENT_TYPE])
+        listener = listen_reader(UnixEndpoint(path), [CONTENT_TYPE])
         self._listeners.append(listener)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
 
@@ -78,9 +88,10 @@ class Collector:
         """
         self._output = output
         while (self._files or self._listeners) and not self._stopping:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(self._patience()):
                 if key.data:
                     key.data(key.fileobj)
+            self._end_the_silent()
         self._drain()
 
     def close(self) -> None:
@@ -97,19 +108,19 @@ class Collector:
         self._names[reader] = name
         self._selector.register(reader, selectors.EVENT_READ, self._receive)
 
-    def _accept(self, listener: Listener) -> bool:
+    def _accept(self, listener: Listener[Reader]) -> bool:
         """Take the next waiting writer; whether there was one."""
         try:
             reader = listener.accept(timeout_s=0)
-        except BlockingIOError:
+        except TimeoutError:
             return False
         except OSError as error:
             # Out of descriptors, most likely: no more until a connection ends.
-            self._report(f"{listener.path}: cannot accept a connection: {error.strerror}")
+            self._report(f"{listener.endpoint}: cannot accept a connection: {error.strerror}")
             self._selector.unregister(listener)
             return False
-        self._accepted += 1
-        self._add_reader(f"{listener.path}: connection {self._accepted}", reader)
+        self._add_reader(reader.peer, reader)
+        self._starting.add(reader)
         return True
 
     def _receive(self, reader: Reader) -> None:
@@ -137,7 +148,7 @@ class Collector:
         if not error and reader.protocol.unread:
             self._report(f"{name}: {reader.protocol.unread} bytes behind STOP ignored")
         if error and not (self._stopping and _lost_nothing(error)):
-            self._report(f"{name}: {error.strerror if isinstance(error, OSError) else error}")
+            self._report(f"{name}: {error.strerror or error if isinstance(error, OSError) else error}")
         if self._files and self._files[0][1] is reader:
             self.failed_files += error is not None
             self._files.popleft()
@@ -146,6 +157,18 @@ class Collector:
         for listener in self._listeners:
             if listener not in self._selector.get_map() and not self._stopping:
                 self._selector.register(listener, selectors.EVENT_READ, self._accept)
+
+    def _patience(self) -> float | None:
+        """How long to wait until a writer is too late with its START."""
+        self._starting = {reader for reader in self._starting if reader in self._names and not reader.started}
+        deadlines = [reader.deadline for reader in self._starting if reader.deadline]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+
+    def _end_the_silent(self) -> None:
+        now = time.monotonic()
+        for reader in self._starting:
+            if reader in self._names and not reader.started and reader.deadline and reader.deadline <= now:
+                self._receive(reader)  # which finds that it is too late
 
     def _drain(self) -> None:
         """Pass on what the system has received by now, also from writers that have not been accepted yet."""

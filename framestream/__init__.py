@@ -1,6 +1,15 @@
 """Frame Streams: the framing of dnstap, and of anything else that is sent in frames, in pure Python."""
 
 from framestream.control import ControlFrame, ControlType, decode_control, encode_control
+from framestream.endpoints import (
+    Endpoint,
+    FileEndpoint,
+    TcpEndpoint,
+    Tls,
+    TlsEndpoint,
+    UnixEndpoint,
+    parse_endpoint,
+)
 from framestream.errors import (
     CompressionError,
     ContentTypeError,
@@ -8,41 +17,72 @@ from framestream.errors import (
     FrameStreamError,
     FrameTooLargeError,
     LocalProtocolError,
+    MissingLibraryError,
     RemoteProtocolError,
     TruncatedStreamError,
     UnexpectedFrameError,
 )
 from framestream.frames import FrameDecoder, encode_control_frame, encode_data_frames
 from framestream.protocol import TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
-from framestream.sync import Listener, Reader, Writer, connect, read_file, write_file
+from framestream.streams import Backoff, Batching, Deadlines, Limits
+from framestream.sync import (
+    Listener,
+    Reader,
+    ReconnectingWriter,
+    Writer,
+    listen_reader,
+    listen_writer,
+    open_reader,
+    open_writer,
+    read_file,
+    serve,
+    write_file,
+)
 
 __all__ = [
     "TRANSITIONS",
+    "Backoff",
+    "Batching",
     "CompressionError",
     "ContentTypeError",
     "ControlFrame",
     "ControlFrameError",
     "ControlType",
+    "Deadlines",
+    "Endpoint",
+    "FileEndpoint",
     "FrameDecoder",
     "FrameStreamError",
     "FrameTooLargeError",
+    "Limits",
     "Listener",
     "LocalProtocolError",
+    "MissingLibraryError",
     "Reader",
     "ReaderProtocol",
+    "ReconnectingWriter",
     "RemoteProtocolError",
     "Role",
     "State",
+    "TcpEndpoint",
+    "Tls",
+    "TlsEndpoint",
     "Transport",
     "TruncatedStreamError",
     "UnexpectedFrameError",
+    "UnixEndpoint",
     "Writer",
     "WriterProtocol",
-    "connect",
     "decode_control",
     "encode_control",
     "encode_control_frame",
     "encode_data_frames",
+    "listen_reader",
+    "listen_writer",
+    "open_reader",
+    "open_writer",
+    "parse_endpoint",
     "read_file",
+    "serve",
     "write_file",
 ]

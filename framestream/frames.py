@@ -37,6 +37,7 @@ class FrameDecoder:
 
     Attributes:
         offset: bytes of the stream that lie before the next frame.
+        control_offset: of the last control frame.
         skipped_frames, skipped_bytes: data frames over the limit, and their payloads.
     """
 
@@ -61,6 +62,7 @@ class FrameDecoder:
         self._partial = bytearray()
         self._needed = 0
         self._to_skip = 0
+        self.control_offset = offset
 
     @property
     def offset(self) -> int:
@@ -106,28 +108,26 @@ class FrameDecoder:
             FrameTooLargeError: a data frame over the limit, unless those are skipped.
         Once it has raised, it raises the same again.
         """
-        if self._partial:
+        if self._partial or not self._chunk:
             return None
         while True:
             payloads, size = self._walk()
+            if size is None or 0 < size <= self.max_data_bytes:
+                needed = 4 + (size or 0)
+                if payloads and self._position + needed <= len(self._chunk):
+                    return payloads
+                self._wait(needed)
+                return payloads or None
             if payloads:
                 return payloads
-            if size is None:
-                needed = 4
-                break
             if size == 0:
                 return self._control()
-            if size <= self.max_data_bytes:
-                needed = 4 + size
-                break
             if self.oversize == "error":
                 raise FrameTooLargeError(size, self.max_data_bytes, self.offset)
             self.skipped_frames += 1
             self.skipped_bytes += size
             self._to_skip = 4 + size
             self._skip()
-        self._wait(needed)
-        return None
 
     def _walk(self) -> tuple[list[bytes], int | None]:
         """Take the run of whole data frames at the position: their payloads, and the length word behind them if any."""
@@ -175,7 +175,8 @@ class FrameDecoder:
         if stop > len(chunk):
             self._wait(8 + size)
             return None
-        frame = decode_control(chunk[position + 8 : stop], self.offset)
+        self.control_offset = self.offset
+        frame = decode_control(chunk[position + 8 : stop], self.control_offset)
         self._position = stop
         return frame
 
@@ -201,12 +202,15 @@ def encode_data_frames(payloads: Iterable[bytes], max_data_bytes: int = MAX_DATA
 
     Raises: LocalProtocolError: an empty payload, whose length word would be the escape sequence, or one over the limit.
     """
-    parts: list[bytes] = []
-    for payload in payloads:
-        size = len(payload)
-        if not 0 < size <= max_data_bytes:
-            raise LocalProtocolError(f"a data frame holds 1 to {max_data_bytes} bytes, not {size}")
-        parts += (_word.pack(size), payload)
+    payloads = tuple(payloads)
+    sizes = [*map(len, payloads)]
+    if sizes and not 0 < min(sizes) <= max(sizes) <= max_data_bytes:
+        wrong = next(size for size in sizes if not 0 < size <= max_data_bytes)
+        raise LocalProtocolError(f"a data frame holds 1 to {max_data_bytes} bytes, not {wrong}")
+    # Without a step of the interpreter for each frame.
+    parts = [b""] * (2 * len(sizes))
+    parts[::2] = map(_word.pack, sizes)
+    parts[1::2] = payloads
     return b"".join(parts)
 
 

@@ -93,6 +93,7 @@ class _Protocol:
 
     def __init__(self, decoder: FrameDecoder, transport: Transport | None, content_types: Iterable[bytes]) -> None:
         self.state = State.IDLE
+        self._data_may_come = False
         self.transport = transport
         self.content_types = tuple(content_types)
         for content_type in self.content_types:
@@ -103,7 +104,7 @@ class _Protocol:
         self.content_type: bytes | None = None
         self.unknown_control_frames = 0
         self.decoder = decoder
-        self._to_send = bytearray()
+        self._to_send: list[bytes] = []
         self._error: RemoteProtocolError | None = None
 
     def receive_data(self, data: bytes) -> None:
@@ -112,7 +113,7 @@ class _Protocol:
 
     def data_to_send(self) -> bytes:
         """The bytes to send now; each is given once."""
-        data = bytes(self._to_send)
+        data = b"".join(self._to_send)  # One alone is not copied.
         self._to_send.clear()
         return data
 
@@ -154,8 +155,8 @@ class _Protocol:
         state = self._next(self.role, control_type)
         if state is None:
             raise LocalProtocolError(f"cannot send {control_type.name} in state {self.state.name}: {self.state.value}")
-        self._to_send += encoded
-        self.state = state
+        self._to_send.append(encoded)
+        self._enter(state)
 
     def _receive(self) -> list[bytes] | ControlFrame | None:
         """The next frames of the peer, of which the state is then that after them; None when there are none.
@@ -165,34 +166,40 @@ class _Protocol:
         if self._error is not None:
             # Without the last traceback, to which each raise would add: some callers ask for ever.
             raise self._error.with_traceback(None)
+        decoder = self.decoder
         try:
-            return self._receive_frames()
+            while True:
+                if not self._data_may_come and decoder.next_word():
+                    # Found by its first word alone: what is no stream would have a data frame's length of anything.
+                    first = decoder.peek(FIRST_BYTES)
+                    known = recognise(first)
+                    self._unexpected(f"{known}, {first!r}" if known else f"no control frame but {first!r}", self.offset)
+                frame = decoder.next()
+                if not isinstance(frame, ControlFrame) or self._advance_by(frame):
+                    return frame
         except RemoteProtocolError as error:
             self._error = error
             raise
 
-    def _receive_frames(self) -> list[bytes] | ControlFrame | None:
-        while True:
-            streaming = self._next(self.peer, DATA) is not None
-            if not streaming and self.decoder.next_word():
-                # Found by its first word alone: what is no stream at all would have a data frame's length of anything.
-                first = self.decoder.peek(FIRST_BYTES)
-                known = recognise(first)
-                self._unexpected(f"{known}, {first!r}" if known else f"no control frame but {first!r}", self.offset)
-            offset = self.offset
-            frame = self.decoder.next()
-            if not isinstance(frame, ControlFrame):
-                return frame
-            if isinstance(frame.type, ControlType):
-                state = self._next(self.peer, frame.type)
-                if state is None:
-                    self._unexpected(frame.name, offset)
-                self._check(frame, offset)
-                self.state = state
-                return frame
-            if not streaming:
+    def _advance_by(self, frame: ControlFrame) -> bool:
+        """Take a control frame of the peer; whether it is of a known type."""
+        offset = self.decoder.control_offset
+        if not isinstance(frame.type, ControlType):
+            if not self._data_may_come:
                 self._unexpected(frame.name, offset)
             self.unknown_control_frames += 1
+            return False
+        state = self._next(self.peer, frame.type)
+        if state is None:
+            self._unexpected(frame.name, offset)
+        self._check(frame, offset)
+        self._enter(state)
+        return True
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        # Asked of the table here, and not for each read.
+        self._data_may_come = self._next(self.peer, DATA) is not None
 
     def _check(self, frame: ControlFrame, offset: int) -> None:
         """Raise ContentTypeError if the frame's content types will not do; called before the state advances."""
@@ -270,7 +277,7 @@ class ReaderProtocol(_Protocol):
 
         Raises: RemoteProtocolError: its subclasses; every payload before the fault has been given out.
         """
-        while self.failed or self.state is not State.FINISHED:
+        while self._error is not None or self.state is not State.FINISHED:
             frame = self._receive()
             if isinstance(frame, list):
                 return frame
@@ -293,7 +300,7 @@ class ReaderProtocol(_Protocol):
         """
         if self.state is not State.FINISHED:
             raise LocalProtocolError(f"the stream has not finished, but is in state {self.state.name}")
-        self.state = State.IDLE
+        self._enter(State.IDLE)
         self.content_type = None
 
     def _ends_well(self) -> bool:
@@ -349,7 +356,7 @@ class WriterProtocol(_Protocol):
         """
         if self.state is not State.STREAMING:
             raise LocalProtocolError(f"cannot send data frames in state {self.state.name}: {self.state.value}")
-        self._to_send += encode_data_frames(payloads, self.max_data_bytes)
+        self._to_send.append(encode_data_frames(payloads, self.max_data_bytes))
 
     def stop(self) -> None:
         """End: STOP, which a reader that talks answers by FINISH.

@@ -1,6 +1,7 @@
 """What came instead of Frame Streams, named by its first bytes: so that the error says what to mend.
 
-A guess, for people: nothing is decided by it. What begins as a stream, with four zeros, never gets here.
+A guess, for people: nothing is decided by it. What begins as a stream, with four zeros, only gets here where
+TLS was expected.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ FIRST_BYTES = 16
 _KNOWN: list[tuple[str, re.Pattern[bytes]]] = [
     (name, re.compile(pattern, re.DOTALL))
     for name, pattern in (
+        ("Frame Streams without TLS", rb"\x00{4}"),
         ("a data frame", rb"\x00\x00.."),
         # Record type handshake, version 3.x, a length; then the type of the handshake message.
         ("a TLS ClientHello (is TLS expected here?)", rb"\x16\x03[\x00-\x04]..\x01|\x16\x03[\x00-\x04].?.?\Z"),

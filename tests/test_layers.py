@@ -69,6 +69,20 @@ def test_framestream_knows_nothing_of_dnstap() -> None:
             assert all(imported.parts[0] == "framestream" for imported in imports(module)), module
 
 
+def test_the_front_ends_do_not_know_each_other() -> None:
+    for one, other in (("sync", "aio"), ("aio", "sync")):
+        for module in MODULES:
+            if module.is_relative_to(f"framestream/{one}"):
+                assert not any(imported.is_relative_to(f"framestream/{other}") for imported in imports(module)), module
+
+
+def test_what_is_for_tests_is_in_nobodys_way() -> None:
+    tests = {Path("framestream", f"{name}.py") for name in ("conversations", "peers", "testing", "strategies")}
+    for module in MODULES:
+        if module not in tests:
+            assert not imports(module) & tests, module
+
+
 def test_no_circles_in_folders() -> None:
     """Within a folder the table does not say who may import whom, but not both ways."""
     graph = {module: imports(module) for module in MODULES}
@@ -85,10 +99,14 @@ def test_no_circles_in_folders() -> None:
 
 
 def test_third_parties_where_they_belong() -> None:
-    allowed = {"betterproto2": ("dnstap/messages.py", "dnstap/codec/"), "dns": ("dnstap/dns/",)}
+    allowed = {
+        "betterproto2": ("dnstap/messages.py", "dnstap/codec/"),
+        "dns": ("dnstap/dns/",),
+        "hypothesis": ("framestream/strategies.py",),
+    }
     for module in MODULES:
         for line in (ROOT / module).read_text().splitlines():
-            if match := re.match(r"\s*(?:import|from) (betterproto2|dns)\b", line):
+            if match := re.match(r"\s*(?:import|from) (betterproto2|dns|hypothesis)\b", line):
                 assert str(module).startswith(allowed[match[1]]), f"{module}: {line}"
 
 

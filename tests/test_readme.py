@@ -1,4 +1,4 @@
-"""The README's own examples, run as they stand."""
+"""The examples of the README, of docs/streams.md and of docs/testing.md, run as they stand."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from framestream import connect
+from framestream import open_writer
 from tests.wait import DEADLINE_S, wait_for
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PAGES = README + "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("streams", "testing"))
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def python_blocks() -> list[tuple[str, str]]:
     programs = []
     for number, (language, text) in enumerate(BLOCKS):
         if language == "python":
-            following = BLOCKS[number + 1] if number + 1 < len(BLOCKS) else ("", "")
+            following = BLOCKS[number + 1] if number + 1 < len(BLOCKS) else ("none", "")
             comments = "".join(f"{comment}\n" for comment in re.findall(r"print\(error\)  # (.*)", text))
             programs.append((text, following[1] if following[0] == "" else comments))
     return programs
@@ -78,7 +79,7 @@ def test_python(clone: Path, program: str, expected: str) -> None:
         text=True,
     )
     try:
-        if "Listener" in program:
+        if "the first server that connects" in program:
             with wait_for(lambda: connected(clone / "dnstap.sock"), "the listener") as writer:
                 writer.write_many([b"abc", b"abcde"])
             expected = "3\n5\n"
@@ -92,7 +93,7 @@ def test_python(clone: Path, program: str, expected: str) -> None:
 def connected(path: Path) -> Any:
     """A writer, once somebody listens."""
     with contextlib.suppress(OSError):
-        return connect(path, [b"protobuf:dnstap.Dnstap"])
+        return open_writer(path, [b"protobuf:dnstap.Dnstap"])
     return None
 
 

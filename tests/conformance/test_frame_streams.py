@@ -1,12 +1,12 @@
 """Frame Streams, rule by rule: the numbers are those of docs/frame-streams.md, the bytes those of the wire.
 
 Nothing here is made by the encoders under test, nor by helpers: each vector is all there, and says what each byte is.
-Rule 13 asks for time limits, which are no bytes: tests/framestream/test_sync.py has them.
+The rules that are about waiting hold for both front ends, which tests/framestream/fronts.py brings together.
 """
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,10 @@ from framestream.errors import (
 )
 from framestream.frames import FrameDecoder, encode_control_frame, encode_data_frames
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
-from framestream.sync import Listener, connect, read_file, write_file
+from framestream.streams import Batching, Deadlines
+from tests.framestream.fronts import FRONTS, listen_reader, open_writer, read_file, using, write_file
 from tests.framestream.wire import decode, read, singly, write
-from tests.wait import DEADLINE_S
+from tests.wait import DEADLINE_S, wait_for
 
 DNSTAP = b"protobuf:dnstap.Dnstap"
 
@@ -641,6 +642,85 @@ def test_rule_12_the_content_type_is_that_of_start() -> None:
     assert outcome.content_type is None
 
 
+@pytest.fixture(params=FRONTS)
+def _front(request: pytest.FixtureRequest) -> Iterator[None]:
+    with using(request.param):
+        yield
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[Path]:
+    """Where somebody listens who says nothing, and takes what the system takes for him."""
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        yield path
+
+
+@pytest.mark.usefixtures("_front")
+def test_rule_13_a_writer_does_not_wait_for_ever_for_accept(silent: Path) -> None:
+    with pytest.raises(TimeoutError, match=r"no ACCEPT within 0\.05 s"):
+        open_writer(silent, [DNSTAP], deadlines=Deadlines(handshake_s=0.05))
+
+
+@pytest.mark.usefixtures("_front")
+@pytest.mark.parametrize("said", [b"", READY, READY[:9]], ids=["nothing", "READY", "half of READY"])
+def test_rule_13_a_reader_does_not_wait_for_ever_for_start(tmp_path: Path, said: bytes) -> None:
+    short = Deadlines(handshake_s=0.05)
+    with (
+        listen_reader(tmp_path / "socket", [DNSTAP], deadlines=short) as listener,
+        socket.socket(socket.AF_UNIX) as writer,
+    ):
+        writer.connect(str(tmp_path / "socket"))
+        writer.sendall(said)
+        with listener.accept() as reader, pytest.raises(TimeoutError, match=r"no START within 0\.05 s"):
+            list(reader)
+
+
+@pytest.mark.usefixtures("_front")
+def test_rule_13_a_writer_does_not_wait_for_ever_for_finish(tmp_path: Path) -> None:
+    """fstrm#69: a collector that is stuck keeps named from shutting down."""
+    with socket.socket(socket.AF_UNIX) as listening, ThreadPoolExecutor(1) as pool:
+        listening.bind(str(tmp_path / "socket"))
+        listening.listen()
+        opening = pool.submit(open_writer, tmp_path / "socket", [DNSTAP], deadlines=Deadlines(finish_s=0.05))
+        sock, _ = listening.accept()
+        with sock:
+            sock.sendall(ACCEPT)
+            writer = opening.result(DEADLINE_S)
+            with pytest.raises(TimeoutError, match=r"no FINISH within 0\.05 s"):
+                writer.close()
+
+
+@pytest.mark.usefixtures("_front")
+def test_rule_13_a_writer_does_not_wait_for_ever_to_be_read(silent: Path) -> None:
+    writer = open_writer(silent, transport=Transport.UNIDIRECTIONAL, deadlines=Deadlines(write_s=0.05))
+    with pytest.raises(TimeoutError):
+        writer.write_many([bytes(1 << 20)] * 8)
+    writer.close()
+
+
+@pytest.mark.usefixtures("_front")
+def test_rule_13_data_may_be_idle(tmp_path: Path) -> None:
+    """Longer than any of the time limits."""
+    short = Deadlines(connect_s=0.5, handshake_s=0.5, write_s=0.5, finish_s=0.5)
+    path = tmp_path / "socket"
+    with (
+        listen_reader(path, deadlines=short) as listener,
+        open_writer(path, transport=Transport.UNIDIRECTIONAL, deadlines=short) as writer,
+        listener.accept() as reader,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reader.handshake()
+        reading = pool.submit(list, reader)
+        with pytest.raises(TimeoutError):
+            reading.result(0.7)
+        writer.write(b"1")
+        writer.close()
+        assert reading.result(DEADLINE_S) == [b"1"]
+
+
 @pytest.mark.parametrize(
     ("length", "good"),
     [
@@ -737,11 +817,22 @@ def test_rule_16_each_call_is_on_its_way_when_it_returns(tmp_path: Path) -> None
     assert path.read_bytes() == START + DATA_ONE + DATA_TWO + DATA_ONE + STOP
 
 
+@pytest.mark.usefixtures("_front")
+def test_rule_16_what_waits_for_a_batch_is_sent_all_the_same(tmp_path: Path) -> None:
+    """Once a second, if nothing else is said."""
+    assert Batching().max_s == 1.0
+    path = tmp_path / "file"
+    with write_file(path, [DNSTAP], batching=Batching(max_bytes=1 << 20, max_s=0.05)) as writer:
+        writer.write(b"1")
+        assert path.read_bytes() == START
+        wait_for(lambda: path.read_bytes() == START + DATA_ONE, "the frame")
+
+
 def test_rule_16_what_comes_is_given_at_once(tmp_path: Path) -> None:
     """A reader gives each data frame as it comes, however long the next one takes."""
     path = tmp_path / "socket"
-    with Listener(path) as listener:
-        writer = connect(path, transport=Transport.UNIDIRECTIONAL)
+    with listen_reader(path) as listener:
+        writer = open_writer(path, transport=Transport.UNIDIRECTIONAL)
         with listener.accept() as reader:
             payloads = iter(reader)
             for payload in (b"1", b"22"):
@@ -798,9 +889,8 @@ def test_captures_begin_and_end_as_all_do(capture: Path) -> None:
 
 
 def test_every_rule_has_a_test() -> None:
-    """All but 13, which is no matter of bytes."""
     tested = {int(match[1]) for name in globals() if (match := re.match(r"test_rule_(\d\d)_", name))}
-    assert tested == {*range(1, 13), 14, 15, 16}
+    assert tested == {*range(1, 17)}
 
 
 def test_every_error_is_a_remote_one() -> None:

@@ -22,9 +22,9 @@ from framestream import (
     Transport,
     TruncatedStreamError,
     WriterProtocol,
-    connect,
     encode_control_frame,
     encode_data_frames,
+    open_writer,
     read_file,
     write_file,
 )
@@ -95,7 +95,7 @@ def test_ready_matches_start_names_another_type() -> None:
 def test_idle_client_connects_a_second_one_sends_ready(tmp_path: Path) -> None:
     tap = tmp_path / "s"
     with listening(tap, tmp_path, "-w", tmp_path / "out") as command:
-        with connect(tap, transport=Transport.UNIDIRECTIONAL), connect(tap, [DNSTAP]) as second:
+        with open_writer(tap, transport=Transport.UNIDIRECTIONAL), open_writer(tap, [DNSTAP]) as second:
             second.write(GOOD)
             second.close()  # FINISH came, while the first is idle
         assert command.stop() == 0
@@ -124,7 +124,7 @@ def test_one_undecodable_payload_then_good_ones(tmp_path: Path, capfd: pytest.Ca
 def test_ctrl_c_during_w_file(tmp_path: Path) -> None:
     tap, recording = tmp_path / "s", tmp_path / "recording"
     with listening(tap, tmp_path, "-w", recording) as command:
-        writer = connect(tap, [DNSTAP])
+        writer = open_writer(tap, [DNSTAP])
         writer.write_many([GOOD] * 1000)
         assert command.stop(signal.SIGINT) == 0
         with contextlib.suppress(OSError, FrameStreamError):  # nobody answers any more

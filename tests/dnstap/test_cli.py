@@ -18,7 +18,7 @@ import pytest
 import dnstap
 from dnstap.cli import _fill_standard_descriptors, main, run
 from dnstap.content_type import CONTENT_TYPE
-from framestream import FrameStreamError, Writer, connect, read_file, write_file
+from framestream import FrameStreamError, Writer, open_writer, read_file, write_file
 from tests.wait import wait_for
 
 DATA = Path(__file__).parents[1] / "data"
@@ -221,7 +221,7 @@ def test_record_until_a_signal(tmp_path: Path, number: int, capfd: pytest.Captur
 
     def connected() -> Writer | None:
         with contextlib.suppress(OSError):
-            return connect(path, [CONTENT_TYPE])
+            return open_writer(path, [CONTENT_TYPE])
         return None
 
     before = signal.getsignal(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import threading
+import time
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 
 from dnstap.collector import Collector
 from dnstap.content_type import CONTENT_TYPE
-from framestream import ControlFrame, ControlType, connect, encode_control_frame, encode_data_frames, write_file
+from framestream import ControlFrame, ControlType, encode_control_frame, encode_data_frames, open_writer, write_file
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with listening(path) as running:
         silent = raw_connection(path)
-        writers = [connect(path, [CONTENT_TYPE]) for _ in range(20)]
+        writers = [open_writer(path, [CONTENT_TYPE]) for _ in range(20)]
         for number, writer in enumerate(writers):
             writer.write_many([b"%d" % number] * 3)
         for writer in writers:
@@ -114,14 +115,14 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
         silent.close()
         wait_for(lambda: running.reports, "the report")
     assert running.reports == [
-        f"{path}: connection 1: expected READY or START, got the end of input in state IDLE, at byte 0"
+        f"unix:{path} connection 1: expected READY or START, got the end of input in state IDLE, at byte 0"
     ]
     assert not path.exists()
 
 
 def test_a_broken_connection_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    with listening(path) as running, connect(path, [CONTENT_TYPE]) as good:
+    with listening(path) as running, open_writer(path, [CONTENT_TYPE]) as good:
         with raw_connection(path) as bad:
             bad.sendall(b"GET / HTTP/1.1\r\n")
             assert bad.recv(100) == b""
@@ -133,8 +134,8 @@ def test_a_broken_connection_is_reported_and_the_others_go_on(tmp_path: Path) ->
     http = "expected READY or START, got an HTTP request, b'GET / HTTP/1.1\\r\\n'"
     other_type = f"expected content type {CONTENT_TYPE!r} in READY, got b'protobuf:other'"
     assert running.reports == [
-        f"{path}: connection 2: {http} in state IDLE, at byte 0",
-        f"{path}: connection 3: {other_type} in state IDLE, at byte 0",
+        f"unix:{path} connection 2: {http} in state IDLE, at byte 0",
+        f"unix:{path} connection 3: {other_type} in state IDLE, at byte 0",
     ]
 
 
@@ -143,7 +144,7 @@ def test_bytes_behind_stop_are_reported(tmp_path: Path) -> None:
     with listening(path) as running, raw_connection(path) as peer:
         peer.sendall(START + encode_data_frames([b"1"]) + STOP + b"more")
         wait_for(lambda: running.reports, "the report")
-    assert (running.payloads, running.reports) == ([b"1"], [f"{path}: connection 1: 4 bytes behind STOP ignored"])
+    assert (running.payloads, running.reports) == ([b"1"], [f"unix:{path} connection 1: 4 bytes behind STOP ignored"])
 
 
 def test_stop_passes_on_all_that_has_been_received(tmp_path: Path) -> None:
@@ -165,9 +166,10 @@ def test_stop_passes_on_all_that_has_been_received(tmp_path: Path) -> None:
         with pytest.raises(BrokenPipeError):
             whole.sendall(b"more")
     assert sorted(payloads) == [b"1", b"2", b"3", b"4"]
+    peer = f"unix:{path} connection"
     assert reports == [
-        f"{path}: connection 3: expected 3 more bytes of a frame, got the end of input in state STREAMING, at byte 53",
-        f"{path}: connection 5: expected READY or START, got STOP in state IDLE, at byte 0",
+        f"{peer} 3: expected 3 more bytes of a frame, got the end of input in state STREAMING, at byte 53",
+        f"{peer} 5: expected READY or START, got STOP in state IDLE, at byte 0",
     ]
 
 
@@ -175,7 +177,7 @@ def test_stop_between_frames_needs_no_report(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with listening(path) as running:
         idle = raw_connection(path)
-        writer = connect(path, [CONTENT_TYPE])
+        writer = open_writer(path, [CONTENT_TYPE])
         writer.write(b"1")
         wait_for(lambda: running.payloads, "the payload")
     assert (running.payloads, running.reports) == ([b"1"], [])
@@ -206,12 +208,29 @@ def test_what_the_output_raises_ends_the_run(tmp_path: Path) -> None:
             collector.run(full)
 
 
+def test_who_is_silent_is_not_kept(tmp_path: Path) -> None:
+    """Neither who says nothing nor who stops in the handshake; who has started may be idle."""
+    path = tmp_path / "s"
+    with listening(path) as running, raw_connection(path) as silent, raw_connection(path) as slow:
+        slow.sendall(START[:-1])
+        readers = running.collector._names
+        with open_writer(path, [CONTENT_TYPE]) as idle:
+            wait_for(lambda: [reader.started for reader in [*readers]] == [False, False, True], "all connections")
+            for reader in [*readers]:
+                reader.deadline = time.monotonic()
+            idle.write(b"1")
+            assert silent.recv(1) == slow.recv(1) == b""
+            idle.write(b"2")
+            wait_for(lambda: running.payloads == [b"1", b"2"], "the payloads of who had started")
+    assert sorted(running.reports) == [f"unix:{path} connection {number}: no START within 5.0 s" for number in (1, 2)]
+
+
 def test_out_of_descriptors(tmp_path: Path) -> None:
     """Who cannot be accepted waits until a connection ends; the connections there are go on."""
     path = tmp_path / "s"
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     with listening(path) as running:
-        first = connect(path, [CONTENT_TYPE])
+        first = open_writer(path, [CONTENT_TYPE])
         waiting = raw_connection(path)
         spare = raw_connection(path)
         wait_for(lambda: len(running.collector._names) == 3, "all connections")
@@ -233,7 +252,7 @@ def test_out_of_descriptors(tmp_path: Path) -> None:
         client.sendall(START + encode_data_frames([b"2"]) + STOP)
         wait_for(lambda: len(running.payloads) == 2, "the payload of who waited")
         client.close()
-    assert running.reports == [f"{path}: cannot accept a connection: Too many open files"]
+    assert running.reports == [f"unix:{path}: cannot accept a connection: Too many open files"]
 
 
 def test_closed_with_inputs_left(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dnstap.content_type import CONTENT_TYPE
-from framestream import FrameStreamError, connect, read_file
+from framestream import FrameStreamError, open_writer, read_file
 from tests.interop.command import listening
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def test_nothing_is_lost(tmp_path: Path, number: int, frames: int) -> None:
     tap, recording = tmp_path / "s", tmp_path / "recording"
     payloads = [b"%d" % number * 50 for number in range(frames)]
     with listening(tap, tmp_path, "-w", recording) as command:
-        writers = [connect(tap, [CONTENT_TYPE]) for _ in range(3)]
+        writers = [open_writer(tap, [CONTENT_TYPE]) for _ in range(3)]
         for writer in writers:
             writer.write_many(payloads)
         # What write_many has written is in the receiver's socket, if not in its hands.

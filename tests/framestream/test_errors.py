@@ -21,13 +21,14 @@ from framestream.errors import (
     FrameStreamError,
     FrameTooLargeError,
     LocalProtocolError,
+    MissingLibraryError,
     RemoteProtocolError,
     TruncatedStreamError,
     UnexpectedFrameError,
 )
 from framestream.frames import FrameDecoder, encode_data_frames
 from framestream.protocol import ReaderProtocol, Transport, WriterProtocol
-from framestream.sync import Listener, read_file
+from framestream.sync import listen_reader, read_file
 from tests.framestream.wire import ACCEPT, DNSTAP, READY, START, STOP, content_type, control, data, word
 
 REMOTE = [
@@ -235,17 +236,17 @@ def test_texts_of_the_system_name_the_path(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     with pytest.raises(FileExistsError) as exists:
-        Listener(path)
+        listen_reader(path)
     assert str(exists.value) == f"[Errno {errno.EEXIST}] exists and is no socket: '{path}'"
     path.unlink()
-    with Listener(path), pytest.raises(OSError, match="somebody") as in_use:
-        Listener(path)
+    with listen_reader(path), pytest.raises(OSError, match="somebody") as in_use:
+        listen_reader(path)
     assert str(in_use.value) == f"[Errno {errno.EADDRINUSE}] somebody listens there already: '{path}'"
 
 
 def test_tree() -> None:
     assert issubclass(FrameStreamError, Exception)
-    assert set(FrameStreamError.__subclasses__()) == {LocalProtocolError, RemoteProtocolError}
+    assert set(FrameStreamError.__subclasses__()) == {LocalProtocolError, MissingLibraryError, RemoteProtocolError}
     assert set(RemoteProtocolError.__subclasses__()) == set(REMOTE)
     # What the operating system reports is not ours to rename.
     assert not issubclass(FrameStreamError, OSError)
@@ -271,6 +272,7 @@ def test_attributes() -> None:
     "error",
     [
         LocalProtocolError("a text"),
+        MissingLibraryError("zstd data", "zstd"),
         ControlFrameError("this", "that", 1),
         ContentTypeError("this", "that", 2, "IDLE"),
         FrameTooLargeError(5, 4, 3),

@@ -66,3 +66,8 @@ def test_named_in_the_error(name: str, first: bytes) -> None:
         reader.payloads()
     shown = repr(first[:FIRST_BYTES])
     assert caught.value.got == (f"{name}, {shown}" if name else f"no control frame but {shown}")
+
+
+def test_frame_streams_where_tls_was_expected() -> None:
+    """A reader never asks about what begins as a stream; TLS does."""
+    assert recognise(b"\0\0\0\0\0\0\0\x22\0\0\0\4\0\0\0\1") == "Frame Streams without TLS"

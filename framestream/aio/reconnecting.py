@@ -1,0 +1,151 @@
+"""A writer that connects again, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import time
+from typing import TYPE_CHECKING, Self
+
+from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProtocolError
+from framestream.streams import Backoff, BaseReconnectingWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from types import TracebackType
+
+    from framestream.aio.writer import Writer
+
+__all__ = ["ReconnectingWriter"]
+
+_BACKOFF = Backoff()
+
+
+class ReconnectingWriter(BaseReconnectingWriter):
+    """A writer that connects again when its reader has gone. May be used by many tasks.
+
+    What a write could not send is sent to the next reader. Some of it may have arrived at the last one, so frames may
+    arrive twice; what the system had taken, for a reader that never read it, is lost, and nobody can tell.
+
+    Args:
+        connect: makes the next Writer: `lambda: open_writer("unix:/run/x.sock", [b"..."])`, or `listener.accept`.
+        backoff: between its attempts.
+        drop: whether to drop and count what is written while there is no reader; else a write waits for one.
+    """
+
+    _writer: Writer | None = None
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Writer]],
+        backoff: Backoff = _BACKOFF,
+        *,
+        drop: bool = False,
+    ) -> None:
+        super().__init__(backoff, drop=drop)
+        self._connect = connect
+        self._lock = asyncio.Lock()
+        self._closed = asyncio.Event()
+
+    async def write(self, payload: bytes) -> None:
+        """Write one data frame.
+
+        Raises: LocalProtocolError: an empty payload, or one over the limit; or it is closed.
+        """
+        await self.write_many((payload,))
+
+    async def write_many(self, payloads: Iterable[bytes]) -> None:
+        """Write data frames. If one of them is refused, none is written.
+
+        Raises: as write().
+        """
+        payloads = tuple(payloads)
+        async with self._lock:
+            while not self._closed.is_set():
+                writer = await self._live()
+                if writer is None:
+                    if self._drop:
+                        self.dropped += len(payloads)
+                        return
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._next_attempt - time.monotonic()):
+                            await self._closed.wait()
+                    continue
+                taken = writer.taken
+                try:
+                    await writer.write_many(payloads)
+                    return
+                except (OSError, RemoteProtocolError) as error:
+                    if writer.taken > taken:
+                        payloads = ()  # They are with what is unsent.
+                    await self._disconnect(writer, error)
+            self.dropped += len(payloads)
+            raise LocalProtocolError("the writer is closed")
+
+    async def flush(self) -> None:
+        """Send what waits, if there is a reader."""
+        async with self._lock:
+            writer = await self._live()
+            if writer:
+                try:
+                    await writer.flush()
+                except OSError as error:
+                    await self._disconnect(writer, error)
+
+    async def close(self) -> None:
+        """End the stream as Writer.close; what could not be sent is counted as dropped.
+
+        Raises: as Writer.close.
+        """
+        self._closed.set()
+        async with self._lock:
+            try:
+                if self._writer:
+                    await self._writer.close()
+            except (OSError, FrameStreamError) as error:
+                self.error = error
+                raise
+            finally:
+                self._give_up()
+
+    async def _live(self) -> Writer | None:
+        """The writer that is connected, perhaps just now; None if there is none."""
+        if self._writer and self._writer.gone():
+            await self._disconnect(self._writer, ConnectionResetError(errno.ECONNRESET, "the reader has closed"))
+        if self._writer is None and time.monotonic() >= self._next_attempt:
+            try:
+                self._writer = await self._handshaken()
+            except (OSError, RemoteProtocolError) as error:
+                self._not_connected(error)
+                return None
+            self._connected()
+            unsent, self._unsent = self._unsent, []
+            try:
+                await self._writer.write_many(unsent)
+            except (OSError, RemoteProtocolError) as error:
+                await self._disconnect(self._writer, error)  # Which gives back what it has taken.
+        return self._writer
+
+    async def _handshaken(self) -> Writer:
+        writer = await self._connect()
+        try:
+            await writer.handshake()
+        except BaseException:
+            await writer.abort()
+            raise
+        return writer
+
+    async def _disconnect(self, writer: Writer, error: FrameStreamError | OSError) -> None:
+        self._disconnected(writer, error)
+        with contextlib.suppress(OSError, FrameStreamError):
+            await writer.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(Exception) if error else contextlib.nullcontext():
+            await self.close()

@@ -1,0 +1,156 @@
+"""Sockets for endpoints: addresses, options, listening on them. Nothing here waits, but for names to be looked up."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import stat
+import struct
+import termios
+from typing import TYPE_CHECKING, Any
+
+from framestream.endpoints import TcpEndpoint, TlsEndpoint, UnixEndpoint
+from framestream.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from framestream.endpoints import Endpoint
+
+__all__ = ["LINGER_S", "RETRY_ACCEPT_S", "RETRY_S", "Address", "ListeningSocket", "addresses", "for_stream", "unread"]
+
+BACKLOG = 128
+
+RETRY_S = 0.02
+"""How long to wait for room in the queue of a unix socket, before the next attempt."""
+
+RETRY_ACCEPT_S = 0.1
+"""How long to wait when no connection can be accepted, most likely because there are too many."""
+
+LINGER_S = 5.0
+"""How long a writer that only sends waits for the other side of TLS to close: see TlsSession.unsettled."""
+
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""A name may have addresses that this host does not: of IPv6, where that is turned off."""
+
+Address = tuple[int, Any]
+"""A family, and the address that its sockets connect or bind to."""
+
+
+def addresses(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
+    """What to connect to, or to bind.
+
+    Args: passive: to bind.
+    Raises: OSError: the host is not known (socket.gaierror); LocalProtocolError: a file, or no host name.
+    """
+    match endpoint:
+        case UnixEndpoint(path):
+            return [(socket.AF_UNIX, path)]
+        case TcpEndpoint(host, port) | TlsEndpoint(host, port):
+            flags = socket.AI_PASSIVE if passive else 0
+            try:
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+            except ValueError as error:  # Part of it is too long for one.
+                raise LocalProtocolError(f"{host!r} is no host name: {error}") from None
+            return [(family, address) for family, _, _, _, address in found]
+        case _:
+            raise LocalProtocolError(f"{endpoint} is no socket")
+
+
+def for_stream(sock: socket.socket) -> socket.socket:
+    """The socket, made fit for a stream: small batches leave at once, and a host that is gone is noticed some day."""
+    if sock.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):  # Where the other side has gone, some systems refuse; reading will tell.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return sock
+
+
+def unread(sock: socket.socket) -> int:
+    """How many bytes have come that have not been read."""
+    return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0])
+
+
+class ListeningSocket:
+    """A socket that listens. A unix socket that nobody listens on any more is replaced, and removed by `close`.
+
+    Args: found: the addresses of the endpoint, if they have been looked up; it listens on the first that this host has.
+    Attributes:
+        socket: bound and listening.
+        endpoint: where; with the port that was chosen if it was 0.
+    Raises: OSError: EADDRINUSE if somebody listens there, EEXIST if it is no socket; LocalProtocolError: a file.
+    """
+
+    def __init__(self, endpoint: Endpoint, found: list[Address] | None = None) -> None:
+        self._inode: int | None = None
+        problems: list[OSError] = []
+        for family, address in found or addresses(endpoint, passive=True):
+            try:
+                self._listen(family, address)
+                break
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                problems.append(error)
+        else:
+            raise problems[-1]
+        match endpoint:
+            case TcpEndpoint(host):
+                endpoint = TcpEndpoint(host, self.socket.getsockname()[1])
+            case TlsEndpoint(host, _, tls):
+                endpoint = TlsEndpoint(host, self.socket.getsockname()[1], tls)
+        self.endpoint = endpoint
+
+    def _listen(self, family: int, address: Any) -> None:
+        if family == socket.AF_UNIX:
+            _remove_stale(address)
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if family != socket.AF_UNIX:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # "::" is every address, as in Go.
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            self.socket.bind(address)
+            if family == socket.AF_UNIX:
+                self._inode = os.stat(address).st_ino
+            self.socket.listen(BACKLOG)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def close(self) -> None:
+        """Stop listening, which wakes who waits for a connection, and remove the unix socket if it is still ours."""
+        if self.socket.fileno() < 0:
+            return
+        if self._inode is not None and isinstance(self.endpoint, UnixEndpoint):
+            # While it is open, no other file can be given the number of the inode.
+            with contextlib.suppress(OSError):
+                if os.stat(self.endpoint.path).st_ino == self._inode:
+                    os.unlink(self.endpoint.path)
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket that a listener left behind; leave everything else, and say what it is."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise FileExistsError(errno.EEXIST, "exists and is no socket", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # A listener with a full queue.
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+    raise OSError(errno.EADDRINUSE, "somebody listens there already", path)

@@ -1,0 +1,149 @@
+"""A writer that connects again, blocking."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProtocolError
+from framestream.streams import Backoff, BaseReconnectingWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from framestream.sync.writer import Writer
+
+__all__ = ["ReconnectingWriter"]
+
+_BACKOFF = Backoff()
+
+
+class ReconnectingWriter(BaseReconnectingWriter):
+    """A writer that connects again when its reader has gone. May be used by many threads.
+
+    What a write could not send is sent to the next reader. Some of it may have arrived at the last one, so frames may
+    arrive twice; what the system had taken, for a reader that never read it, is lost, and nobody can tell.
+
+    Args:
+        connect: makes the next Writer: `lambda: open_writer("unix:/run/x.sock", [b"..."])`, or `listener.accept`.
+        backoff: between its attempts.
+        drop: whether to drop and count what is written while there is no reader; else a write waits for one.
+    """
+
+    _writer: Writer | None = None
+
+    def __init__(
+        self,
+        connect: Callable[[], Writer],
+        backoff: Backoff = _BACKOFF,
+        *,
+        drop: bool = False,
+    ) -> None:
+        super().__init__(backoff, drop=drop)
+        self._connect = connect
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
+
+    def write(self, payload: bytes) -> None:
+        """Write one data frame.
+
+        Raises: LocalProtocolError: an empty payload, or one over the limit; or it is closed.
+        """
+        self.write_many((payload,))
+
+    def write_many(self, payloads: Iterable[bytes]) -> None:
+        """Write data frames. If one of them is refused, none is written.
+
+        Raises: as write().
+        """
+        payloads = tuple(payloads)
+        with self._lock:
+            while not self._closed.is_set():
+                writer = self._live()
+                if writer is None:
+                    if self._drop:
+                        self.dropped += len(payloads)
+                        return
+                    self._closed.wait(self._next_attempt - time.monotonic())
+                    continue
+                taken = writer.taken
+                try:
+                    writer.write_many(payloads)
+                    return
+                except (OSError, RemoteProtocolError) as error:
+                    if writer.taken > taken:
+                        payloads = ()  # They are with what is unsent.
+                    self._disconnect(writer, error)
+            self.dropped += len(payloads)
+            raise LocalProtocolError("the writer is closed")
+
+    def flush(self) -> None:
+        """Send what waits, if there is a reader."""
+        with self._lock:
+            writer = self._live()
+            if writer:
+                try:
+                    writer.flush()
+                except OSError as error:
+                    self._disconnect(writer, error)
+
+    def close(self) -> None:
+        """End the stream as Writer.close; what could not be sent is counted as dropped.
+
+        Raises: as Writer.close.
+        """
+        self._closed.set()
+        with self._lock:
+            try:
+                if self._writer:
+                    self._writer.close()
+            except (OSError, FrameStreamError) as error:
+                self.error = error
+                raise
+            finally:
+                self._give_up()
+
+    def _live(self) -> Writer | None:
+        """The writer that is connected, perhaps just now; None if there is none."""
+        if self._writer and self._writer.gone():
+            self._disconnect(self._writer, ConnectionResetError(errno.ECONNRESET, "the reader has closed"))
+        if self._writer is None and time.monotonic() >= self._next_attempt:
+            try:
+                self._writer = self._handshaken()
+            except (OSError, RemoteProtocolError) as error:
+                self._not_connected(error)
+                return None
+            self._connected()
+            unsent, self._unsent = self._unsent, []
+            try:
+                self._writer.write_many(unsent)
+            except (OSError, RemoteProtocolError) as error:
+                self._disconnect(self._writer, error)  # Which gives back what it has taken.
+        return self._writer
+
+    def _handshaken(self) -> Writer:
+        writer = self._connect()
+        try:
+            writer.handshake()
+        except BaseException:
+            writer.abort()
+            raise
+        return writer
+
+    def _disconnect(self, writer: Writer, error: FrameStreamError | OSError) -> None:
+        self._disconnected(writer, error)
+        with contextlib.suppress(OSError, FrameStreamError):
+            writer.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(Exception) if error else contextlib.nullcontext():
+            self.close()

@@ -1,0 +1,186 @@
+"""The channels of files, of both front ends: what carries bytes one way refuses the other, and has no peer."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import pty
+import threading
+import tty
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import framestream.aio.channels
+import framestream.sync.channels
+from framestream import aio, sync
+from framestream.errors import LocalProtocolError
+from framestream.files import open_input, open_output
+from framestream.streams import after
+from tests.framestream.fronts import FRONTS, using
+from tests.framestream.nets import background, front_named
+from tests.framestream.wire import START, STOP, control, data
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+
+class TestOneWay:
+    def test_sync(self, tmp_path: Path) -> None:
+        outgoing = framestream.sync.channels.OutputChannel(open_output(tmp_path / "file"))
+        incoming = framestream.sync.channels.InputChannel(open_input(tmp_path / "file"))
+        with pytest.raises(LocalProtocolError):
+            outgoing.read(None)
+        with pytest.raises(LocalProtocolError):
+            incoming.write(b"a", None)
+        for channel in (outgoing, incoming):
+            assert not channel.gone()
+            channel.end_input()
+            channel.close()
+
+    def test_aio(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            outgoing = framestream.aio.channels.OutputChannel(open_output(tmp_path / "file"))
+            incoming = framestream.aio.channels.InputChannel(open_input(tmp_path / "file"))
+            with pytest.raises(LocalProtocolError):
+                await outgoing.read(None)
+            with pytest.raises(LocalProtocolError):
+                incoming.send(b"a")
+            for channel in (outgoing, incoming):
+                assert not channel.gone()
+                await channel.open(after(0))
+                await channel.drain(after(0))
+                channel.end_input()
+                await channel.close()
+
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("front", FRONTS)
+class TestInput:
+    def test_a_file_that_is_followed(self, tmp_path: Path, front: str) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(START + data(b"a"))
+        with using(front), front_named(front).read_file(path, follow=True) as reader:
+            got: list[bytes] = []
+            with background(lambda: got.extend(reader)) as finish:
+                wait_for(lambda: reader.frames, "the first payload")
+                with path.open("ab") as file:
+                    file.write(data(b"b"))
+                wait_for(lambda: reader.frames == 2, "the second payload")
+                reader.end_input()
+                finish()
+            assert got == [b"a", b"b"]
+
+    def test_a_terminal(self, front: str) -> None:
+        ours, theirs = pty.openpty()
+        tty.setraw(theirs)
+        os.write(ours, START + data(b"a") + STOP)
+        with using(front), front_named(front).read_file(os.ttyname(theirs)) as reader:
+            assert next(iter(reader)) == b"a"
+        os.close(ours)
+        os.close(theirs)
+
+    def test_a_device(self, front: str) -> None:
+        """It is always readable, and no selector takes it."""
+        with using(front), front_named(front).read_file("/dev/null") as reader, pytest.raises(Exception, match="end"):
+            list(reader)
+
+
+class TestCancelled:
+    def test_reading(self, tmp_path: Path) -> None:
+        """What is read when nobody waits any more is there for the next."""
+        path = tmp_path / "file"
+        path.write_bytes(START + data(b"a", b"b") + STOP)
+
+        async def main() -> None:
+            async with aio.read_file(path) as reader:
+                for steps in range(3):
+                    task = asyncio.ensure_future(reader.handshake())
+                    for _ in range(steps):
+                        await asyncio.sleep(0)
+                    task.cancel()
+                    await asyncio.wait([task])
+                assert [payload async for payload in reader] == [b"a", b"b"]
+            closing = await aio.read_file(path)
+            task = asyncio.ensure_future(closing.handshake())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            await closing.close()
+
+        asyncio.run(main())
+
+    def test_writing(self, tmp_path: Path) -> None:
+        """What was handed over is written; all of it, and once."""
+        path = tmp_path / "file"
+        payloads = [b"%d" % number for number in range(50)]
+
+        async def main() -> None:
+            async with aio.write_file(path) as writer:
+                for number, payload in enumerate(payloads):
+                    taken, steps = writer.taken, number % 4
+                    while writer.taken == taken:
+                        task = asyncio.ensure_future(writer.write(payload))
+                        for _ in range(steps):
+                            await asyncio.sleep(0)
+                        task.cancel()
+                        steps += 1
+                        await asyncio.wait([task])
+            writer = await aio.write_file(tmp_path / "other")
+            task = asyncio.ensure_future(writer.write(b"a"))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            await writer.abort()
+
+        async def limited() -> None:
+            async with asyncio.timeout(DEADLINE_S):
+                await main()
+
+        asyncio.run(limited())
+        with sync.read_file(path) as reader:
+            assert list(reader) == payloads
+
+    def test_slow_files(self) -> None:
+        """What is under way in a thread goes on, and is not begun again."""
+        proceed = threading.Event()
+        written: list[bytes] = []
+
+        class Slow(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                proceed.wait(DEADLINE_S)
+                return super().read(size)
+
+            def write(self, data: object, /) -> int:
+                proceed.wait(DEADLINE_S)
+                written.append(bytes(data))  # type: ignore[call-overload]
+                return len(written[-1])
+
+        async def twice(begin: Callable[[], Coroutine[Any, Any, object]]) -> None:
+            proceed.clear()
+            task = asyncio.ensure_future(begin())
+            for _ in range(3):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+            proceed.set()
+            await begin()
+
+        async def main() -> None:
+            reader = await aio.read_file(Slow(START + data(b"a") + STOP))
+            await twice(reader.handshake)
+            assert [payload async for payload in reader] == [b"a"]
+            await reader.close()
+            proceed.set()
+            writer = await aio.write_file(Slow())
+            payloads = iter([b"a", b"b"])
+            await twice(lambda: writer.write(next(payloads)))
+            await writer.close()
+
+        asyncio.run(main())
+        assert b"".join(written) == control(2) + data(b"a", b"b") + STOP

@@ -1,0 +1,477 @@
+"""Files of both front ends: followed, appended to, replaced at once, full, compressed, and file objects."""
+
+from __future__ import annotations
+
+import asyncio
+import bz2
+import errno
+import gzip
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pytest
+
+import framestream.files
+from framestream import aio
+from framestream.errors import LocalProtocolError, RemoteProtocolError, TruncatedStreamError
+from framestream.files import FileInput, FileOutput, ObjectInput, ObjectOutput
+from framestream.streams import check_appendable
+from tests.framestream.fronts import FRONTS, open_reader, open_writer, read_file, using, write_file
+from tests.framestream.nets import background
+from tests.framestream.wire import DNSTAP, START, STOP, data
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from framestream.files import FileMode
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(params=FRONTS, autouse=True)
+def _front(request: pytest.FixtureRequest) -> Iterator[None]:
+    with using(request.param):
+        yield
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "file"
+
+
+def append(path: Path, wire: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(wire)
+
+
+class TestFollow:
+    def test_what_is_appended_comes(self, path: Path) -> None:
+        """Frames in pieces, and streams behind each other."""
+        path.write_bytes(START[:20])
+        with read_file(path, [DNSTAP], follow=True) as reader:
+            payloads = iter(reader)
+            for wire, payload in [
+                (START[20:] + data(b"a"), b"a"),
+                (data(b"bc")[:3], None),
+                (data(b"bc")[3:], b"bc"),
+                (STOP, None),
+                (START + data(b"d"), b"d"),
+            ]:
+                append(path, wire)
+                if payload:
+                    assert next(payloads) == payload
+            with background(list, payloads) as rest:
+                append(path, data(b"e") + STOP)
+                wait_for(lambda: reader.frames == 4, "the last frame")
+                reader.end_input()
+                assert rest() == [b"e"]
+            assert reader.ended
+
+    def test_what_comes_before_the_end_is_read(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also what comes when there was nothing to read, and before it is asked whether more may come."""
+        path.write_bytes(START)
+        with read_file(path, follow=True) as reader:
+
+            def may_grow(file: FileInput) -> bool:
+                if not os.path.getsize(path) > len(START):
+                    append(path, data(b"a"))
+                return False
+
+            monkeypatch.setattr(FileInput, "may_grow", may_grow)
+            assert list(reader) == [b"a"]
+
+    def test_the_end_may_be_between_frames(self, path: Path) -> None:
+        path.write_bytes(START + data(b"a"))
+        with read_file(path, follow=True) as reader:
+            assert next(iter(reader)) == b"a"
+            reader.end_input()
+            assert list(reader) == []
+
+    def test_an_end_inside_a_frame_is_told(self, path: Path) -> None:
+        path.write_bytes(START + data(b"abc")[:-1])
+        with read_file(path, follow=True) as reader:
+            reader.end_input()
+            with pytest.raises(TruncatedStreamError) as caught:
+                list(reader)
+            assert caught.value.inside_frame
+
+    def test_rotation(self, path: Path) -> None:
+        """It is followed under its new name until there is another with the old one, and read to its end."""
+        path.write_bytes(START + data(b"a"))
+        with read_file(path, follow=True) as reader, background(list, reader) as got:
+            wait_for(lambda: reader.frames == 1, "the first frame")
+            renamed = path.rename(path.with_suffix(".1"))
+            append(renamed, data(b"b"))
+            wait_for(lambda: reader.frames == 2, "the frame under the new name")
+            append(renamed, data(b"c") + STOP)
+            path.write_bytes(START + data(b"other"))
+            assert got() == [b"a", b"b", b"c"]
+
+    def test_removed(self, path: Path) -> None:
+        path.write_bytes(START + data(b"a"))
+        with read_file(path, follow=True) as reader, background(list, reader) as got:
+            wait_for(lambda: reader.frames == 1, "the frame")
+            path.unlink()
+            assert got() == [b"a"]
+
+    def test_cut(self, path: Path) -> None:
+        path.write_bytes(START + data(b"a"))
+        with read_file(path, follow=True) as reader:
+            payloads = iter(reader)
+            assert next(payloads) == b"a"
+            path.write_bytes(START)
+            with pytest.raises(TruncatedStreamError, match="expected a file that grows, got one cut to 42 bytes"):
+                next(payloads)
+
+    def test_compressed(self, path: Path) -> None:
+        path.write_bytes(gzip.compress(START + data(b"a")))
+        with read_file(path, follow=True) as reader:
+            payloads = iter(reader)
+            assert next(payloads) == b"a"
+            append(path, gzip.compress(data(b"b")))
+            assert next(payloads) == b"b"
+            assert reader.compression == "gzip"
+
+    def test_a_pipe_is_not_followed(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with (
+            background((tmp_path / "pipe").write_bytes, START + data(b"a")),
+            read_file(tmp_path / "pipe", follow=True) as reader,
+        ):
+            assert list(reader) == [b"a"]
+
+
+class TestModes:
+    @pytest.mark.parametrize("there", [None, b"", START + data(b"a") + STOP, 2 * (START + STOP)])
+    def test_append(self, path: Path, there: bytes | None) -> None:
+        if there is not None:
+            path.write_bytes(there)
+        with write_file(path, [DNSTAP], mode="append") as writer:
+            writer.write(b"b")
+        assert path.read_bytes() == (there or b"") + START + data(b"b") + STOP
+        with read_file(path) as reader:
+            assert list(reader)[-1] == b"b"
+
+    @pytest.mark.parametrize(
+        ("there", "kind"),
+        [
+            pytest.param(START + data(b"a"), TruncatedStreamError, id="no STOP"),
+            pytest.param(START + data(b"abc")[:-1], TruncatedStreamError, id="inside a frame"),
+            pytest.param(b"text", RemoteProtocolError, id="text"),
+            pytest.param(START + STOP + b"more", RemoteProtocolError, id="text behind STOP"),
+            pytest.param(gzip.compress(START + STOP), LocalProtocolError, id="gzip"),
+            pytest.param(bz2.compress(START + STOP), LocalProtocolError, id="bzip2"),
+        ],
+    )
+    def test_append_to_what_is_no_whole_stream(self, path: Path, there: bytes, kind: type[Exception]) -> None:
+        path.write_bytes(there)
+        with pytest.raises(kind):
+            write_file(path, [DNSTAP], mode="append")
+        assert path.read_bytes() == there
+
+    def test_append_to_a_pipe(self) -> None:
+        """There is nothing in it to look at."""
+        read_end, write_end = os.pipe()
+        with os.fdopen(read_end, "rb") as reading:
+            with write_file(f"/dev/fd/{write_end}", [DNSTAP], mode="append") as writer:
+                writer.write(b"a")
+            os.close(write_end)
+            assert reading.read() == START + data(b"a") + STOP
+
+    def test_atomic(self, path: Path) -> None:
+        path.write_bytes(b"old")
+        with write_file(path, [DNSTAP], mode="atomic") as writer:
+            writer.write(b"a")
+            assert path.read_bytes() == b"old"
+        assert path.read_bytes() == START + data(b"a") + STOP
+        assert os.listdir(path.parent) == [path.name]
+
+    @pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt])
+    def test_atomic_and_an_error_in_the_body(self, path: Path, kind: type[BaseException]) -> None:
+        path.write_bytes(b"old")
+
+        def body() -> None:
+            with write_file(path, [DNSTAP], mode="atomic") as writer:
+                writer.write(b"a")
+                raise kind
+
+        with pytest.raises(kind):
+            body()
+        assert path.read_bytes() == b"old"
+        assert os.listdir(path.parent) == [path.name]
+
+    def test_atomic_and_a_failed_write(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        writer = write_file(path, [DNSTAP], mode="atomic")
+        with monkeypatch.context() as patch:
+            patch.setattr("framestream.files.os.write", no_space)
+            with pytest.raises(OSError, match="No space left"):
+                writer.write(b"a")
+        writer.close()
+        assert os.listdir(path.parent) == []
+
+    def test_atomic_through_a_link(self, path: Path) -> None:
+        path.write_bytes(b"old")
+        link = path.with_suffix(".link")
+        link.symlink_to(path)
+        with write_file(link, [DNSTAP], mode="atomic"):
+            pass
+        assert link.is_symlink()
+        assert path.read_bytes() == START + STOP
+
+    def test_the_mode_bits_are_those_of_any_file(self, path: Path) -> None:
+        modes = []
+        for mode in ("replace", "atomic"):
+            with write_file(path, mode=mode):
+                pass
+            modes.append(path.stat().st_mode)
+            path.unlink()
+        assert modes[0] == modes[1]
+
+    def test_new(self, path: Path) -> None:
+        with write_file(path, [DNSTAP], mode="new"):
+            pass
+        with pytest.raises(FileExistsError):
+            write_file(path, [DNSTAP], mode="new")
+        assert path.read_bytes() == START + STOP
+
+    @pytest.mark.parametrize("mode", ["replace", "append", "atomic", "new"])
+    def test_standard_output_has_no_modes(self, path: Path, mode: FileMode) -> None:
+        script = f"import framestream\nwith framestream.write_file('-', mode={mode!r}) as writer: writer.write(b'a')"
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, timeout=DEADLINE_S, check=True, env=ENVIRONMENT
+        )
+        assert done.stdout.endswith(data(b"a") + STOP)
+
+
+def no_space(fd: int, view: memoryview) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+class TestFailedWrites:
+    def test_no_part_of_a_frame_stays(self, path: Path) -> None:
+        """On a file that may not grow any more, as on a disk that is full."""
+        script = (
+            "import resource, signal, sys, framestream\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+            "writer = framestream.write_file(sys.argv[1], [b'protobuf:dnstap.Dnstap'])\n"
+            "try:\n"
+            "    while True: writer.write(bytes(100))\n"
+            "except OSError as error:\n"
+            "    print(error.strerror, writer.frames, writer.bytes, len(writer.waiting))\n"
+            "writer.close()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path)],
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=True,
+            env=ENVIRONMENT,
+        )
+        assert done.stdout == b"File too large 9 900 1\n"
+        assert path.read_bytes() == START + 9 * data(bytes(100))
+
+    def test_not_even_of_one_that_is_interrupted(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Behind it the stream goes on as if nothing had been: STOP follows."""
+        output = FileOutput(path)
+        output.write(b"whole")
+        system_write = os.write
+
+        def write(fd: int, view: memoryview) -> int:
+            system_write(fd, view[:3])
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("framestream.files.os.write", write)
+            with pytest.raises(KeyboardInterrupt):
+                output.write(b"broken")
+        assert output.whole
+        output.write(b" again")
+        output.close()
+        assert path.read_bytes() == b"whole again"
+
+    def test_what_went_into_a_pipe_cannot_be_taken_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        read_end, write_end = os.pipe()
+        output = FileOutput(f"/dev/fd/{write_end}")
+        with monkeypatch.context() as patch:
+            patch.setattr("framestream.files.os.write", no_space)
+            with pytest.raises(OSError, match="No space left"):
+                output.write(b"broken")
+        assert not output.whole
+        output.close()
+        for fd in (read_end, write_end):
+            os.close(fd)
+
+
+class Piecewise(io.BytesIO):
+    """Takes and gives a little at a time."""
+
+    def write(self, some: bytes, /) -> int:  # type: ignore[override]
+        return super().write(bytes(some)[:7])
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return super().read1(min(size or 0, 5))
+
+
+class TestFileObjects:
+    def test_both_ways(self) -> None:
+        file = Piecewise()
+        with write_file(file, [DNSTAP]) as writer:
+            writer.write(b"a")
+        assert file.getvalue() == START + data(b"a") + STOP
+        file.seek(0)
+        with read_file(file, [DNSTAP]) as reader:
+            assert list(reader) == [b"a"]
+        assert not file.closed
+
+    def test_compressed(self, path: Path) -> None:
+        with gzip.open(path, "wb") as file, write_file(file, [DNSTAP]) as writer:
+            writer.write_many([b"a", b"b"])
+        assert gzip.decompress(path.read_bytes()) == START + data(b"a", b"b") + STOP
+        with gzip.open(path, "rb") as file, read_file(file) as reader:
+            assert (list(reader), reader.compression) == ([b"a", b"b"], "")
+        with read_file(path) as reader:
+            assert (list(reader), reader.compression) == ([b"a", b"b"], "gzip")
+
+    def test_raw_files(self, path: Path) -> None:
+        path.write_bytes(START + data(b"a") + STOP)
+        with path.open("rb", buffering=0) as file, read_file(file) as reader:
+            assert list(reader) == [b"a"]
+
+    def test_files_that_do_not_wait(self) -> None:
+        read_end, write_end = os.pipe()
+        for fd in (read_end, write_end):
+            os.set_blocking(fd, False)
+        with os.fdopen(read_end, "rb", buffering=0) as reading, os.fdopen(write_end, "wb", buffering=0) as writing:
+            with pytest.raises(BlockingIOError, match="does not wait for its input"):
+                list(read_file(reading))
+            with pytest.raises(BlockingIOError, match="does not wait for its reader"):
+                write_file(writing).write(bytes(1 << 20))
+
+    def test_they_have_no_descriptor(self) -> None:
+        for channel in (ObjectInput(io.BytesIO()), ObjectOutput(io.BytesIO())):
+            with pytest.raises(LocalProtocolError):
+                channel.fileno()
+
+
+@pytest.mark.parametrize("capture", sorted(DATA.glob("*.fstrm")), ids=lambda capture: capture.stem)
+def test_copies_of_captures_are_the_same(path: Path, capture: Path) -> None:
+    """Octet for octet, but for the STOP that a cut one lacks."""
+    wire = capture.read_bytes()
+    with read_file(capture) as reader, write_file(path, [DNSTAP]) as writer:
+        try:
+            for payloads in reader.batches():
+                writer.write_many(payloads)
+        except TruncatedStreamError:
+            wire = wire[: reader.protocol.offset] + STOP
+        assert reader.protocol.failed is capture.stem.endswith("-cut")
+    assert path.read_bytes() == wire
+
+
+def test_as_endpoints(path: Path) -> None:
+    with open_writer(f"file:{path}", [DNSTAP]) as writer:
+        writer.write(b"a")
+        assert writer.fileno() > 2
+    with open_reader(f"file:{path}", [DNSTAP]) as reader:
+        assert list(reader) == [b"a"]
+    assert path.read_bytes() == START + data(b"a") + STOP
+
+
+def test_a_large_file_is_looked_at_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    system_read = os.read
+
+    def read(fd: int, size: int) -> bytes:
+        sizes.append(size)
+        return system_read(fd, size)
+
+    path.write_bytes(START + 1000 * data(bytes(1000)) + STOP)
+    monkeypatch.setattr("framestream.files.os.read", read)
+    check_appendable(path)
+    assert set(sizes) == {framestream.files.READ_BYTES}
+    assert len(sizes) > 10
+
+
+@pytest.mark.parametrize("module", FRONTS)
+@pytest.mark.parametrize("source", ["-", "pipe"])
+def test_a_program_that_waits_for_a_pipe_can_be_ended(tmp_path: Path, module: str, source: str) -> None:
+    """By Ctrl-C, at once."""
+    os.mkfifo(tmp_path / "pipe")
+    script = (
+        "import asyncio, sys\n"
+        f"from framestream import {module}\n"
+        f"name = {source!r}\n"
+        "async def main():\n"
+        "    async with aio.read_file(name) as reader:\n"
+        "        print('reading', flush=True)\n"
+        "        async for payload in reader: pass\n"
+        "def blocking():\n"
+        "    with sync.read_file(name) as reader:\n"
+        "        print('reading', flush=True)\n"
+        "        for payload in reader: pass\n"
+        f"{'asyncio.run(main())' if module == 'aio' else 'blocking()'}\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+    )
+    with process:
+        held: list[int] = []
+        opening = threading.Thread(target=lambda: held.append(os.open(tmp_path / "pipe", os.O_RDWR)))
+        opening.start()
+        opening.join(DEADLINE_S)
+        assert process.stdout
+        assert process.stdout.readline() == b"reading\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) in (1, -signal.SIGINT, 130)
+        os.close(held[0])
+
+
+@pytest.mark.parametrize("mode", ["rb", "wb"])
+def test_a_pipe_that_nobody_waits_for_any_more_is_closed(tmp_path: Path, mode: str) -> None:
+    """Once it is open, which takes its other end."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    async def run() -> None:
+        opening = aio.read_file(path) if mode == "wb" else aio.write_file(path)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await opening
+        # It opens as soon as there is another end; and we have the end of that when it has been closed.
+        end = await asyncio.to_thread(path.open, mode, 0)
+        with end:
+            if mode == "rb":
+                assert await asyncio.to_thread(end.read) == b""
+            else:
+                await asyncio.to_thread(wait_for, lambda: broken(end), "the end")
+
+    def broken(end: IO[bytes]) -> bool:
+        try:
+            end.write(b"a")
+        except BrokenPipeError:
+            return True
+        return False
+
+    asyncio.run(run())
+
+
+def test_devices_that_never_let_one_wait() -> None:
+    with read_file("/dev/null") as reader, pytest.raises(TruncatedStreamError):
+        list(reader)
+    with write_file("/dev/null") as writer:
+        writer.write(b"a")

@@ -1,0 +1,139 @@
+"""framestream.sync: a thread for each connection. For tasks see test_aio.py."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from framestream import sync
+from tests.framestream.nets import background, dial, nothing_left
+from tests.framestream.wire import START, STOP, data
+from tests.wait import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    with nothing_left():
+        yield
+
+
+def closed(listener: Any, wire: bytes) -> None:
+    """Send that, and wait until the other side has closed."""
+    with dial(listener.endpoint, first=wire) as sock, contextlib.suppress(ConnectionResetError):
+        assert sock.recv(1) == b""
+
+
+def test_each_in_a_thread_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    """The silent delay nobody; an error costs its own connection, and is logged."""
+    got: list[bytes] = []
+
+    def handle(reader: sync.Reader) -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        payloads = list(reader)
+        got.extend(payloads)
+        if payloads == [b"bad"]:
+            raise ZeroDivisionError
+
+    with sync.listen_reader("tcp:localhost:0") as listener, background(listener.serve, handle) as finish:
+        silent = dial(listener.endpoint)
+        for wire in (b"garbage", START + data(b"bad") + STOP, START + data(b"good") + STOP):
+            closed(listener, wire)
+        silent.close()
+        listener.close()
+        finish()
+    assert got == [b"bad", b"good"]
+    wait_for(lambda: len(caplog.records) == 3, "the error of the silent one")
+    for part in ("connection 2: expected", "connection 3: the handler failed", "connection 1: expected"):
+        assert sum(part in message for message in caplog.messages) == 1
+
+
+def test_when_nothing_can_be_accepted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """It is tried again, until the listener is closed."""
+    monkeypatch.setattr("framestream.sync.listener.RETRY_ACCEPT_S", 0.01)
+
+    def fail() -> sync.Reader:
+        raise OSError(24, "Too many open files")
+
+    with caplog.at_level(logging.WARNING), sync.listen_reader("tcp:localhost:0") as listener:
+        monkeypatch.setattr(listener, "accept", fail)
+        with pytest.raises(OSError, match="Too many"):
+            next(iter(listener))
+        with background(listener.serve, print) as finish:
+            wait_for(lambda: len(caplog.records) > 2, "three attempts")
+            listener.close()
+            finish()
+    assert "cannot accept a connection: [Errno 24] Too many open files" in caplog.messages[0]
+
+
+def test_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The connection is closed, and the next is served."""
+    start = threading.Thread.start
+    failed: list[bool] = []
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name.startswith("framestream ") and not failed:
+            failed.append(True)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    got: list[bytes] = []
+    with sync.listen_reader("tcp:localhost:0") as listener, background(listener.serve, got.extend) as finish:
+        for _ in range(2):
+            closed(listener, START + data(b"a") + STOP)
+        listener.close()
+        finish()
+    assert got == [b"a"]
+    assert "can't start new thread" in caplog.messages[0]
+
+
+def test_closed_while_iterating() -> None:
+    with sync.listen_reader("tcp:localhost:0") as listener:
+
+        def iterate() -> int:
+            count = 0
+            for reader in listener:
+                reader.close()
+                count += 1
+            return count
+
+        with background(iterate) as finish:
+            closed(listener, b"")
+            listener.close()
+            assert finish() == 1
+
+
+def test_for_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """serve() listens, and closes when it is left."""
+    got: list[bytes] = []
+
+    def handle(reader: sync.Reader) -> None:
+        got.extend(reader)
+
+    def serve_one(listener: sync.Listener[sync.Reader], handler: Any) -> None:
+        with listener.accept() as reader:
+            handler(reader)
+
+    monkeypatch.setattr(sync.Listener, "serve", serve_one)
+    with background(sync.serve, tmp_path / "socket", handle) as finish:
+
+        def connected() -> sync.Writer | None:
+            with contextlib.suppress(OSError):
+                return sync.open_writer(tmp_path / "socket")
+            return None
+
+        writer = wait_for(connected, "the listener")
+        assert writer
+        with writer:
+            writer.write(b"a")
+        finish()
+    assert got == [b"a"]
+    assert not (tmp_path / "socket").exists()

@@ -1,0 +1,240 @@
+"""Writers of both front ends: batches by size and time, counters, what is seen when the reader has gone."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+import framestream.sync
+from framestream.errors import LocalProtocolError, TruncatedStreamError
+from framestream.protocol import State, Transport
+from framestream.streams import Batching
+from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_reader, open_writer, using, write_file
+from tests.framestream.nets import background
+from tests.framestream.wire import DNSTAP, START, STOP, data
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SOON = Batching(max_bytes=1 << 20, max_s=0.02)
+NEVER = Batching(max_bytes=1 << 20, max_s=None)
+UNI = Transport.UNIDIRECTIONAL
+
+
+@pytest.fixture(params=FRONTS, autouse=True)
+def _front(request: pytest.FixtureRequest) -> Iterator[None]:
+    with using(request.param):
+        yield
+
+
+class TestBatching:
+    def test_by_bytes(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        with write_file(path, [DNSTAP], batching=Batching(max_bytes=5, max_s=None)) as writer:
+            writer.write(b"ab")
+            writer.write(b"cd")
+            assert path.read_bytes() == START
+            assert (writer.frames, writer.bytes, writer.flushes, writer.waiting) == (0, 0, 0, [b"ab", b"cd"])
+            writer.write(b"e")
+            assert path.read_bytes() == START + data(b"ab", b"cd", b"e")
+            assert (writer.frames, writer.bytes, writer.flushes, writer.waiting) == (3, 5, 1, [])
+            writer.write(b"f")
+        assert path.read_bytes() == START + data(b"ab", b"cd", b"e", b"f") + STOP
+        assert (writer.frames, writer.bytes, writer.flushes, writer.waiting_bytes) == (4, 6, 2, 0)
+
+    def test_by_time(self, tmp_path: Path) -> None:
+        """Without another word; and again after that."""
+        path = tmp_path / "file"
+        with write_file(path, [DNSTAP], batching=SOON) as writer:
+            for number, payload in enumerate([b"a", b"b", b"c"], 1):
+                writer.write(payload)
+                wait_for(lambda number=number: writer.frames == number, "the frame")  # type: ignore[misc]
+            assert path.read_bytes() == START + data(b"a", b"b", b"c")
+
+    def test_never(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        with write_file(path, [DNSTAP], batching=NEVER) as writer:
+            writer.write(b"a")
+            assert path.read_bytes() == START
+            writer.flush()
+            assert path.read_bytes() == START + data(b"a")
+            writer.flush()
+            assert writer.flushes == 1
+
+    def test_nothing_at_all(self, tmp_path: Path) -> None:
+        with write_file(tmp_path / "file", [DNSTAP]) as writer:
+            writer.write_many([])
+            assert writer.flushes == 0
+
+    def test_a_refused_payload_costs_no_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        with write_file(path, [DNSTAP], batching=NEVER) as writer:
+            writer.write(b"a")
+            with pytest.raises(LocalProtocolError):
+                writer.write_many([b"b", b""])
+            assert writer.waiting == [b"a"]
+        assert path.read_bytes() == START + data(b"a") + STOP
+
+    @pytest.mark.parametrize("batching", [Batching(), Batching(max_bytes=300, max_s=0.001), SOON])
+    def test_many_at_once(self, tmp_path: Path, batching: Batching) -> None:
+        """Frames stay whole, and each writer's stay in order."""
+        path = tmp_path / "socket"
+        with listen_reader(path) as listener, ThreadPoolExecutor(5) as pool:
+
+            def read() -> list[bytes]:
+                with listener.accept(DEADLINE_S) as reader:
+                    return list(reader)
+
+            reading = pool.submit(read)
+            with open_writer(path, batching=batching) as writer:
+
+                def write(name: int) -> None:
+                    for number in range(200):
+                        writer.write(b"%d %d" % (name, number))
+
+                list(pool.map(write, range(4)))
+            got = [tuple(map(int, payload.split())) for payload in reading.result(DEADLINE_S)]
+        assert len(got) == 800
+        for name in range(4):
+            assert [number for owner, number in got if owner == name] == list(range(200))
+
+
+class TestAReaderThatGoes:
+    def test_is_seen_without_writing(self, tmp_path: Path) -> None:
+        path = tmp_path / "socket"
+        with listen_reader(path) as listener:
+            writer = open_writer(path, transport=UNI)
+            reader = listener.accept()
+            assert not writer.gone()
+            reader.close()
+            wait_for(writer.gone, "the end")
+            writer.abort()
+
+    @pytest.mark.parametrize("then", ["write", "flush", "close"])
+    def test_between_two_calls(self, tmp_path: Path, then: str) -> None:
+        """What the batch in the background met is raised by the next call, whichever it is."""
+        path = tmp_path / "socket"
+        with listen_reader(path) as listener:
+            writer = open_writer(path, transport=UNI, batching=SOON)
+            listener.accept().close()
+            wait_for(writer.gone, "the end")
+            writer.write(b"a")
+            wait_for(lambda: failed(writer), "the error")
+            with pytest.raises(ConnectionError):
+                writer.write(b"b") if then == "write" else writer.flush() if then == "flush" else writer.close()
+            assert (writer.frames, writer.waiting) == (0, [b"a"])
+            writer.close()
+
+    def test_nothing_is_left_of_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "socket"
+        with listen_reader(path) as listener:
+            for end in ("close", "abort"):
+                writer = open_writer(path, transport=UNI, batching=SOON)
+                reader = listener.accept()
+                writer.write(b"a")
+                writer.close() if end == "close" else writer.abort()
+                writer.close()
+                writer.abort()
+                assert list(reader) == ([b"a"] if end == "close" else [])
+                reader.close()
+
+
+def failed(writer: framestream.sync.Writer) -> bool:
+    """Whether a batch that was sent in the background has met an error."""
+    return writer._unseen
+
+
+class TestHandshake:
+    def test_tells_the_content_type_and_takes_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "socket"
+        with listen_writer(path, [b"a", b"b"]) as listener:
+
+            def read() -> list[bytes]:
+                with open_reader(path, [b"b", b"a"]) as reader:
+                    reader.handshake()
+                    assert (reader.content_type, reader.started) == (b"a", True)
+                    reader.handshake()
+                    return list(reader)
+
+            with background(read) as got, listener.accept() as writer:
+                assert (writer.content_type, writer.protocol.state) == (None, State.IDLE)
+                writer.handshake()
+                writer.handshake()
+                assert (writer.content_type, writer.protocol.state) == (b"a", State.STREAMING)
+                writer.write(b"1")
+                writer.close()
+                assert got() == [b"1"]
+
+    def test_holds_what_came_with_it(self, tmp_path: Path) -> None:
+        with listen_reader(tmp_path / "socket") as listener, socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "socket"))
+            sock.sendall(START + data(b"a", b"b") + STOP)
+            with listener.accept() as reader:
+                reader.handshake()
+                assert reader.content_type == DNSTAP
+                assert list(reader.batches()) == [[b"a", b"b"]]
+
+    def test_of_nothing(self, tmp_path: Path) -> None:
+        with listen_reader(tmp_path / "socket") as listener, socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "socket"))
+            sock.shutdown(socket.SHUT_WR)
+            with listener.accept() as reader:
+                for _ in range(2):
+                    with pytest.raises(TruncatedStreamError):
+                        reader.handshake()
+
+
+def test_a_writer_that_is_accepted_is_refused(tmp_path: Path) -> None:
+    """Its first write says so, and every further one."""
+    with listen_writer(tmp_path / "socket", [b"a"]) as listener, socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(tmp_path / "socket"))
+        sock.shutdown(socket.SHUT_WR)
+        with listener.accept() as writer:
+            for _ in range(2):
+                with pytest.raises(TruncatedStreamError):
+                    writer.write(b"1")
+
+
+class TestInterrupted:
+    """Ctrl-C inside a write to a socket: blocking only, for asyncio writes whole or not at all."""
+
+    def test_stop_is_not_written_into_a_frame(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "socket")
+
+        def handler(number: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen()
+            writer = framestream.sync.open_writer(path, transport=UNI)
+            sock, _ = listening.accept()
+            before = signal.signal(signal.SIGALRM, handler)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                with pytest.raises(KeyboardInterrupt):
+                    writer.write_many([bytes(1 << 20)] * 4)
+            finally:
+                signal.signal(signal.SIGALRM, before)
+            with pytest.raises(LocalProtocolError, match="interrupted"):
+                writer.write(b"a")
+            got = bytearray()
+
+            def drain() -> None:
+                with sock:
+                    while some := sock.recv(1 << 20):
+                        got.extend(some)
+
+            draining = threading.Thread(target=drain)
+            draining.start()
+            writer.close()
+            draining.join(DEADLINE_S)
+        assert 12 < len(got) < 4 << 20
+        assert not got.endswith(STOP)

@@ -1,0 +1,140 @@
+"""framestream.sync and framestream.aio give the same transcript of the same conversation, good, refused or hostile."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from framestream import aio, sync
+from framestream.aio.channels import over_socket as aio_channel
+from framestream.errors import RemoteProtocolError
+from framestream.protocol import ReaderProtocol, Role, WriterProtocol
+from framestream.strategies import chunkings, conversations, hostile, refused_conversations, streams
+from framestream.sync.channels import over_socket as sync_channel
+from framestream.testing import Connection, Transcript, check_reader, check_writer
+from tests.wait import DEADLINE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from framestream.conversations import Conversation
+
+
+def readers(content_types: tuple[bytes, ...]) -> list[Callable[[socket.socket], list[bytes]]]:
+    """Both, each of which gives the payloads that it took and closes."""
+
+    def blocking(sock: socket.socket) -> list[bytes]:
+        with sync.Reader(sync_channel(sock, None), ReaderProtocol(content_types)) as reader:
+            return list(reader)
+
+    def waiting(sock: socket.socket) -> list[bytes]:
+        async def run() -> list[bytes]:
+            async with aio.Reader(aio_channel(sock, None), ReaderProtocol(content_types)) as reader:
+                return [payload async for payload in reader]
+
+        sock.setblocking(False)
+        return asyncio.run(run())
+
+    return [blocking, waiting]
+
+
+def writers(conversation: Conversation) -> list[Callable[[socket.socket], None]]:
+    """Both, each of which sends the payloads of the conversation."""
+
+    def protocol() -> WriterProtocol:
+        return WriterProtocol(conversation.offered, transport=conversation.transport)
+
+    def blocking(sock: socket.socket) -> None:
+        with sync.Writer(sync_channel(sock, None), protocol()) as writer:
+            writer.handshake()
+            writer.write_many(conversation.payloads)
+
+    def waiting(sock: socket.socket) -> None:
+        async def run() -> None:
+            async with aio.Writer(aio_channel(sock, None), protocol()) as writer:
+                await writer.handshake()
+                await writer.write_many(conversation.payloads)
+
+        sock.setblocking(False)
+        asyncio.run(run())
+
+    return [blocking, waiting]
+
+
+def words(error: BaseException | None) -> str:
+    """The error, without the bytes that are no frame: of those it has as many as had come."""
+    return re.sub(r"""\bb(['"]).*\1""", "bytes", f"{type(error).__name__}: {error}")
+
+
+def said(transcript: Transcript) -> tuple[object, ...]:
+    """All of it that can be compared; whether it had read all when it closed depends on who was faster."""
+    closed = transcript.connection is not Connection.OPEN
+    return transcript.received, closed, transcript.result, words(transcript.error)
+
+
+@settings(max_examples=60, deadline=None)
+@given(conversation=conversations() | refused_conversations(Role.READER))
+def test_as_readers(conversation: Conversation) -> None:
+    one, other = (
+        said(check_reader(reader, conversation, timeout_s=DEADLINE_S)) for reader in readers(conversation.accepted)
+    )
+    assert one == other
+
+
+@settings(max_examples=60, deadline=None)
+@given(conversation=conversations() | refused_conversations(Role.WRITER))
+def test_as_writers(conversation: Conversation) -> None:
+    one, other = (said(check_writer(writer, conversation, timeout_s=DEADLINE_S)) for writer in writers(conversation))
+    assert one == other
+
+
+def fed(read: Callable[[socket.socket], list[bytes]], chunks: list[bytes]) -> tuple[list[bytes] | str, bytes]:
+    """What a reader makes of the chunks, or its error; and its answer."""
+    ours, theirs = socket.socketpair()
+
+    def send() -> None:
+        try:
+            for chunk in chunks:
+                ours.sendall(chunk)
+            ours.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # The reader has seen enough.
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    with ours, theirs:
+        result: list[bytes] | str
+        try:
+            result = read(theirs)
+        except RemoteProtocolError as error:
+            result = words(error)
+        sending.join()
+        answer = b""
+        try:
+            while some := ours.recv(4096):
+                answer += some
+        except ConnectionResetError:
+            pass
+        return result, answer
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), wire=hostile() | streams().map(lambda stream: stream.wire))
+def test_as_readers_of_anything(data: st.DataObject, wire: bytes) -> None:
+    """Also of what ends anywhere; the writer talks without listening."""
+    chunks = data.draw(chunkings(wire))
+    one, other = (fed(reader, chunks) for reader in readers(()))
+    assert one == other
+
+
+def test_the_names_are_the_same() -> None:
+    assert sync.__all__ == aio.__all__
+    for name in ("Reader", "Writer", "Listener", "ReconnectingWriter"):
+        theirs, ours = ({entry for entry in dir(getattr(m, name)) if not entry.startswith("_")} for m in (sync, aio))
+        assert theirs - {"receive"} == ours
