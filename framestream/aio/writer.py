@@ -96,7 +96,7 @@ class Writer(BaseWriter):
     async def close(self) -> None:
         """Send what waits, end the stream by STOP, wait for the reader's FINISH where it talks, and close.
 
-        After a write that failed it only closes.
+        After a write that failed, or when this is cancelled, it only closes.
 
         Raises: TruncatedStreamError: the reader closed without FINISH; OSError; TimeoutError.
         """
