@@ -223,14 +223,18 @@ def test_it_refuses_what_we_write(link: Link) -> None:
 
 @both_modes
 def test_we_stop_without_a_word(link: Link) -> None:
-    """It has every payload, and knows that this was not the end."""
+    """It knows that this was not the end, and has every payload.
+
+    With TLS it has those that came before the reset by which our system answers its session tickets: nobody reads them.
+    """
     with go_peer(link.workdir, "reader", link.address, listen=True, mode=link.mode, tls=link.listener_tls) as go:
         writer = open_writer(go.listening, transport=link.transport, tls=link.connecting_tls)
         writer.write_many(PAYLOADS)
         writer.abort()
         assert go.wait() == 1
         assert re.search("the input ended without STOP|unexpected EOF|connection reset by peer", go.problem)
-        assert go.payloads == PAYLOADS
+        assert go.payloads == PAYLOADS[: len(go.payloads)]
+        assert link.connecting_tls or go.payloads == PAYLOADS
 
 
 class TestStrangers:
