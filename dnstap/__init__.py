@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dnstap.codec import Decoder
     from dnstap.collector import Collector
     from dnstap.content_type import CONTENT_TYPE
     from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, MissingFieldError
@@ -31,6 +32,7 @@ __all__ = [
     "FORMATS",
     "Collector",
     "DecodeError",
+    "Decoder",
     "DnsMessageError",
     "Dnstap",
     "DnstapError",
@@ -47,7 +49,7 @@ __all__ = [
     "SocketProtocol",
 ]
 
-_MODULES = ("errors", "content_type", "messages", "render", "collector")
+_MODULES = ("errors", "content_type", "messages", "codec", "render", "collector")
 
 
 def __getattr__(name: str) -> Any:

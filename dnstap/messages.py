@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import betterproto2
 
-from dnstap.codec import decode, encode
+from dnstap.codec import Decoder, decode, encode
 from dnstap.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -305,3 +305,11 @@ class Dnstap(_Payload):
         self.extra = extra
         self.message = message
         self.type = type
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super(Dnstap, cls).__init_subclass__(**arguments)
+        # The plans below make a Dnstap.
+        cls.parse = classmethod(_Payload.parse.__func__)  # type: ignore[assignment, attr-defined]
+
+
+Dnstap.parse = staticmethod(Decoder(Dnstap).decode)  # type: ignore[method-assign]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnstap.codec import Decoder
 from dnstap.errors import DnstapError
 from dnstap.messages import Dnstap
 
@@ -29,17 +30,18 @@ class TextOutput:
         self.first_bad: tuple[int, DnstapError] | None = None
         self._file = file
         self._render = render
+        self._decode = Decoder(Dnstap).decode
 
     def write_many(self, payloads: list[bytes]) -> None:
         """Write the text of some payloads.
 
         Raises: OSError.
         """
-        parse, render = Dnstap.parse, self._render
+        decode, render = self._decode, self._render
         lines = []
         for number, payload in enumerate(payloads, self.payloads + 1):
             try:
-                lines.append(render(parse(payload)))
+                lines.append(render(decode(payload)))
             except DnstapError as error:
                 self.bad += 1
                 self.first_bad = self.first_bad or (number, error)

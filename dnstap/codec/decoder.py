@@ -1,249 +1,374 @@
-"""Payload octets to message objects: strict, complete, driven by the field table.
+"""Decoding by plans (dnstap.codec.plans), and by the generic decoder what no plan takes.
 
-The values of a message are gathered in a list, so that a submessage which comes twice is merged without making objects
-in between; the objects are made when the end has been reached.
+Plans are found by the key: the payload's octets from its start through the Message's length and leading enums. Where
+the Message begins is the same in all payloads of one sender, so the key is a slice; once payloads come in which it
+lies elsewhere, from several senders or behind an `extra` that changes, the fields before it are stepped over. Plans of
+the same key hang in a tree: one octet by which two of them differ picks the branch.
 
-No read needs a bounds check of its own: the octets are followed by a few zeros, which end any varint, and what ran over
-the end of its message is found there, because the position no longer meets the end.
+A plan is made from a payload that the generic decoder has decoded. What that costs is bounded, so that payloads of
+which each is different cost hardly more than without plans: making a plan takes one from a credit, which its first use
+gives back with interest; a shape, whose code must be compiled, is made when it is seen again. Everything else that is
+kept has its limit, too.
 
-What is accepted, and what becomes of it, is the table of docs/decoding.md.
+Threads may share a Decoder, also without a GIL: what is looked up is only ever replaced as a whole or added to, by one
+thread at a time, and a plan proves each payload by itself.
 """
 
 from __future__ import annotations
 
-from struct import Struct
-from typing import Any, NoReturn, TypeVar
+from contextlib import suppress
+from itertools import pairwise
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import betterproto2
 
-from dnstap.codec.fields import BYTES, ENUM, FIXED32, HEAD_OCTETS, MESSAGE, STRING, UINT, UNKNOWN, Table, table_of
-from dnstap.errors import DecodeError, MissingFieldError
+from dnstap.codec.fields import ENUM, table_of
+from dnstap.codec.generic import decode as generic
+from dnstap.codec.generic import length
+from dnstap.codec.plans import MISS, Part, Plan, Shape, parts_of
 
-__all__ = ["decode"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Decoder"]
 
 M = TypeVar("M", bound=betterproto2.Message)
 
-MAX_DEPTH = 100
-"""Messages and groups within each other, as in Google's protobuf."""
+KEY = 9
+"""Octets of the key from the Message's tag on: the tag, a length of two octets, three enums."""
 
-PADDING = bytes(16)
-"""Read over the end at the most: a tag's octet, and a fixed64."""
+MAX_PAYLOAD = 1 << 17
+"""Octets of a payload for which a plan is made; there is no longer DNS message."""
 
-_uint32 = Struct("<I").unpack_from
+MAX_PLANS = 8192
+"""Plans and forks of one Decoder; when there are so many, it begins anew."""
 
-Values = list[Any]
-"""The values of a message in field order, those of a submessage being Values until the objects are made."""
+MAX_SHAPES = 256
+"""Shapes of the process, and shapes of which a Decoder remembers that it has seen them."""
 
-Unknown = dict[int, list[bytes]]
-"""The unknown fields of those messages that have some, by id() of their Values."""
+MAX_ALIKE = 4
+"""Plans of one key that no octet tells apart."""
+
+CREDIT = 400
+"""Plans that a Decoder makes before one of them has proved useful."""
+
+REWARD = 2
+"""What the first use of a plan gives to the credit."""
+
+SHAPE_COST = 16
+"""What a new shape takes from the credit."""
+
+REFILL = 128
+"""Payloads without a plan that give one to the credit."""
+
+PATIENCE = 8
+"""Payloads without a plan, one after the other and without credit, after which none is looked for."""
+
+REST = 64
+"""For how many payloads; twice as many each time that it was in vain again, to MAX_REST."""
+
+MAX_REST = 1024
+
+STRANGERS = 16
+"""Payloads with the Message elsewhere after which the first sender's place of it is given up."""
 
 
-def decode(cls: type[M], data: bytes | bytearray | memoryview, lenient: bool = False) -> M:
-    """One message object from its octets.
+class _Node:
+    """A plan, with the octets by which it can be told from others; or a fork, if `at` is not 0.
 
-    Args:
-        cls: Dnstap, Message or Policy.
-        data: the whole payload of a data frame.
-        lenient: accept a message without its required `type`.
-    Raises:
-        DecodeError: the octets are no such message.
-        MissingFieldError: a required field is absent.
+    Attributes:
+        at: offset of the octet that picks the branch.
+        branches: a node for each of its 256 values.
+        mask, value: the octets from the Message's tag on that are so in whatever the plan takes, little-endian.
     """
-    octets = data if type(data) is bytes else bytes(memoryview(data))
-    table = table_of(cls)
-    values: Values = [None] * table.size
-    unknown: Unknown = {}
-    _gather(table, values, unknown, octets + PADDING, 0, len(octets), 0)
-    message: M = _build(table, values, unknown, lenient)
-    return message
+
+    __slots__ = ("at", "branches", "mask", "plan", "value")
+
+    def __init__(self, plan: Plan, mask: int = 0, value: int = 0) -> None:
+        self.at = 0
+        self.branches: list[_Node] = []
+        self.plan = plan
+        self.mask = mask
+        self.value = value
 
 
-def _build(table: Table, values: Values, unknown: Unknown, lenient: bool) -> Any:
-    required = table.required
-    if required is not None and values[required] is None and not lenient:
-        raise MissingFieldError(table.fields[required].name, table.cls.__name__)
-    for index, sub in table.messages:
-        if values[index]:
-            values[index] = _build(sub, values[index], unknown, lenient)
-    message = table.cls(*values)
-    if unknown and id(values) in unknown:
-        message._unknown_fields = b"".join(unknown[id(values)])  # noqa: SLF001 (where betterproto2 keeps them)
-    return message
+def _no_plan(_: bytes) -> Any:
+    raise KeyError
 
 
-def _gather(table: Table, values: Values, unknown: Unknown, b: bytes, p: int, end: int, depth: int) -> None:
-    """Add the fields in b[p:end] to the values. p is the position throughout."""
-    entries = table.entries
-    while p < end:
-        kind, index, sub = entries[b[p]]
-        if kind <= MESSAGE:
-            size = b[p + 1]
-            p += 2
-            if size > 127:
-                if (second := b[p]) < 128:
-                    size += (second << 7) - 0x80
-                    p += 1
-                else:
-                    size, p = _length(table, b, p - 1)
-            stop = p + size
-            if kind == BYTES:
-                values[index] = b[p:stop]
-            else:
-                if stop > end:
-                    _overrun(table, index, size, p, end)
-                inner = values[index]
-                if inner is None:
-                    head = sub.heads.get(b[p : p + HEAD_OCTETS]) if size >= HEAD_OCTETS else None
-                    if head is None:
-                        inner = values[index] = [None] * sub.size
-                    else:
-                        inner = values[index] = head.copy()
-                        p += HEAD_OCTETS
-                _gather(sub, inner, unknown, b, p, stop, depth + 1)
-            p = stop
-        elif kind == UINT:
-            value = b[p + 1]
-            p += 2
-            if value > 127:
-                # Ports take two or three octets and the seconds of our days five: none is worth a call.
-                if (second := b[p]) < 128:
-                    value += (second << 7) - 0x80
-                    p += 1
-                elif (third := b[p + 1]) < 128:
-                    value += (second << 7) + (third << 14) - 0x4080
+_NOTHING = _Node(_no_plan)
+
+_shapes: dict[tuple[Any, ...], Shape] = {}
+
+
+class Decoder(Generic[M]):
+    """Decodes the payloads of one stream; the more there are of one sender, the faster.
+
+    Args: cls: Dnstap.
+    Attributes: decode: see its call below; a function, so that it can be bound to a name.
+    """
+
+    def __init__(self, cls: type[M]) -> None:
+        self._cls = cls
+        self._table = table_of(cls)
+        ((message, _),) = self._table.messages
+        tags = {field.name: field.tag for field in self._table.fields}
+        self._tags = self._table.fields[message].tag, tags["extra"], tags["type"]
+        self._lock = Lock()
+        self._nodes: dict[bytes, _Node] = {}
+        self._key = KEY
+        self._count = 0
+        self._seen: set[tuple[Any, ...]] = set()
+        self._credit = CREDIT
+        self._misses = 0
+        self._in_vain = 0
+        self._rest = 0
+        self._rest_length = REST
+        self._place: slice | None = None
+        self._strangers = 0
+        self.decode, self._look = self._usual_way()
+
+    def _usual_way(self) -> tuple[Callable[..., M], Callable[..., None]]:
+        """`decode`, for payloads whose key is in one place; and the function that says in which, if in any, and what
+        decodes the others."""
+        nodes = self._nodes
+        where: slice | None = None
+        otherwise = self._decode_anywhere
+
+        def decode(data: bytes | bytearray | memoryview, *, lenient: bool = False) -> M:
+            """One message from the whole payload of a data frame."""
+            try:
+                if where is not None:
+                    node = nodes[data[where]]  # type: ignore[index]
+                    while node.at:
+                        node = node.branches[data[node.at]]
+                    plan = node.plan
+                    return plan(data)  # type: ignore[no-any-return]
+            except MISS:
+                pass
+            return otherwise(data, lenient)
+
+        def look(place: slice | None, other: Callable[..., M]) -> None:
+            nonlocal where, otherwise
+            where, otherwise = place, other
+
+        return decode, look
+
+    def _decode_anywhere(self, data: bytes | bytearray | memoryview, lenient: bool) -> M:
+        """Step over the fields before the Message, which gives the key; an `extra` among them is left out of it."""
+        payload = data if type(data) is bytes else bytes(memoryview(data))
+        f, p, extra = payload, 0, None
+        try:
+            # Octets misread here are in no key: where the Message begins is checked when a plan is made.
+            message_tag, extra_tag, type_tag = self._tags
+            while (tag := f[p]) != message_tag:
+                if tag == type_tag:
                     p += 2
-                elif (fourth := b[p + 2]) > 127 and (fifth := b[p + 3]) < 128:
-                    value += (second << 7) + (third << 14) + (fourth << 21) + (fifth << 28) - 0x10204080
-                    value &= sub
-                    p += 4
+                elif tag == extra_tag:
+                    size = f[p + 1]
+                    q = p + 2
+                    if size > 127:
+                        size, q = length(self._table, f, p + 1)
+                    extra = f[q : q + size]
+                    f = f[:p] + f[q + size :]
                 else:
-                    value, p = _varint(table, b, p - 1)
-                    value &= sub
-            values[index] = value
-        elif kind == ENUM:
-            member = sub[b[p + 1]]
-            p += 2
-            if member is None:
-                member, p = _enum(table, index, b, p - 1)
-            values[index] = member
-        elif kind == FIXED32:
-            (values[index],) = _uint32(b, p + 1)
-            p += 5
+                    p += 2 + f[p + 1]
+            node = self._nodes[f[: p + self._key]]
+            while node.at:
+                node = node.branches[f[node.at]]
+            plan = node.plan
+            decoded: Any = plan(f)
+        except MISS:
+            return self._learn(payload, f, p, extra, lenient)
+        if extra is not None and decoded.extra is None:
+            decoded.extra = extra
+        if self._credit < CREDIT:
+            self._in_vain = 0
+            self._rest_length = REST
+            self._credit += 1
+        if self._place is not None:
+            self._meet(p + self._key, extra)
+        return decoded  # type: ignore[no-any-return]
+
+    def _meet(self, key_end: int, extra: bytes | None) -> None:
+        """A payload has been decoded that came another way than the usual: by a stranger, or after a rest."""
+        if extra is None and self._place is not None and self._place.stop == key_end:
+            self._look(self._place, self._decode_anywhere)
+            return
+        self._strangers += 1
+        if self._strangers >= STRANGERS:
+            self._place = None
+            self._look(None, self._decode_anywhere)
+
+    def _decode_resting(self, data: bytes | bytearray | memoryview, lenient: bool) -> M:
+        """Decode without trying plans, for a while."""
+        self._rest -= 1
+        if self._rest <= 0:
+            self._look(None, self._decode_anywhere)
+        return generic(self._cls, data, lenient)
+
+    def _learn(self, payload: bytes, f: bytes, p: int, extra: bytes | None, lenient: bool) -> M:
+        """Decode a payload that no plan takes, and make one.
+
+        Args: f: the payload without an extra that stood before the Message, which begins at p.
+        """
+        decoded = generic(self._cls, payload, lenient)
+        self._misses += 1
+        if self._misses % REFILL == 0:
+            self._credit += 1
+        if self._credit > 0:
+            if not lenient and len(f) <= MAX_PAYLOAD:
+                self._credit -= 1
+                with self._lock, suppress(*MISS):
+                    self._make_plan(f, p, decoded, usual=extra is None)
+            return decoded
+        # Nothing that was learned helps; if none of the next ones is known either, spare them the trying.
+        self._in_vain += 1
+        if self._in_vain < PATIENCE:
+            self._look(None, self._decode_anywhere)
         else:
-            p = _gather_rare(table, values, unknown, b, p, end, depth)
-    if p > end:
-        if kind == BYTES:
-            _overrun(table, index, size, p - size, end)
-        _cut_off(table, end)
+            self._in_vain = 0
+            self._rest = self._rest_length
+            self._rest_length = min(2 * self._rest, MAX_REST)
+            self._credit += self._rest // REFILL
+            self._look(None, self._decode_resting)
+        return decoded
+
+    def _make_plan(self, f: bytes, at: int, decoded: M, *, usual: bool) -> None:
+        """Make a plan for payloads like f, whose Message begins at `at`, and hang it where they will look for it."""
+        parts, message = parts_of(self._table, f)
+        if message != at:
+            raise KeyError(at)
+        key = min(self._key, self._key_for(parts, at))
+        key_end = at + key
+        known = sum(part[4] <= key_end for part in parts)
+        shape = self._shape(parts, known)
+        if shape is None:
+            return
+        if key < self._key:
+            self._key = key
+            self._nodes.clear()
+            self._count = self._strangers = 0
+            self._place = None
+            self._look(None, self._decode_anywhere)
+        plan, mask, value = shape.plan(f, parts, known, at, decoded)
+        plan(f)
+        self._hang(f[:key_end], plan, mask, value, at)
+        if usual and self._place is None and not self._strangers:
+            self._place = slice(0, key_end)
+            self._look(self._place, self._decode_anywhere)
+
+    def _key_for(self, parts: list[Part], at: int) -> int:
+        """Where a Message begins with fewer enums, contents would get into the key, and no two keys be the same."""
+        enums = 0
+        for table, tag, start, value, end in parts:
+            if start > at and (table is self._table or table.by_tag[tag][0] != ENUM or end - value > 1):
+                break
+            enums += start > at
+        return 3 + 2 * enums
+
+    def _shape(self, parts: list[Part], known: int) -> Shape | None:
+        """The Shape of a payload; None when it is the first that is seen."""
+        outer = self._table
+        widths = [
+            (table is outer, tag, value - start, 0 if tag & 7 == 2 else end - value)
+            for table, tag, start, value, end in parts
+        ]
+        key = known, *widths
+        shape = _shapes.get(key)
+        if shape is None:
+            if key not in self._seen:
+                if len(self._seen) >= MAX_SHAPES:
+                    self._seen.clear()
+                self._seen.add(key)
+                return None
+            self._credit -= SHAPE_COST
+            if len(_shapes) >= MAX_SHAPES:
+                _shapes.clear()
+            shape = _shapes[key] = Shape(self._table, parts, known)
+        return shape
+
+    def _hang(self, key: bytes, plan: Plan, mask: int, value: int, at: int) -> None:
+        if self._count >= MAX_PLANS:
+            self._nodes.clear()
+            self._count = 0
+        self._count += 1
+        leaf = _Node(plan, mask, value)
+
+        def trial(f: bytes) -> Any:
+            decoded = plan(f)
+            leaf.plan = plan
+            self._credit += REWARD
+            return decoded
+
+        leaf.plan = trial
+        node = self._nodes.get(key)
+        self._nodes[key] = leaf if node is None else self._merged(node, leaf, at)
+
+    def _merged(self, node: _Node, leaf: _Node, at: int) -> _Node:
+        """The node for what a node takes and for what a leaf takes. at: where the Message begins."""
+        octet = node.at - at
+        if not node.at or not leaf.mask >> 8 * octet & 255:
+            return self._told_apart([*_leaves(node), leaf], at)
+        values = _values(leaf, octet)
+        branches = {id(branch): branch for branch in node.branches[values]}
+        merged = {old: self._merged(branch, leaf, at) for old, branch in branches.items()}
+        node.branches[values] = [merged[id(branch)] for branch in node.branches[values]]
+        return node
+
+    def _told_apart(self, leaves: list[_Node], at: int) -> _Node:
+        """The node for what any of these leaves takes."""
+        if not leaves:
+            return _NOTHING
+        common = leaves[0].mask
+        for leaf in leaves:
+            common &= leaf.mask
+        differing = 0
+        for leaf in leaves[1:]:
+            differing |= common & (leaf.value ^ leaves[0].value)
+        if not differing and len(leaves) > 1:
+            differing = leaves[0].mask & leaves[1].mask & (leaves[0].value ^ leaves[1].value)
+        if not differing:
+            return leaves[0] if len(leaves) == 1 else _either(leaves[-MAX_ALIKE:])
+        octet = (differing & -differing).bit_length() - 1 >> 3
+        self._count += 1
+        fork = _Node(_no_plan)
+        fork.at = at + octet
+        ranges = [_values(leaf, octet) for leaf in leaves]
+        edges = sorted({0, 256, *[values.start for values in ranges], *[values.stop for values in ranges]})
+        for first, stop in pairwise(edges):
+            taking = [leaf for leaf, values in zip(leaves, ranges, strict=True) if values.start <= first < values.stop]
+            fork.branches += [self._told_apart(taking, at)] * (stop - first)
+        return fork
 
 
-def _gather_rare(table: Table, values: Values, unknown: Unknown, b: bytes, p: int, end: int, depth: int) -> int:
-    """Add the one field at p: unknown, text, or with a tag of several octets. Returns the position behind it."""
-    tag, at = _tag(table, b, p)
-    if at > end:
-        _cut_off(table, end)
-    stop = _skip(table, tag, b, at, end, depth)
-    kind, index, sub = table.by_tag.get(tag, (UNKNOWN, 0, None))
-    if kind in (BYTES, STRING, MESSAGE):
-        at = _length(table, b, at)[1]
-    if kind == BYTES:
-        values[index] = b[at:stop]
-    elif kind == STRING:
-        values[index] = b[at:stop].decode("utf-8", "surrogateescape")
-    elif kind == MESSAGE:
-        if values[index] is None:
-            values[index] = [None] * sub.size
-        _gather(sub, values[index], unknown, b, at, stop, depth + 1)
-    elif kind == UINT:
-        values[index] = _varint(table, b, at)[0] & sub
-    elif kind == ENUM:
-        values[index] = _enum(table, index, b, at)[0]
-    elif kind == FIXED32:
-        (values[index],) = _uint32(b, at)
-    else:
-        unknown.setdefault(id(values), []).append(b[p:stop])
-    return stop
+def _either(leaves: list[_Node]) -> _Node:
+    """One node for leaves that no octet tells apart, such as one that ends where another has an `extra`."""
+
+    def either(f: bytes) -> Any:
+        for leaf in leaves:
+            with suppress(*MISS):
+                plan = leaf.plan
+                return plan(f)
+        raise KeyError
+
+    node = _Node(either, leaves[0].mask, leaves[0].value)
+    for leaf in leaves:
+        node.mask &= leaf.mask
+    node.value &= node.mask
+    node.branches = leaves
+    return node
 
 
-def _fail(table: Table, reason: str, offset: int) -> NoReturn:
-    raise DecodeError(reason, offset, table.cls.__name__)
+def _leaves(node: _Node) -> list[_Node]:
+    if not node.branches:
+        return [] if node is _NOTHING else [node]
+    below = {id(branch): branch for branch in node.branches}
+    return list({id(leaf): leaf for branch in below.values() for leaf in _leaves(branch)}.values())
 
 
-def _cut_off(table: Table, end: int) -> NoReturn:
-    _fail(table, "the last field is cut off", end)
-
-
-def _overrun(table: Table, index: int, size: int, p: int, end: int) -> NoReturn:
-    if p > end:
-        _cut_off(table, end)
-    _fail(table, f"{table.fields[index].name} has length {size}, but {end - p} octets are left", p)
-
-
-def _varint(table: Table, b: bytes, p: int) -> tuple[int, int]:
-    """The value of the varint at p, of 64 bits, and the position behind it."""
-    value = 0
-    for index in range(10):
-        octet = b[p + index]
-        value |= (octet & 127) << 7 * index
-        if octet < 128:
-            return value & 0xFFFFFFFFFFFFFFFF, p + index + 1
-    _fail(table, "varint of more than 10 octets", p)
-
-
-def _tag(table: Table, b: bytes, p: int) -> tuple[int, int]:
-    tag, stop = _varint(table, b, p)
-    if tag >> 32 or stop - p > 5:
-        _fail(table, "tag of more than 32 bits", p)
-    return tag, stop
-
-
-def _length(table: Table, b: bytes, p: int) -> tuple[int, int]:
-    size, stop = _varint(table, b, p)
-    if stop - p > 5:
-        _fail(table, "length of more than 5 octets", p)
-    return size, stop
-
-
-def _enum(table: Table, index: int, b: bytes, p: int) -> tuple[Any, int]:
-    """The member for the low 32 bits of the varint at p, signed; a nameless one where there is none."""
-    value, stop = _varint(table, b, p)
-    value &= 0xFFFFFFFF
-    return table.fields[index].python_type(value - (1 << 32) if value >> 31 else value), stop
-
-
-def _skip(table: Table, tag: int, b: bytes, p: int, end: int, depth: int) -> int:
-    """The position behind a field's value, which starts at p, by its wire type alone."""
-    wire_type = tag & 7
-    if tag < 8:
-        _fail(table, "field number 0", p)
-    if wire_type == 0:
-        stop = _varint(table, b, p)[1]
-    elif wire_type == 1:
-        stop = p + 8
-    elif wire_type == 2:
-        size, stop = _length(table, b, p)
-        stop += size
-    elif wire_type == 3:
-        stop = _skip_group(table, tag, b, p, end, depth + 1)
-    elif wire_type == 4:
-        _fail(table, f"end of group {tag >> 3}, which has not begun", p)
-    elif wire_type == 5:
-        stop = p + 4
-    else:
-        _fail(table, f"field {tag >> 3} has wire type {wire_type}, which does not exist", p)
-    if stop > end:
-        _fail(table, f"field {tag >> 3} is cut off", p)
-    return stop
-
-
-def _skip_group(table: Table, tag: int, b: bytes, p: int, end: int, depth: int) -> int:
-    if depth > MAX_DEPTH:
-        _fail(table, f"messages and groups nested more than {MAX_DEPTH} deep", p)
-    while p < end:
-        inner, p = _tag(table, b, p)
-        if p > end:
-            break
-        if inner == tag + 1:
-            return p
-        p = _skip(table, inner, b, p, end, depth)
-    _fail(table, f"group {tag >> 3} has no end", end)
+def _values(leaf: _Node, octet: int) -> slice:
+    """What an octet may be, as a slice of all 256."""
+    mask, value = leaf.mask >> 8 * octet & 255, leaf.value >> 8 * octet & 255
+    return slice(value, value + 256 - mask)
