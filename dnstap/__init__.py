@@ -10,19 +10,17 @@ if TYPE_CHECKING:
     from dnstap.codec import Decoder
     from dnstap.collector import Collector
     from dnstap.content_type import CONTENT_TYPE
-    from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, MissingFieldError
-    from dnstap.messages import (
-        Dnstap,
+    from dnstap.enums import (
         DnstapType,
         HttpProtocol,
-        Message,
         MessageType,
-        Policy,
         PolicyAction,
         PolicyMatch,
         SocketFamily,
         SocketProtocol,
     )
+    from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, MissingFieldError
+    from dnstap.messages import Dnstap, Message, Policy
     from dnstap.render import FORMATS
 
 __version__ = "0.1.0"
@@ -49,7 +47,7 @@ __all__ = [
     "SocketProtocol",
 ]
 
-_MODULES = ("errors", "content_type", "messages", "codec", "render", "collector")
+_MODULES = ("errors", "content_type", "enums", "messages", "codec", "render", "collector")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The typed classes of dnstap.proto: Dnstap, Message, Policy and their enums, as betterproto2 messages with presence.
+"""The typed classes of dnstap.proto: Dnstap, Message and Policy, as betterproto2 messages with presence.
 
 Every field is optional: None means absent, and 0 and b"" are values like any other. Attribute names are those of the
 schema. Fields that the schema does not have are kept and written back; enum numbers that it does not name are kept as
@@ -17,6 +17,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 import betterproto2
 
 from dnstap.codec import Decoder, decode, encode
+from dnstap.enums import (
+    DnstapType,
+    HttpProtocol,
+    MessageType,
+    PolicyAction,
+    PolicyMatch,
+    SocketFamily,
+    SocketProtocol,
+)
 from dnstap.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -24,91 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dnstap",
-    "DnstapType",
-    "HttpProtocol",
     "Message",
-    "MessageType",
     "Policy",
-    "PolicyAction",
-    "PolicyMatch",
-    "SocketFamily",
-    "SocketProtocol",
 ]
 
 M = TypeVar("M", bound="_Payload")
-
-
-class DnstapType(betterproto2.Enum):
-    """What a Dnstap holds."""
-
-    MESSAGE = 1
-
-
-class SocketFamily(betterproto2.Enum):
-    """How to read the address fields."""
-
-    INET = 1
-    INET6 = 2
-
-
-class SocketProtocol(betterproto2.Enum):
-    """The transport of the DNS message."""
-
-    UDP = 1
-    TCP = 2
-    DOT = 3
-    DOH = 4
-    DNSCryptUDP = 5
-    DNSCryptTCP = 6
-    DOQ = 7
-
-
-class HttpProtocol(betterproto2.Enum):
-    """The HTTP version under DNS over HTTPS."""
-
-    HTTP1 = 1
-    HTTP2 = 2
-    HTTP3 = 3
-
-
-class PolicyMatch(betterproto2.Enum):
-    """What triggered a policy."""
-
-    QNAME = 1
-    CLIENT_IP = 2
-    RESPONSE_IP = 3
-    NS_NAME = 4
-    NS_IP = 5
-
-
-class PolicyAction(betterproto2.Enum):
-    """What a policy did."""
-
-    NXDOMAIN = 1
-    NODATA = 2
-    PASS = 3
-    DROP = 4
-    TRUNCATE = 5
-    LOCAL_DATA = 6
-
-
-class MessageType(betterproto2.Enum):
-    """Who logged the DNS message, and which way it went."""
-
-    AUTH_QUERY = 1
-    AUTH_RESPONSE = 2
-    RESOLVER_QUERY = 3
-    RESOLVER_RESPONSE = 4
-    CLIENT_QUERY = 5
-    CLIENT_RESPONSE = 6
-    FORWARDER_QUERY = 7
-    FORWARDER_RESPONSE = 8
-    STUB_QUERY = 9
-    STUB_RESPONSE = 10
-    TOOL_QUERY = 11
-    TOOL_RESPONSE = 12
-    UPDATE_QUERY = 13
-    UPDATE_RESPONSE = 14
 
 
 def _optional(number: int, proto_type: str) -> Any:

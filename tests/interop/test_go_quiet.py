@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from dnstap import Dnstap, DnstapType, Message
 from dnstap.dns import records
 from dnstap.dns.records import RECORDS, Field
-from dnstap.messages import Dnstap, DnstapType, Message
 from dnstap.render import quiet
 from tests.interop.peers import require
 

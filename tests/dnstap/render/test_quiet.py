@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnstap.messages import Dnstap, DnstapType, Message, MessageType, SocketProtocol
+from dnstap import Dnstap, DnstapType, Message, MessageType, SocketProtocol
 from dnstap.render import FORMATS, quiet
 
 DATA = Path(__file__).parents[2] / "data"
