@@ -1,9 +1,9 @@
 """The typed classes of dnstap.proto: Dnstap, Message and Policy, as betterproto2 messages with presence.
 
 Every field is optional: None means absent, and 0 and b"" are values like any other. Attribute names are those of the
-schema. Fields that the schema does not have are kept and written back; enum numbers that it does not name are kept as
-nameless members (they are ints). `parse` and `bytes()` are our own strict codec, not betterproto2's; the rest of
-betterproto2's surface works as it does there.
+schema. Fields that the schema does not have are kept, in copies too, and written back; enum numbers that it does not
+name are kept as nameless members (they are ints). `parse` and `bytes()` are our own strict codec, not betterproto2's;
+the rest of betterproto2's surface works as it does there.
 
 Source: dnstap.proto of the dnstap project (docs/dnstap.proto), public domain.
 """
@@ -11,7 +11,7 @@ Source: dnstap.proto of the dnstap project (docs/dnstap.proto), public domain.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import betterproto2
@@ -44,11 +44,13 @@ def _optional(number: int, proto_type: str) -> Any:
     return betterproto2.field(number, proto_type, optional=True)
 
 
+@dataclass(init=False, eq=False, repr=False)
 class _Payload(betterproto2.Message):
     """What the three message classes share: our codec behind betterproto2's surface, and unknown fields that stay."""
 
     __slots__ = ()
-    _unknown_fields: bytes = b""
+    # No field, so betterproto2 does not see it; but dataclasses.replace reads it and hands it to the constructor.
+    _unknown_fields: InitVar[bytes] = field(default=b"", kw_only=True)
     __hash__: ClassVar[None] = None  # type: ignore[assignment] # mutable, and compared by value
 
     @classmethod
@@ -97,6 +99,14 @@ class _Payload(betterproto2.Message):
         same_unknown_fields = self._unknown_fields == cast("Self", other)._unknown_fields
         return same_unknown_fields and super().__eq__(other)
 
+    def __repr__(self) -> str:
+        """The fields that are set; unknown ones behind them, if there are any."""
+        text = super().__repr__()
+        if self._unknown_fields:
+            comma = "" if text.endswith("()") else ", "
+            text = f"{text[:-1]}{comma}_unknown_fields={self._unknown_fields!r})"
+        return text
+
     def __copy__(self, _: Any = None) -> Self:
         return _restore(type(self), self._values(), self._unknown_fields)
 
@@ -118,9 +128,7 @@ class _Payload(betterproto2.Message):
 
 
 def _restore(cls: type[M], values: list[Any], unknown: bytes) -> M:
-    message = cls(*values)
-    if unknown:
-        message._unknown_fields = unknown
+    message: M = cast("Any", cls)(*values, unknown)
     return message
 
 
@@ -141,12 +149,15 @@ class Policy(_Payload):
         action: PolicyAction | None = None,
         match: PolicyMatch | None = None,
         value: bytes | None = None,
+        _unknown_fields: bytes = b"",
     ) -> None:
         self.type = type
         self.rule = rule
         self.action = action
         self.match = match
         self.value = value
+        if _unknown_fields:
+            self._unknown_fields = _unknown_fields
 
 
 @dataclass(slots=True, init=False, eq=False, repr=False)
@@ -192,6 +203,7 @@ class Message(_Payload):
         response_message: bytes | None = None,
         policy: Policy | None = None,
         http_protocol: HttpProtocol | None = None,
+        _unknown_fields: bytes = b"",
     ) -> None:
         self.type = type
         self.socket_family = socket_family
@@ -209,6 +221,8 @@ class Message(_Payload):
         self.response_message = response_message
         self.policy = policy
         self.http_protocol = http_protocol
+        if _unknown_fields:
+            self._unknown_fields = _unknown_fields
 
 
 @dataclass(slots=True, init=False, eq=False, repr=False)
@@ -228,12 +242,15 @@ class Dnstap(_Payload):
         extra: bytes | None = None,
         message: Message | None = None,
         type: DnstapType | None = None,
+        _unknown_fields: bytes = b"",
     ) -> None:
         self.identity = identity
         self.version = version
         self.extra = extra
         self.message = message
         self.type = type
+        if _unknown_fields:
+            self._unknown_fields = _unknown_fields
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super(Dnstap, cls).__init_subclass__(**arguments)

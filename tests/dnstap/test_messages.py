@@ -7,7 +7,7 @@ import dataclasses
 import io
 import json
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import betterproto2
 import pytest
@@ -118,7 +118,23 @@ def test_repr() -> None:
     )
 
 
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda message: pickle.loads(pickle.dumps(message))])
+def test_repr_of_unknown_fields() -> None:
+    """Only where there are some; what it says makes an equal object."""
+    assert repr(Policy(_unknown_fields=UNKNOWN)) == "Policy(_unknown_fields=b'\\xa0\\x06\\x01')"
+    assert repr(Policy(rule=b"", _unknown_fields=UNKNOWN)) == "Policy(rule=b'', _unknown_fields=b'\\xa0\\x06\\x01')"
+    assert repr(sample()).count("_unknown_fields=") == 3
+    made = Message(query_port=1, policy=Policy(type="x", _unknown_fields=UNKNOWN))
+    assert eval(repr(made)) == made
+
+
+def pickled(protocol: int) -> Any:
+    """A copy by way of pickle."""
+    return lambda message: pickle.loads(pickle.dumps(message, protocol))
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, *(pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1))]
+)
 def test_copies(again: Any) -> None:
     original = sample()
     copied: Any = again(original)
@@ -140,6 +156,39 @@ def test_what_cannot_be_encoded_can_be_copied() -> None:
 def test_replace() -> None:
     replaced = dataclasses.replace(sample(), identity=b"other")
     assert (replaced.identity, replaced.message) == (b"other", sample().message)
+    assert everywhere(replaced) == [UNKNOWN] * 3
+    assert bytes(replaced).endswith(UNKNOWN)
+
+
+@pytest.mark.skipif(not hasattr(copy, "replace"), reason="copy.replace is new in Python 3.13")
+def test_copy_replace() -> None:
+    replace: Any = copy.replace  # type: ignore[attr-defined, unused-ignore]
+    assert replace(sample(), identity=b"x") == dataclasses.replace(sample(), identity=b"x")
+    assert everywhere(replace(sample())) == [UNKNOWN] * 3
+
+
+@pytest.mark.parametrize("part", [sample(), sample().message, cast("Message", sample().message).policy])
+def test_replace_of_each_part(part: Any) -> None:
+    """Fields that are replaced are, and unknown ones stay, unless they are what is replaced."""
+    assert dataclasses.replace(part) == part
+    other = dataclasses.replace(part, type=None)
+    assert other.type is None
+    assert other._unknown_fields == part._unknown_fields == UNKNOWN
+    without = dataclasses.replace(part, _unknown_fields=b"")
+    assert without._unknown_fields == b""
+    assert without != part
+
+
+@pytest.mark.parametrize("cls", [Dnstap, Message, Policy])
+def test_unknown_fields_are_no_field(cls: Any) -> None:
+    """Neither for dataclasses nor for betterproto2, and only objects that have some need the room."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    assert names == list(cls.__match_args__) == list(cls.__slots__)
+    assert "_unknown_fields" not in names
+    assert vars(cls()) == {}
+    assert vars(cls(_unknown_fields=UNKNOWN)) == {"_unknown_fields": UNKNOWN}
+    assert cls(_unknown_fields=UNKNOWN).to_dict() == {}
+    assert cls._unknown_fields == b""
 
 
 def test_the_octets_by_every_name() -> None:
