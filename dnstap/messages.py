@@ -27,6 +27,7 @@ from dnstap.enums import (
     SocketProtocol,
 )
 from dnstap.errors import DecodeError
+from dnstap.reading import Reading
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -161,7 +162,7 @@ class Policy(_Payload):
 
 
 @dataclass(slots=True, init=False, eq=False, repr=False)
-class Message(_Payload):
+class Message(Reading, _Payload):
     """One DNS message as it passed, with its addresses, ports and times.
 
     Addresses are 4 or 16 octets, ports 0 to 65535, times seconds since 1970 UTC and nanoseconds within the second; DNS

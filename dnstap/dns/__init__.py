@@ -1,7 +1,7 @@
 """DNS messages out of wire format, as miekg/dns 1.1.50 reads them, and the text of their parts."""
 
 from dnstap.dns.addresses import address_text
-from dnstap.dns.message import DnsMessage, Question, Record, unpack
+from dnstap.dns.message import DnsMessage, Question, Record, unpack, unpack_question
 from dnstap.dns.names import NameMemo, unpack_name, unpack_string
 from dnstap.dns.records import unpack_rdata
 from dnstap.dns.registry import class_text, type_text
@@ -16,6 +16,7 @@ __all__ = [
     "type_text",
     "unpack",
     "unpack_name",
+    "unpack_question",
     "unpack_rdata",
     "unpack_string",
 ]

@@ -17,7 +17,7 @@ from dnstap.dns.names import NameMemo, unpack_name
 from dnstap.dns.records import unpack_rdata
 from dnstap.errors import DnsMessageError
 
-__all__ = ["DnsMessage", "Question", "Record", "unpack"]
+__all__ = ["DnsMessage", "Question", "Record", "unpack", "unpack_question"]
 
 _HEADER = struct.Struct(">6H")
 _RECORD_HEADER = struct.Struct(">HHIH")
@@ -66,12 +66,7 @@ def unpack(wire: bytes) -> DnsMessage:
 
     Raises: DnsMessageError.
     """
-    if len(wire) < _HEADER.size:
-        raise DnsMessageError("dns: overflow unpacking uint16")
-    message_id, flags, question_count, *record_counts = _HEADER.unpack_from(wire)
-    if len(wire) == _HEADER.size:
-        # Servers send a bare header with an error code; its counts mean nothing, not even that of the questions.
-        return DnsMessage(message_id, flags, (), (), (), ())
+    message_id, flags, question_count, *record_counts = _unpack_header(wire)
     memo: NameMemo = {}
     questions, offset = _unpack_questions(wire, _HEADER.size, question_count, memo)
     sections = []
@@ -79,6 +74,25 @@ def unpack(wire: bytes) -> DnsMessage:
         records, offset = _unpack_records(wire, offset, count, memo)
         sections.append(records)
     return DnsMessage(message_id, flags, questions, *sections)
+
+
+def unpack_question(wire: bytes) -> Question | None:
+    """The first question of the message that these octets are, None if it has none. What is behind it is not read.
+
+    Raises: DnsMessageError: the header or this question does not parse.
+    """
+    question_count = _unpack_header(wire)[2]
+    questions, _ = _unpack_questions(wire, _HEADER.size, min(question_count, 1), {})
+    return questions[0] if questions else None
+
+
+def _unpack_header(wire: bytes) -> tuple[int, ...]:
+    """The six words: identifier, flags, and the counts of the four sections."""
+    if len(wire) < _HEADER.size:
+        raise DnsMessageError("dns: overflow unpacking uint16")
+    words = _HEADER.unpack_from(wire)
+    # Servers send a bare header with an error code; its counts mean nothing, not even that of the questions.
+    return words if len(wire) > _HEADER.size else (*words[:2], 0, 0, 0, 0)
 
 
 def _unpack_questions(wire: bytes, offset: int, count: int, memo: NameMemo) -> tuple[tuple[Question, ...], int]:

@@ -1,12 +1,13 @@
 """dnstap.dns: any octets are a message or a DnsMessageError, and names survive a round trip."""
 
+import contextlib
 import struct
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap.dns import DnsMessage, NameMemo, unpack, unpack_name, unpack_rdata
+from dnstap.dns import DnsMessage, NameMemo, unpack, unpack_name, unpack_question, unpack_rdata
 from dnstap.dns.records import RECORDS
 from dnstap.errors import DnsMessageError
 from dnstap.messages import Dnstap
@@ -53,8 +54,11 @@ def check(wire: bytes) -> None:
     try:
         message = unpack(wire)
     except DnsMessageError:
+        with contextlib.suppress(DnsMessageError):
+            unpack_question(wire)
         return
     assert isinstance(message, DnsMessage)
+    assert unpack_question(wire) == (message.questions[0] if message.questions else None)
 
 
 def encode(name: list[bytes]) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dnstap.dns.edns import Option
-from dnstap.dns.message import DnsMessage, Question, Record, unpack
+from dnstap.dns.message import DnsMessage, Question, Record, unpack, unpack_question
 from dnstap.errors import DnsMessageError
 
 QUESTION = b"\7example\3net\0" + struct.pack(">HH", 1, 1)
@@ -149,3 +149,35 @@ def test_hostile_names_take_linear_time(region: Callable[[int], bytes]) -> None:
     except DnsMessageError as caught:
         pytest.fail(f"not the message it should be: {caught}")
     assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize(
+    ("wire", "question"),
+    [
+        (header(1) + QUESTION, Question("example.net.", 1, 1)),
+        (header(2) + QUESTION + b"\1", Question("example.net.", 1, 1)),
+        (header(1, 1) + QUESTION + b"\xff", Question("example.net.", 1, 1)),
+        (header(1) + b"\1a\0", Question("a.", 0, 0)),
+        (header(1) + b"\0\0\2\0\3", Question(".", 2, 3)),
+        (header(0, 1) + record(1, bytes(4), owner=b"\0"), None),
+        (header(1, 2, 3, 4), None),
+    ],
+)
+def test_first_question(wire: bytes, question: Question | None) -> None:
+    assert unpack_question(wire) == question
+
+
+@pytest.mark.parametrize(
+    ("wire", "reason"),
+    [
+        (b"", "dns: overflow unpacking uint16"),
+        (header(1)[:-1], "dns: overflow unpacking uint16"),
+        (header(1) + b"\1a", "dns: buffer size too small"),
+        (header(1) + b"\1a\0\0", "dns: overflow unpacking uint16"),
+        (header(1) + b"\xc0\x0c", "dns: too many compression pointers"),
+    ],
+)
+def test_no_first_question(wire: bytes, reason: str) -> None:
+    with pytest.raises(DnsMessageError) as caught:
+        unpack_question(wire)
+    assert str(caught.value) == reason
