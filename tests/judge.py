@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -12,7 +14,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 from grpc_tools import protoc
 
-__all__ = ["differing_field", "google", "google_parse"]
+__all__ = ["cpp_refuses", "differing_field", "google", "google_parse"]
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -42,6 +44,17 @@ def google_parse(name: str, data: bytes) -> Message | None:
         return google(name).FromString(data)
     except DecodeError:
         return None
+
+
+def cpp_refuses(name: str, data: bytes) -> bool:
+    """Whether Google's C++ refuses the octets, which looks into unknown groups, as Google's Python does not.
+
+    It takes a process, so it is for what the two above disagree about.
+    """
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{DOCS}", f"--decode=dnstap.{name}", "dnstap.proto"]
+    process = subprocess.run(command, input=data, capture_output=True, check=False)
+    assert (process.returncode == 0) is (b"Failed to parse input" not in process.stderr), process.stderr
+    return process.returncode != 0
 
 
 def differing_field(ours: betterproto2.Message, theirs: Any) -> str | None:

@@ -1,0 +1,164 @@
+"""Payloads that are hostile: fields changed one by one and written again, octets changed, and ends cut off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from dnstap import Dnstap, DnstapType, Message, MessageType
+from dnstap.strategies.servers import server_payloads
+from dnstap.strategies.values import BOUNDARIES, dnstaps, policies
+from dnstap.strategies.wire_fields import (
+    END_GROUP,
+    FIXED32,
+    FIXED64,
+    GROUP,
+    LENGTH,
+    VARINT,
+    WireField,
+    fields_of,
+    written,
+)
+from framestream.strategies import mutations
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+__all__ = ["edits", "hostile_payloads", "unknown_fields"]
+
+
+def hostile_payloads(payloads: SearchStrategy[bytes] | None = None) -> SearchStrategy[bytes]:
+    """Payloads that a reader must survive, and either refuse or understand: changed by field, by octet, or cut off.
+
+    Of all ways to write fields, some are equal to what they were, some mean something else, and some are no payloads.
+
+    Args: payloads: what is changed; by default, any legal values and those of servers.
+    """
+    if payloads is None:
+        payloads = dnstaps(nameless=True).map(bytes) | server_payloads() | _small_payloads()
+    changed = payloads.flatmap(edits)
+    return st.one_of(
+        changed,
+        changed,
+        changed,
+        payloads.flatmap(_mutated),
+        changed.flatmap(_mutated),
+        changed.flatmap(lambda payload: st.integers(0, len(payload)).map(lambda end: payload[:end])),
+        st.binary(max_size=60),
+    )
+
+
+def _small_payloads() -> SearchStrategy[bytes]:
+    """Payloads with little but a Policy, which a change would rarely meet in others."""
+    message = st.builds(Message, type=st.sampled_from(MessageType), policy=policies(nameless=True))
+    return st.builds(Dnstap, message=message, type=st.just(DnstapType.MESSAGE)).map(bytes)
+
+
+@st.composite
+def edits(draw: DrawFn, payload: bytes) -> bytes:
+    """The payload with one to three changes to its fields, at any depth. The payload must be one that is accepted."""
+    fields = fields_of(payload)
+    for _ in range(draw(st.integers(1, 3))):
+        fields = _edited(draw, fields)
+    return written(fields)
+
+
+def unknown_fields() -> SearchStrategy[WireField]:
+    """Well-formed fields of any number and wire type, groups among them; a reader keeps or skips those not its own."""
+    return _UNKNOWN
+
+
+def _nested(depth: int) -> tuple[WireField, ...]:
+    """Groups within each other: 100 deep is allowed, the messages and the group around them counted."""
+    fields: tuple[WireField, ...] = ()
+    for _ in range(depth):
+        fields = (WireField(16, GROUP, fields),)
+    return fields
+
+
+_NUMBERS = st.sampled_from([1, 4, 13, 15, 16, 17, 2047, 2048, 2**29 - 1]) | st.integers(1, 2**29 - 1)
+_INTS = st.sampled_from(BOUNDARIES)
+_GROUP = st.lists(st.deferred(unknown_fields), max_size=2).map(tuple)
+_DEEP_GROUP = st.sampled_from([1, 96, 97, 98, 99, 100, 101]).map(_nested)
+
+_UNKNOWN: SearchStrategy[WireField] = st.one_of(
+    st.builds(WireField, _NUMBERS, st.just(VARINT), _INTS),
+    st.builds(WireField, _NUMBERS, st.just(FIXED64), st.binary(min_size=8, max_size=8)),
+    st.builds(WireField, _NUMBERS, st.just(LENGTH), st.binary(max_size=20)),
+    st.builds(WireField, st.integers(1, 15), st.just(GROUP), _GROUP, padding=st.sampled_from([0, 4])),
+    st.builds(WireField, _NUMBERS, st.just(GROUP), _DEEP_GROUP),
+    st.builds(WireField, _NUMBERS, st.just(FIXED32), st.binary(min_size=4, max_size=4)),
+)
+
+_OTHER_END = WireField(17, END_GROUP, b"").wire
+
+# What no reader accepts: number 0 or one too large, wire types 6 and 7, groups begun or ended alone.
+_BROKEN: SearchStrategy[WireField] = st.one_of(
+    st.builds(replace, _UNKNOWN, number=st.sampled_from([0, 2**29])),
+    st.builds(WireField, _NUMBERS, st.sampled_from([6, 7]), st.binary(max_size=8)),
+    st.builds(WireField, _NUMBERS, st.sampled_from([GROUP, END_GROUP]), st.just(b"")),
+    st.builds(WireField, _NUMBERS, st.just(GROUP), st.just(_OTHER_END)),
+)
+
+
+@st.composite
+def _mutated(draw: DrawFn, payload: bytes) -> bytes:
+    """Octets changed anywhere, or where the fields begin."""
+    head = draw(st.sampled_from([20, 60, len(payload)]))
+    return draw(mutations(payload[:head])) + payload[head:]
+
+
+def _edited(draw: DrawFn, fields: tuple[WireField, ...]) -> tuple[WireField, ...]:
+    """The fields of one message or group with a change, to them or within one of them."""
+    if not fields:
+        return (_addition(draw, fields),)
+    within = {at: field.value for at, field in enumerate(fields) if isinstance(field.value, tuple)}
+    if draw(st.sampled_from([True, True, False])) and within:
+        at = draw(st.sampled_from(list(within)))
+        return *fields[:at], replace(fields[at], value=_edited(draw, within[at])), *fields[at + 1 :]
+    how = draw(st.sampled_from(["change", "change", "add", "add", "order"]))
+    if how == "order":
+        return tuple(draw(st.permutations(fields)))
+    if how == "add":
+        at = draw(st.integers(0, len(fields)))
+        return *fields[:at], _addition(draw, fields), *fields[at:]
+    at = draw(st.integers(0, len(fields) - 1))
+    return *fields[:at], *_changed(draw, fields[at]), *fields[at + 1 :]
+
+
+def _addition(draw: DrawFn, fields: tuple[WireField, ...]) -> WireField:
+    """What may be put among fields: one of them again, an unknown one, now and then a broken one."""
+    again = st.sampled_from(fields) if fields else _UNKNOWN
+    return draw(draw(st.sampled_from([again, again, _UNKNOWN, _UNKNOWN, _BROKEN])))
+
+
+def _changed(draw: DrawFn, field: WireField) -> tuple[WireField, ...]:
+    """One field with something wrong or unusual, which may be that it is gone, or that it is two."""
+    ways = ["value", "value", "padding", "padding", "tag_padding", "type", "wire type", "gone"]
+    if field.wire_type == LENGTH:
+        ways += ["length", "length", "length"]
+    how = draw(st.sampled_from(ways))
+    if how in ("padding", "tag_padding"):
+        # From one octet, up to and beyond what is allowed: ten of a varint, five of a tag or length.
+        return (replace(field, **{how: draw(st.sampled_from([1, 4, 5, 9, 10]))}),)
+    if how == "type":
+        return (replace(draw(_UNKNOWN), number=field.number),)
+    if how == "wire type":
+        return (replace(field, wire_type=draw(st.integers(0, 7))),)
+    if how == "length":
+        lies = st.sampled_from([0, 127, 128, 2**31 - 1, 2**31, 2**32 - 1, 2**35, 2**63, 2**64 - 1])
+        near = st.integers(-3, 30).map(lambda step: max(0, len(field.content) + step))
+        return (replace(field, length=draw(lies | near)),)
+    if how == "gone":
+        return ()
+    if isinstance(field.value, int):
+        return (replace(field, value=draw(_INTS | st.sampled_from([2, 7, 2**70 - 1, 2**70]))),)
+    if isinstance(field.value, bytes):
+        others = st.sampled_from([b"", b"\xff\xfe", field.value[:-1], 2 * field.value])
+        return (replace(field, value=draw(others | st.binary(max_size=20))),)
+    if draw(st.booleans()):
+        return (replace(field, value=draw(st.binary(max_size=20))),)
+    at = draw(st.integers(0, len(field.value)))
+    return replace(field, value=field.value[:at]), replace(field, value=field.value[at:])

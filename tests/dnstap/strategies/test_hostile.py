@@ -1,0 +1,186 @@
+"""Hostile payloads: every kind of them can be found, refused ones by their reason, accepted ones by their fields."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+from dnstap import DecodeError, Dnstap, DnstapType, MissingFieldError
+from dnstap.codec.fields import ENUM, MESSAGE, STRING, table_of
+from dnstap.strategies import WireField, edits, fields_of, hostile_payloads, unknown_fields, written
+from dnstap.strategies.wire_fields import FIXED32, FIXED64, GROUP, LENGTH, VARINT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+until_found = settings(max_examples=50_000, phases=[Phase.generate], deadline=None)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[bytes]:
+    """As many hostile payloads as a thorough test may draw; the same each time."""
+    found = []
+
+    @settings(max_examples=2500, derandomize=True, database=None, deadline=None)
+    @given(hostile_payloads())
+    def draw(payload: bytes) -> None:
+        found.append(payload)
+
+    draw()
+    return found
+
+
+@pytest.fixture(scope="module")
+def refused(drawn: list[bytes]) -> set[str]:
+    """Why those that are refused are."""
+    reasons = set()
+    for payload in drawn:
+        try:
+            Dnstap.parse(payload)
+        except DecodeError as error:
+            reasons.add(str(error))
+    return reasons
+
+
+@pytest.fixture(scope="module")
+def accepted(drawn: list[bytes]) -> list[bytes]:
+    """Those that are not."""
+    found = []
+    for payload in drawn:
+        with contextlib.suppress(DecodeError):
+            Dnstap.parse(payload)
+            found.append(payload)
+    return found
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        r"Dnstap: \w+ has length",
+        "Dnstap: message has length",
+        r"Message: \w+ has length",
+        r"Policy: \w+ has length",
+        "the last field is cut off",
+        "Dnstap: field number 0",
+        "Message: field number 0",
+        "has wire type 6, which does not exist",
+        "has wire type 7, which does not exist",
+        "Dnstap: end of group",
+        "Message: end of group",
+        "has no end",
+        "tag of more than 32 bits",
+        "length of more than 5 octets",
+        "varint of more than 10 octets",
+        "nested more than 100 deep",
+        "Dnstap: required field type is missing",
+        "Message: required field type is missing",
+    ],
+)
+def test_refused_for_each_reason(refused: set[str], reason: str) -> None:
+    assert any(re.search(reason, error) for error in refused)
+
+
+def levels(fields: tuple[WireField, ...], cls: Any = Dnstap) -> Iterator[tuple[Any, tuple[WireField, ...]]]:
+    """The fields of each message, and of each group, with the class; None of a group."""
+    yield cls, fields
+    inner = {} if cls is None else {f.number: f.python_type for f in table_of(cls).fields if f.kind == MESSAGE}
+    for field in fields:
+        if isinstance(field.value, tuple):
+            yield from levels(field.value, inner[field.number] if field.wire_type == LENGTH else None)
+
+
+def has_field(condition: Callable[[Any, WireField], bool]) -> Callable[[bytes], bool]:
+    """Whether some field at some level is such, given the table's field of that number or None."""
+
+    def check(payload: bytes) -> bool:
+        return any(
+            condition(known.get(field.number), field)
+            for cls, fields in levels(fields_of(payload))
+            for known in [{} if cls is None else {known.number: known for known in table_of(cls).fields}]
+            for field in fields
+        )
+
+    return check
+
+
+def comes_twice(wanted: Callable[[Any], bool]) -> Callable[[bytes], bool]:
+    def check(payload: bytes) -> bool:
+        return any(
+            [field.number for field in fields].count(known.number) > 1
+            for cls, fields in levels(fields_of(payload))
+            if cls is not None
+            for known in table_of(cls).fields
+            if wanted(known)
+        )
+
+    return check
+
+
+def depth(fields: tuple[WireField, ...]) -> int:
+    return 1 + max((depth(field.value) for field in fields if isinstance(field.value, tuple)), default=0)
+
+
+def nameless(payload: bytes) -> bool:
+    return not (Dnstap.parse(payload).type or DnstapType.MESSAGE).name
+
+
+def has_odd_text(payload: bytes) -> bool:
+    message = Dnstap.parse(payload).message
+    text = message.policy.type if message and message.policy else None
+    return text is not None and any("\udc80" <= character <= "\udcff" for character in text)
+
+
+ACCEPTED: dict[str, Callable[[bytes], bool]] = {
+    "unknown varint": has_field(lambda known, field: known is None and field.wire_type == VARINT),
+    "unknown fixed64": has_field(lambda known, field: known is None and field.wire_type == FIXED64),
+    "unknown octets": has_field(lambda known, field: known is None and field.wire_type == LENGTH),
+    "unknown group": has_field(lambda known, field: known is None and field.wire_type == GROUP),
+    "unknown fixed32": has_field(lambda known, field: known is None and field.wire_type == FIXED32),
+    "known field of another wire type": has_field(lambda known, field: known and known.tag & 7 != field.wire_type),
+    "tag of five octets": has_field(lambda known, field: known and field.tag_padding == 4),
+    "length of five octets": has_field(lambda known, field: known and field.wire_type == LENGTH and field.padding == 4),
+    "varint of many octets": has_field(lambda _, field: field.wire_type == VARINT and field.padding > 3),
+    "varint of more than 64 bits": has_field(lambda _, field: isinstance(field.value, int) and field.value >> 64 > 0),
+    "end of group of several octets": has_field(lambda _, field: field.wire_type == GROUP and field.padding > 0),
+    "nested 100 deep": lambda payload: depth(fields_of(payload)) > 99,
+    "scalar twice": comes_twice(lambda known: known.kind != MESSAGE),
+    "message twice": comes_twice(lambda known: known.name == "message"),
+    "policy twice": comes_twice(lambda known: known.name == "policy"),
+    "enum twice": comes_twice(lambda known: known.kind == ENUM),
+    "text twice": comes_twice(lambda known: known.kind == STRING),
+    "extra last, as dnsdist has it": lambda payload: fields_of(payload)[-1].number == 3,
+    "type first": lambda payload: fields_of(payload)[0].number == 15,
+    "nameless number": nameless,
+    "text that is not UTF-8": has_odd_text,
+}
+
+
+@pytest.mark.parametrize("kind", ACCEPTED)
+def test_accepted_of_each_kind(accepted: list[bytes], kind: str) -> None:
+    assert any(map(ACCEPTED[kind], accepted))
+
+
+def test_neither_is_rare(drawn: list[bytes], accepted: list[bytes]) -> None:
+    assert 0.25 < len(accepted) / len(drawn) < 0.75
+
+
+def test_of_ones_own() -> None:
+    """Payloads that are given are what is changed."""
+    own = b"\x0a\x03own\x78\1"
+    find(hostile_payloads(st.just(own)), lambda payload: payload == own[:-2], settings=until_found)
+    find(edits(own), lambda payload: payload == b"\x78\1\x0a\x03own", settings=until_found)
+    with pytest.raises(MissingFieldError):
+        Dnstap.parse(find(edits(own), lambda payload: payload == own[:5], settings=until_found))
+
+
+@settings(deadline=None)
+@given(fields=st.lists(unknown_fields(), max_size=3))
+def test_unknown_fields_are_well_formed(fields: list[WireField]) -> None:
+    """But for those that are too deep; and field 14, if it has a length, is a Message, which any octets are not."""
+    if depth(tuple(fields)) <= 100 and not any((field.number, field.wire_type) == (14, LENGTH) for field in fields):
+        assert fields_of(written(fields)) == tuple(fields)

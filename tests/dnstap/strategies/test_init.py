@@ -1,0 +1,16 @@
+"""dnstap.strategies: what it stands on."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+import pytest
+
+from dnstap import strategies
+
+
+def test_without_hypothesis_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(ImportError, match=r"dnstap\[testing\]"):
+        runpy.run_path(strategies.__file__)

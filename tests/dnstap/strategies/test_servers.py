@@ -1,0 +1,92 @@
+"""Payloads of servers: in an order that the table has, with values that make sense together."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import Phase, find, given, settings
+
+from dnstap import Dnstap, DnstapType, MessageType, SocketFamily, SocketProtocol
+from dnstap.dns import unpack
+from dnstap.strategies import SENDERS, Logged, logged, server_payloads
+from tests.dnstap.strategies.captures import captured, form_of
+
+if TYPE_CHECKING:
+    from dnstap.strategies.senders import Order
+
+many = settings(max_examples=300, deadline=None)
+until_found = settings(max_examples=50_000, phases=[Phase.generate], deadline=None)
+
+
+@many
+@given(log=logged())
+def test_payloads_hold_what_they_say_in_the_order_of_the_table(log: Logged) -> None:
+    assert Dnstap.parse(log.payload) == log.dnstap
+    sender, form = SENDERS[log.server], form_of(log.payload)
+    assert form.dnstap in sender.dnstap
+    assert form.message in sender.messages[form.type]
+
+
+@pytest.mark.parametrize(("server", "order"), sorted({(server, form.dnstap) for server, form in captured()}))
+def test_each_order_of_a_real_dnstap_is_made(server: str, order: Order) -> None:
+    find(server_payloads([server]), lambda payload: form_of(payload).dnstap == order, settings=until_found)
+
+
+@pytest.mark.parametrize(("server", "made"), sorted({(server, form[1:]) for server, form in captured()}))
+def test_each_order_of_a_real_message_is_made(server: str, made: tuple[MessageType, Order]) -> None:
+    """By its type."""
+    find(server_payloads([server]), lambda payload: form_of(payload)[1:] == made, settings=until_found)
+
+
+@many
+@given(log=logged())
+def test_values_make_sense_together(log: Logged) -> None:
+    message = log.dnstap.message
+    assert message is not None
+    assert log.dnstap.type is DnstapType.MESSAGE
+    length = 4 if message.socket_family is SocketFamily.INET else 16
+    for address in (message.query_address, message.response_address):
+        assert address is None or len(address) == length
+    assert message.query_port is not None
+    assert 0 <= message.query_port <= 65535
+    assert message.http_protocol is None or message.socket_protocol is SocketProtocol.DOH
+    for nanosecond in (message.query_time_nsec, message.response_time_nsec):
+        assert nanosecond is None or nanosecond < 1_000_000_000
+    if message.query_time_sec is not None and message.response_time_sec is not None:
+        asked = message.query_time_sec, message.query_time_nsec
+        assert asked <= (message.response_time_sec, message.response_time_nsec)
+
+
+@many
+@given(log=logged())
+def test_dns_messages_are_whole(log: Logged) -> None:
+    message = log.dnstap.message
+    assert message is not None
+    assert message.type is not None
+    for wire, bit in ((message.query_message, 0), (message.response_message, 1)):
+        if wire is not None:
+            found = unpack(wire)
+            sections = [found.questions, found.answers, found.authorities, found.additionals]
+            assert struct.unpack_from(">4H", wire, 4) == tuple(map(len, sections))
+            assert found.flags >> 15 == bit
+            assert (found.flags >> 11 & 15 == 5) is message.type.name.startswith("UPDATE")
+            (question,) = found.questions
+            assert all(answer.owner == question.name for answer in found.answers)
+            name = wire[12 : 12 + wire[12:].index(struct.pack(">HH", question.rrtype, question.rrclass))]
+            assert message.query_zone is None or name.endswith(message.query_zone)
+
+
+@pytest.mark.parametrize("family", SocketFamily)
+@pytest.mark.parametrize("protocol", SocketProtocol)
+def test_each_family_and_protocol_is_there(family: SocketFamily, protocol: SocketProtocol) -> None:
+    find(
+        logged(["dnsdist"]).map(lambda log: log.dnstap.message),
+        lambda message: message is not None and (message.socket_family, message.socket_protocol) == (family, protocol),
+        settings=until_found,
+    )
+
+
+def test_long_responses_are_there() -> None:
+    find(server_payloads(), lambda payload: len(payload) > 1000, settings=until_found)
