@@ -116,8 +116,8 @@ class Decoder(Generic[M]):
         tags = {field.name: field.tag for field in self._table.fields}
         self._tags = self._table.fields[message].tag, tags["extra"], tags["type"]
         self._lock = Lock()
-        self._nodes: dict[bytes, _Node] = {}
-        self._key = KEY
+        # Together, so that no thread looks for keys of one length among those of another.
+        self._known: tuple[dict[bytes, _Node], int] = {}, KEY
         self._count = 0
         self._seen: set[tuple[Any, ...]] = set()
         self._credit = CREDIT
@@ -125,15 +125,20 @@ class Decoder(Generic[M]):
         self._in_vain = 0
         self._rest = 0
         self._rest_length = REST
-        self._place: slice | None = None
+        self._place: tuple[int, bool] | None = None
         self._strangers = 0
         self.decode, self._look = self._usual_way()
 
     def _usual_way(self) -> tuple[Callable[..., M], Callable[..., None]]:
-        """`decode`, for payloads whose key is in one place; and the function that says in which, if in any, and what
-        decodes the others."""
-        nodes = self._nodes
+        """`decode`, for payloads whose key is where it usually is; and the function that says where that is.
+
+        That takes the key's slice; or None and, where an `extra` is before the Message, the offset of the extra, which
+        is that of the Message once the extra is taken out; and what decodes the others.
+        """
+        nodes, _ = self._known
+        _, extra_tag, _ = self._tags
         where: slice | None = None
+        behind: tuple[int, slice, dict[bytes, _Node]] | None = None
         otherwise = self._decode_anywhere
 
         def decode(data: bytes | bytearray | memoryview, *, lenient: bool = False) -> M:
@@ -145,36 +150,65 @@ class Decoder(Generic[M]):
                         node = node.branches[data[node.at]]
                     plan = node.plan
                     return plan(data)  # type: ignore[no-any-return]
+                if behind is not None and type(data) is bytes:
+                    at, key, behind_nodes = behind
+                    size = data[at + 1]
+                    if data[at] == extra_tag and size < 128:
+                        stop = at + 2 + size
+                        f = data[:at] + data[stop:]
+                        node = behind_nodes[f[key]]
+                        while node.at:
+                            node = node.branches[f[node.at]]
+                        plan = node.plan
+                        decoded = plan(f)
+                        if decoded.extra is None:
+                            decoded.extra = data[at + 2 : stop]
+                        return decoded  # type: ignore[no-any-return]
             except MISS:
                 pass
             return otherwise(data, lenient)
 
-        def look(place: slice | None, other: Callable[..., M]) -> None:
-            nonlocal where, otherwise
+        def look(place: slice | None, extra_at: int | None, other: Callable[..., M]) -> None:
+            nonlocal nodes, where, behind, otherwise
+            nodes, length = self._known
+            behind = None if extra_at is None else (extra_at, slice(0, extra_at + length), nodes)
             where, otherwise = place, other
 
         return decode, look
+
+    def _look_there(self) -> None:
+        """Look for the key where it is usually, if anywhere."""
+        if self._place is None:
+            self._look(None, None, self._decode_anywhere)
+            return
+        at, extra = self._place
+        if extra:
+            self._look(None, at, self._decode_anywhere)
+        else:
+            self._look(slice(0, at + self._known[1]), None, self._decode_anywhere)
 
     def _decode_anywhere(self, data: bytes | bytearray | memoryview, lenient: bool) -> M:
         """Step over the fields before the Message, which gives the key; an `extra` among them is left out of it."""
         payload = data if type(data) is bytes else bytes(memoryview(data))
         f, p, extra = payload, 0, None
         try:
-            # Octets misread here are in no key: where the Message begins is checked when a plan is made.
             message_tag, extra_tag, type_tag = self._tags
             while (tag := f[p]) != message_tag:
+                size = f[p + 1]
+                q = p + 2
+                if size > 127:
+                    if tag != extra_tag:
+                        raise KeyError(tag)
+                    size, q = length(self._table, f, p + 1)
                 if tag == type_tag:
-                    p += 2
+                    p = q
                 elif tag == extra_tag:
-                    size = f[p + 1]
-                    q = p + 2
-                    if size > 127:
-                        size, q = length(self._table, f, p + 1)
                     extra = f[q : q + size]
                     f = f[:p] + f[q + size :]
                 else:
-                    p += 2 + f[p + 1]
-            node = self._nodes[f[: p + self._key]]
+                    p = q + size
+            nodes, key = self._known
+            node = nodes[f[: p + key]]
             while node.at:
                 node = node.branches[f[node.at]]
             plan = node.plan
@@ -188,24 +222,24 @@ class Decoder(Generic[M]):
             self._rest_length = REST
             self._credit += 1
         if self._place is not None:
-            self._meet(p + self._key, extra)
+            self._meet((p, extra is not None))
         return decoded  # type: ignore[no-any-return]
 
-    def _meet(self, key_end: int, extra: bytes | None) -> None:
+    def _meet(self, place: tuple[int, bool]) -> None:
         """A payload has been decoded that came another way than the usual: by a stranger, or after a rest."""
-        if extra is None and self._place is not None and self._place.stop == key_end:
-            self._look(self._place, self._decode_anywhere)
-            return
-        self._strangers += 1
-        if self._strangers >= STRANGERS:
-            self._place = None
-            self._look(None, self._decode_anywhere)
+        with self._lock:
+            if place != self._place:
+                self._strangers += 1
+                if self._strangers < STRANGERS:
+                    return
+                self._place = None
+            self._look_there()
 
     def _decode_resting(self, data: bytes | bytearray | memoryview, lenient: bool) -> M:
         """Decode without trying plans, for a while."""
         self._rest -= 1
         if self._rest <= 0:
-            self._look(None, self._decode_anywhere)
+            self._look(None, None, self._decode_anywhere)
         return generic(self._cls, data, lenient)
 
     def _learn(self, payload: bytes, f: bytes, p: int, extra: bytes | None, lenient: bool) -> M:
@@ -221,43 +255,43 @@ class Decoder(Generic[M]):
             if not lenient and len(f) <= MAX_PAYLOAD:
                 self._credit -= 1
                 with self._lock, suppress(*MISS):
-                    self._make_plan(f, p, decoded, usual=extra is None)
+                    self._make_plan(f, p, decoded, behind_extra=extra is not None)
             return decoded
         # Nothing that was learned helps; if none of the next ones is known either, spare them the trying.
         self._in_vain += 1
         if self._in_vain < PATIENCE:
-            self._look(None, self._decode_anywhere)
+            self._look(None, None, self._decode_anywhere)
         else:
             self._in_vain = 0
             self._rest = self._rest_length
             self._rest_length = min(2 * self._rest, MAX_REST)
             self._credit += self._rest // REFILL
-            self._look(None, self._decode_resting)
+            self._look(None, None, self._decode_resting)
         return decoded
 
-    def _make_plan(self, f: bytes, at: int, decoded: M, *, usual: bool) -> None:
+    def _make_plan(self, f: bytes, at: int, decoded: M, *, behind_extra: bool) -> None:
         """Make a plan for payloads like f, whose Message begins at `at`, and hang it where they will look for it."""
         parts, message = parts_of(self._table, f)
         if message != at:
             raise KeyError(at)
-        key = min(self._key, self._key_for(parts, at))
+        _, usual_key = self._known
+        key = min(usual_key, self._key_for(parts, at))
         key_end = at + key
         known = sum(part[4] <= key_end for part in parts)
         shape = self._shape(parts, known)
         if shape is None:
             return
-        if key < self._key:
-            self._key = key
-            self._nodes.clear()
+        if key < usual_key:
+            self._known = {}, key
             self._count = self._strangers = 0
             self._place = None
-            self._look(None, self._decode_anywhere)
+            self._look(None, None, self._decode_anywhere)
         plan, mask, value = shape.plan(f, parts, known, at, decoded)
         plan(f)
         self._hang(f[:key_end], plan, mask, value, at)
-        if usual and self._place is None and not self._strangers:
-            self._place = slice(0, key_end)
-            self._look(self._place, self._decode_anywhere)
+        if self._place is None and not self._strangers:
+            self._place = at, behind_extra
+            self._look_there()
 
     def _key_for(self, parts: list[Part], at: int) -> int:
         """Where a Message begins with fewer enums, contents would get into the key, and no two keys be the same."""
@@ -290,8 +324,9 @@ class Decoder(Generic[M]):
         return shape
 
     def _hang(self, key: bytes, plan: Plan, mask: int, value: int, at: int) -> None:
+        nodes, _ = self._known
         if self._count >= MAX_PLANS:
-            self._nodes.clear()
+            nodes.clear()
             self._count = 0
         self._count += 1
         leaf = _Node(plan, mask, value)
@@ -303,8 +338,8 @@ class Decoder(Generic[M]):
             return decoded
 
         leaf.plan = trial
-        node = self._nodes.get(key)
-        self._nodes[key] = leaf if node is None else self._merged(node, leaf, at)
+        node = nodes.get(key)
+        nodes[key] = leaf if node is None else self._merged(node, leaf, at)
 
     def _merged(self, node: _Node, leaf: _Node, at: int) -> _Node:
         """The node for what a node takes and for what a leaf takes. at: where the Message begins."""

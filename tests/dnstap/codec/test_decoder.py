@@ -134,7 +134,7 @@ def test_ports_of_two_and_of_three_octets() -> None:
     ]
     watched.misses(mixed)
     assert watched.misses(mixed) == 0
-    (fork,) = [node for node in watched.decoder._nodes.values() if node.at]
+    (fork,) = [node for node in watched.decoder._known[0].values() if node.at]
     assert len(decoding._leaves(fork)) == 3
 
 
@@ -253,6 +253,28 @@ def test_extra_before_the_message_always() -> None:
     assert watched.misses(real) == 0
 
 
+def test_extra_before_the_message_and_several_plans() -> None:
+    watched = Watched()
+    real = [
+        with_extra(bytes(sample(number, query_port=port, query_message=bytes(size))), b"\x1a\1e") + end
+        for number in range(20)
+        for port, size, end in ((20000, 20, b""), (2000, 21, b""), (20000, 20, b"\x1a\3end"))
+    ]
+    watched.misses(real)
+    assert watched.misses(real) == 0
+    assert watched.decoder._place == (8, True)
+
+
+def test_no_extra_is_seen_in_contents() -> None:
+    """An identity of 128 octets, misread as ending an octet early, and what looks like an extra within it."""
+    watched = Watched()
+    rest = bytes(sample())[4:]
+    for filler in (b"\x0a\x02ab", b"\x1a\2ab"):
+        identity = bytes(127) + b"\x0a" + b"\x02ab"
+        identity = identity[:124] + filler
+        watched.misses([b"\x0a\x80\1" + identity + rest] * 4)
+
+
 @pytest.mark.parametrize("extra", ["1a8181818181", "1a818080808000", "1aff", "1a7f", "1affffffff0f"])
 def test_bad_extra_before_the_message(extra: str) -> None:
     watched = Watched()
@@ -298,7 +320,7 @@ def test_lenient_decoding_teaches_nothing() -> None:
         assert watched.decoder.decode(payload, lenient=True).type is None
     with pytest.raises(MissingFieldError):
         watched.decoder.decode(untyped[0])
-    assert not watched.decoder._nodes
+    assert not watched.decoder._known[0]
     watched.misses(payloads())
     assert watched.decoder.decode(payloads()[0], lenient=True) == sample()
 
