@@ -202,7 +202,7 @@ class Decoder(Generic[M]):
                     size, q = length(self._table, f, p + 1)
                 if tag == type_tag:
                     p = q
-                elif tag == extra_tag:
+                elif tag == extra_tag and extra is None:
                     extra = f[q : q + size]
                     f = f[:p] + f[q + size :]
                 else:
