@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import betterproto2
 
-from dnstap.codec import Decoder, decode, encode
+from dnstap.codec import Decoder, decode, encode, encoder_of
 from dnstap.enums import (
     DnstapType,
     HttpProtocol,
@@ -63,16 +63,10 @@ class _Payload(betterproto2.Message):
         """
         return decode(cls, data, lenient)
 
-    def encode(self, *, lenient: bool = False) -> bytes:
-        """The payload of a data frame; `bytes(message)` is the same.
-
-        Args: lenient: write a message whose required `type` is None.
-        Raises: EncodeError: names the field and says what it may hold.
-        """
-        return encode(self, lenient=lenient)
+    encode = encode
 
     def __bytes__(self) -> bytes:
-        return encode(self)
+        return self.encode()
 
     def load(self, stream: SupportsRead[bytes], size: int | None = None) -> Self:
         """Merge the octets of a stream into this message, as betterproto2's `load` does, but strictly.
@@ -255,8 +249,10 @@ class Dnstap(_Payload):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super(Dnstap, cls).__init_subclass__(**arguments)
-        # The plans below make a Dnstap.
+        # The plans below make a Dnstap, and its encoder knows no field of another class.
         cls.parse = classmethod(_Payload.parse.__func__)  # type: ignore[assignment, attr-defined]
+        cls.encode = _Payload.encode
 
 
 Dnstap.parse = staticmethod(Decoder(Dnstap).decode)  # type: ignore[method-assign]
+Dnstap.encode = encoder_of(Dnstap)

@@ -46,7 +46,7 @@ class Field:
         tag: number << 3 | wire type; tag_octets is its shortest varint.
         type_name: its type in the schema's words, e.g. "uint32".
         greatest: the greatest value of an integer.
-        python_type: the enum or message class; object for the others.
+        python_type: the class of its values.
     """
 
     name: str
@@ -142,7 +142,7 @@ def _fields_of(cls: type[betterproto2.Message]) -> list[Field]:
                 tag_octets=bytes((tag,)) if tag < 128 else bytes((tag & 127 | 128, tag >> 7)),
                 type_name=meta.proto_type,
                 greatest=greatest,
-                python_type=get_args(hints[declared.name])[0] if kind in (ENUM, MESSAGE) else object,
+                python_type=get_args(hints[declared.name])[0],
             )
         )
     return fields

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from dnstap import Dnstap, DnstapType, EncodeError, HttpProtocol, Message, MessageType, Policy, PolicyAction
-from dnstap.codec import encode
+from dnstap.codec import encode, encoder
 from tests.judge import google
 
 MESSAGE = DnstapType.MESSAGE
@@ -103,3 +104,121 @@ def test_missing_type() -> None:
     assert str(caught.value) == "type: is required, but None; DnstapType expected"
     assert encode(Dnstap(identity=b"a", message=Message()), lenient=True) == bytes.fromhex("0a0161 7200")
     assert Dnstap(message=Message(query_port=1)).encode(lenient=True) == bytes.fromhex("72023001")
+
+
+def again(message: Any) -> bytes:
+    """The octets by the usual way, once what it looks up is there."""
+    first: bytes = message.encode()
+    assert message.encode() == first
+    return first
+
+
+LOOKED_UP: dict[str, list[Any]] = {
+    "query_port": [1, 127, 128, 16383, 16384, 65535, 65536, 2**32 - 1],
+    "query_time_sec": [1, 2**35, 2**64 - 1],
+    "query_time_nsec": [1, 2**32 - 1],
+    "type": [MessageType.AUTH_QUERY, MessageType(300), MessageType(-1)],
+    "http_protocol": [HttpProtocol.HTTP1, HttpProtocol(300), None],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in LOOKED_UP.items() for value in values])
+def test_numbers_that_are_looked_up(name: str, value: Any) -> None:
+    fields: dict[str, Any] = {"type": MessageType.AUTH_QUERY, name: value}
+    message = Message(**fields)
+    assert Message.parse(again(message)) == message
+    if type(value) is int:
+        dnstap: Any = google("Dnstap")()
+        theirs = dnstap.message
+        theirs.type = 1
+        setattr(theirs, name, value)
+        assert theirs.SerializeToString() == again(message)
+
+
+@pytest.mark.parametrize("name", ["query_port", "query_time_sec", "query_time_nsec", "type", "http_protocol"])
+@pytest.mark.parametrize("number", [1, 300])
+def test_a_float_is_not_found_among_the_numbers(name: str, number: int) -> None:
+    fields: dict[str, Any] = {"type": MessageType.AUTH_QUERY, name: number}
+    again(Message(**fields))
+    fields[name] = float(number)
+    with pytest.raises(EncodeError, match=f"^{name}: {number}.0 is float; "):
+        Message(**fields).encode()
+
+
+def test_true_is_1() -> None:
+    message = Message(type=MessageType.AUTH_QUERY, query_port=True, query_time_sec=True, query_time_nsec=True)
+    same = Message(type=MessageType.AUTH_QUERY, query_port=1, query_time_sec=1, query_time_nsec=1)
+    assert again(message) == again(same) == again(message)
+
+
+def test_errors_after_messages_that_are_good() -> None:
+    for field, value in ("query_port", 2**32), ("query_address", "::1"), ("query_message", [1]), ("policy", Message()):
+        again(full())
+        with pytest.raises(EncodeError, match=f"^message.{field}: "):
+            full(**{field: value}).encode()
+        again(full())
+    wrong: dict[str, Any] = {"message": Policy(), "identity": "x", "extra": 1, "type": 1.0}
+    for field, value in wrong.items():
+        with pytest.raises(EncodeError, match=f"^{field}: "):
+            Dnstap(**{"type": MESSAGE, field: value}).encode()
+
+
+def test_what_is_lenient_is_not_remembered() -> None:
+    again(full())
+    messages: list[Any] = [Message(), Dnstap(), Dnstap(type=MESSAGE, message=Message())]
+    for message in messages:
+        message.encode(lenient=True)
+        message.encode(lenient=True)
+        with pytest.raises(EncodeError, match="type: is required"):
+            message.encode()
+
+
+@pytest.mark.parametrize("wrap", [bytearray, memoryview])
+def test_other_buffers_after_octets(wrap: type[Any]) -> None:
+    plain = full(query_address=b"1234", query_message=b"q")
+    other = full(query_address=wrap(b"1234"), query_message=wrap(b"q"))
+    other.version = wrap(b"")
+    assert again(plain) == again(other) == again(plain)
+
+
+def test_memos_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "MAX_MEMO", 2)
+    monkeypatch.setattr(encoder, "_ways", {})
+    for number in [*range(5), 4, 3]:
+        message = Message(type=MessageType(number), query_time_sec=number, query_message=bytes(number))
+        assert Message.parse(again(message)) == message
+    ways = encoder._ways.values()
+    assert len(ways) == 2
+    memos = [memo for way in ways for memo in [*way._numbers.values(), *(memo for _, memo in way._runs)]]
+    assert max(map(len, memos)) == 2
+
+
+def test_a_class_made_of_ours() -> None:
+    class Mine(Dnstap):
+        pass
+
+    class MyMessage(Message):
+        pass
+
+    ours = full()
+    assert ours.message is not None
+    mine = Mine(ours.identity, ours.version, ours.extra, MyMessage(*ours.message._values()), ours.type)
+    assert again(mine) == again(ours) == again(mine)
+
+
+def test_threads() -> None:
+    """Memos that are cleared all the time by one thread while others look up."""
+    payloads = [bytes(full(query_time_sec=number)) for number in range(200)]
+    wrong: list[int] = []
+
+    def work() -> None:
+        wrong.extend(n for _ in range(5) for n in range(200) if full(query_time_sec=n).encode() != payloads[n])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "MAX_MEMO", 3)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
