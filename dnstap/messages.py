@@ -27,6 +27,7 @@ from dnstap.enums import (
     SocketProtocol,
 )
 from dnstap.errors import DecodeError
+from dnstap.making import MakeMessage, maker
 from dnstap.reading import Reading
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ class Message(Reading, _Payload):
     """One DNS message as it passed, with its addresses, ports and times.
 
     Addresses are 4 or 16 octets, ports 0 to 65535, times seconds since 1970 UTC and nanoseconds within the second; DNS
-    messages and query_zone are in wire format.
+    messages and query_zone are in wire format. The constructors by type, `Message.client_query` and so on, also take
+    what people have (docs/messages.md).
     """
 
     type: MessageType | None = _optional(1, betterproto2.TYPE_ENUM)
@@ -179,6 +181,21 @@ class Message(Reading, _Payload):
     response_message: bytes | None = _optional(14, betterproto2.TYPE_BYTES)
     policy: Policy | None = _optional(15, betterproto2.TYPE_MESSAGE)
     http_protocol: HttpProtocol | None = _optional(16, betterproto2.TYPE_ENUM)
+
+    auth_query: ClassVar[MakeMessage[Message]]
+    auth_response: ClassVar[MakeMessage[Message]]
+    resolver_query: ClassVar[MakeMessage[Message]]
+    resolver_response: ClassVar[MakeMessage[Message]]
+    client_query: ClassVar[MakeMessage[Message]]
+    client_response: ClassVar[MakeMessage[Message]]
+    forwarder_query: ClassVar[MakeMessage[Message]]
+    forwarder_response: ClassVar[MakeMessage[Message]]
+    stub_query: ClassVar[MakeMessage[Message]]
+    stub_response: ClassVar[MakeMessage[Message]]
+    tool_query: ClassVar[MakeMessage[Message]]
+    tool_response: ClassVar[MakeMessage[Message]]
+    update_query: ClassVar[MakeMessage[Message]]
+    update_response: ClassVar[MakeMessage[Message]]
 
     def __init__(
         self,
@@ -254,5 +271,7 @@ class Dnstap(_Payload):
         cls.encode = _Payload.encode
 
 
+for _type in MessageType:
+    setattr(Message, _type.name.lower(), staticmethod(maker(Message, _type)))
 Dnstap.parse = staticmethod(Decoder(Dnstap).decode)  # type: ignore[method-assign]
 Dnstap.encode = encoder_of(Dnstap)
