@@ -20,7 +20,7 @@ from operator import attrgetter
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from dnstap.codec.fields import BYTES, FIXED32, MESSAGE, Field, Table
+from dnstap.codec.fields import BYTES, FIXED32, MESSAGE, Field, Table, table_of
 from dnstap.codec.generic import decode, varint
 from dnstap.errors import DecodeError
 
@@ -123,7 +123,6 @@ class Shape:
         self._space: dict[str, Any] = {
             "new_d": partial(object.__new__, outer.cls),
             "new_m": partial(object.__new__, inner.cls),
-            "decode": decode,
         }
         for part in parts[:known]:
             self._know(*self._place(part))
@@ -187,10 +186,17 @@ class Shape:
         self._compare(value - start)
         self._contents.append(index)
         if field.kind == MESSAGE:
+            # A policy is applied again and again.
             self._take("x", "%ds")
-            self._space["sub"] = field.python_type
-            # Unknown groups in it would be counted as less deep than they are.
-            self._lines += [f"{target} = x = decode(sub, x)", "if x._unknown_fields: raise KeyError"]
+            table = table_of(field.python_type)
+            self._space["new_sub"] = partial(object.__new__, table.cls)
+            self._space["subs"], self._space["read_sub"] = _memo_of(table)
+            self._lines += [
+                "try: values = subs[x]",
+                "except KeyError: values = read_sub(x)",
+                f"{target} = sub = new_sub()",
+                f"{', '.join(f'sub.{inner.name}' for inner in table.fields)} = values",
+            ]
         else:
             self._take(target, "%ds")
 
@@ -269,6 +275,33 @@ class Shape:
         return plan, mask, int.from_bytes(f[at : at + MAX_MASK], "little") & mask
 
 
+def _memo_of(table: Table) -> tuple[dict[bytes, Any], Callable[[bytes], Any]]:
+    """A memo of the octets of whole messages, and the function for octets that it has not: to the values of all fields.
+
+    Raises: KeyError: the values could be changed, since some are messages themselves.
+    """
+    if table.messages:
+        raise KeyError(table.cls)
+    memo: dict[bytes, Any] = {}
+    get = attrgetter(*[field.name for field in table.fields])
+
+    def read(octets: bytes) -> Any:
+        message = decode(table.cls, octets)
+        # Unknown groups in it would be counted as less deep than they are.
+        if message._unknown_fields:  # noqa: SLF001 (where betterproto2 keeps them)
+            raise KeyError(octets)
+        return _kept(memo, octets, get(message))
+
+    return memo, read
+
+
+def _kept(memo: dict[bytes, Any], octets: bytes, values: Any) -> Any:
+    if len(memo) >= MAX_MEMO:
+        memo.clear()
+    memo[octets] = values
+    return values
+
+
 def _memo(inner: Table, names: list[str], tag: bytes) -> tuple[dict[bytes, Any], Callable[[bytes], Any]]:
     """A memo of the octets of a run, and the function for octets that it has not: to the value, or the tuple of values.
 
@@ -287,9 +320,6 @@ def _memo(inner: Table, names: list[str], tag: bytes) -> tuple[dict[bytes, Any],
         # Whole fields, in whatever order: so these and no others are what the octets say.
         if message._unknown_fields or {field for field in fields if getattr(message, field) is not None} != set(names):  # noqa: SLF001
             raise KeyError(octets)
-        if len(memo) >= MAX_MEMO:
-            memo.clear()
-        memo[octets] = values = get(message)
-        return values
+        return _kept(memo, octets, get(message))
 
     return memo, read

@@ -28,6 +28,7 @@ from dnstap import (
 from dnstap.codec import decode as generic
 from dnstap.codec import decoder as decoding
 from dnstap.codec import plans
+from dnstap.codec.fields import table_of
 from framestream import TruncatedStreamError, read_file
 
 if TYPE_CHECKING:
@@ -462,3 +463,23 @@ def test_subclasses_are_parsed_as_what_they_are() -> None:
     assert type(Mine.parse(bytes(sample()))) is Mine
     assert type(Dnstap.parse(bytes(sample()))) is Dnstap
     assert Dnstap().parse(bytes(sample())) == sample()
+
+
+def test_policies_that_repeat() -> None:
+    """Each message has one of its own, whatever becomes of another's."""
+    watched = Watched()
+    each = [bytes(sample(policy=Policy(rule=bytes([n])))) for n in range(9)]
+    watched.misses(each)
+    assert watched.misses(each) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plans, "MAX_MEMO", 4)
+        for number, payload in enumerate(each * 3):
+            decoded = watched.decoder.decode(payload).message
+            assert decoded is not None
+            assert decoded.policy == Policy(rule=bytes([number % 9]))
+            decoded.policy.rule = b"changed"
+
+
+def test_no_memo_of_what_could_be_changed() -> None:
+    with pytest.raises(KeyError):
+        plans._memo_of(table_of(Dnstap))
