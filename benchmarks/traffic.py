@@ -1,0 +1,165 @@
+"""Payloads for the benchmarks: those of the captures, and made ones, the same at each run."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import replace
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnstap import Dnstap, HttpProtocol, Message, Policy, PolicyAction, PolicyMatch, SocketFamily
+from framestream import TruncatedStreamError, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["SENDERS", "busy", "captures", "hostile", "payloads_of"]
+
+ROOT = Path(__file__).parents[1]
+
+
+def captures() -> dict[str, Path]:
+    """The captures by their names."""
+    paths = [*sorted((ROOT / "tests" / "data").glob("*.fstrm")), ROOT / "examples" / "coredns.fstrm"]
+    return {path.stem: path for path in paths}
+
+
+@cache
+def payloads_of(capture: str) -> list[bytes]:
+    """The payloads of a capture."""
+    payloads: list[bytes] = []
+    # One capture is cut off, on purpose.
+    with read_file(captures()[capture]) as reader, contextlib.suppress(TruncatedStreamError):
+        payloads.extend(reader)
+    return payloads
+
+
+def _message(dnstap: Dnstap) -> Message:
+    assert dnstap.message is not None
+    return dnstap.message
+
+
+def _extra_before_message() -> Iterator[bytes]:
+    """CoreDNS with its plugin's `extra`, or Knot Resolver: between the version and the Message, each time another."""
+    for number, payload in enumerate(payloads_of("coredns")):
+        dnstap = Dnstap.parse(payload)
+        extra = b"client=%d;zone=example%d.org." % (number % 1000, number % 37)
+        head = Dnstap(dnstap.identity, dnstap.version, extra).encode(lenient=True)
+        yield head + replace(dnstap, identity=None, version=None).encode()
+
+
+def _no_identity() -> Iterator[bytes]:
+    for payload in payloads_of("unbound-unix"):
+        yield replace(Dnstap.parse(payload), identity=None, version=None).encode()
+
+
+def _ipv6() -> Iterator[bytes]:
+    for number, payload in enumerate(payloads_of("named-recursor")):
+        dnstap = Dnstap.parse(payload)
+        message = _message(dnstap)
+        message.socket_family = SocketFamily.INET6
+        message.query_address = bytes(14) + number.to_bytes(2, "big")
+        if message.response_address is not None:
+            message.response_address = bytes(16)
+        yield dnstap.encode()
+
+
+def _http_and_policy() -> Iterator[bytes]:
+    policies = [
+        Policy("RPZ", b"\3bad\7example\0", PolicyAction.NXDOMAIN, PolicyMatch.QNAME, b"bad.example."),
+        Policy("RPZ", b"\5worse\7example\0", PolicyAction.DROP, PolicyMatch.CLIENT_IP),
+    ]
+    for number, payload in enumerate(payloads_of("dnsdist-tcp")):
+        dnstap = Dnstap.parse(payload)
+        message = _message(dnstap)
+        message.http_protocol = HttpProtocol.HTTP2
+        message.policy = policies[number % 2]
+        yield dnstap.encode()
+
+
+SENDERS: dict[str, Callable[[], Iterator[bytes]]] = {
+    "extra before the message": _extra_before_message,
+    "no identity": _no_identity,
+    "IPv6": _ipv6,
+    "HTTP version and policy": _http_and_policy,
+}
+"""Senders of which there is no capture, made of one that there is."""
+
+
+def busy(capture: str, count: int) -> list[bytes]:
+    """As many payloads as a busy server like that of the capture sends, which asks much the same of many.
+
+    Names are of 20,000 and clients of 1,000, the n-th with a frequency of 1/n; each query has another port, and there
+    are 10,000 in a second. Types, fields and the sizes of answers are those of the capture.
+    """
+    rnd = random.Random(1)
+    labels = [rnd.randbytes(rnd.choice((3, 5, 6, 7, 8, 10, 13, 21))).hex().encode()[::2] for _ in range(20_000)]
+    names = [b"\3www" + bytes([len(label)]) + label + rnd.choice((b"\3com\0", b"\3org\0")) for label in labels]
+    clients = [rnd.randbytes(4) for _ in range(1000)]
+    name_weights = list(accumulate(1 / n for n in range(1, len(names) + 1)))
+    client_weights = list(accumulate(1 / n for n in range(1, len(clients) + 1)))
+    patterns = [Dnstap.parse(payload) for payload in payloads_of(capture)]
+    made = []
+    chosen = zip(
+        rnd.choices(names, cum_weights=name_weights, k=count),
+        rnd.choices(clients, cum_weights=client_weights, k=count),
+        strict=True,
+    )
+    for number, (name, client) in enumerate(chosen):
+        pattern = patterns[number % len(patterns)]
+        message = replace(_message(pattern))
+        if "CLIENT" in (message.type or message).name:  # type: ignore[union-attr]
+            message.query_address = client
+        if message.query_port is not None:
+            message.query_port = rnd.randrange(1024, 65536)
+        for side in "query", "response":
+            wire = getattr(message, f"{side}_message")
+            if wire is not None:
+                setattr(message, f"{side}_message", _about(name, wire, rnd))
+            if getattr(message, f"{side}_time_sec") is not None:
+                setattr(message, f"{side}_time_sec", 1_795_000_000 + number // 10_000)
+                setattr(message, f"{side}_time_nsec", number % 10_000 * 100_000 + rnd.randrange(100_000))
+        made.append(replace(pattern, message=message).encode())
+    return made
+
+
+def _about(name: bytes, wire: bytes, rnd: random.Random) -> bytes:
+    """A DNS message of which the first question has another name. (No codec of dnstap looks at what points there.)"""
+    end = wire.find(b"\0", 12) + 1
+    return rnd.randbytes(2) + wire[2:12] + name + wire[end:]
+
+
+def hostile(count: int) -> list[bytes]:
+    """Payloads with as good as no two alike: fields left out, in any order, with contents of any length."""
+    rnd = random.Random(3)
+    enums, numbers, contents = (1, 2, 3), (6, 7, 8, 12), (4, 5, 10, 11, 14)
+
+    def field(number: int) -> bytes:
+        if number in enums:
+            return bytes((number << 3, rnd.choice((1, 2))))
+        if number in numbers:
+            return bytes((number << 3,)) + _varint(rnd.getrandbits(rnd.choice((7, 14, 16, 32))))
+        if number in contents:
+            size = 4 if number < 6 else rnd.randrange(1, 300)
+            return bytes((number << 3 | 2,)) + _varint(size) + rnd.randbytes(size)
+        return bytes((number << 3 | 5,)) + rnd.randbytes(4)
+
+    made = []
+    for _ in range(count):
+        chosen = [1, *rnd.sample(range(2, 15), rnd.randrange(7, 13))]
+        rnd.shuffle(chosen)
+        message = b"".join(map(field, chosen))
+        head = b"".join(b"%c%c%b" % (tag, size := rnd.randrange(1, 40), rnd.randbytes(size)) for tag in b"\x0a\x12")
+        made.append(head + b"r" + _varint(len(message)) + message + b"x\1")
+    return made
+
+
+def _varint(value: int) -> bytes:
+    octets = []
+    while value > 127:
+        octets.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*octets, value])
