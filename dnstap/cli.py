@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 _MNEMONICS = """\
-Text, one line a message: time, who and which way, address, transport, size, question. Who and which way:
+-q prints time, who and which way, address, transport, size, question. Who and which way:
   AQ: AUTH_QUERY       AR: AUTH_RESPONSE       RQ: RESOLVER_QUERY   RR: RESOLVER_RESPONSE
   CQ: CLIENT_QUERY     CR: CLIENT_RESPONSE     FQ: FORWARDER_QUERY  FR: FORWARDER_RESPONSE
   TQ: TOOL_QUERY       TR: TOOL_RESPONSE       UQ: UPDATE_QUERY     UR: UPDATE_RESPONSE
@@ -86,11 +86,18 @@ def _parser() -> argparse.ArgumentParser:
         "-u", dest="listen", metavar="SOCKET", action="append", default=[], help="listen on a unix socket for servers"
     )
     parser.add_argument(
-        "-w", dest="write", metavar="FILE", help="write to a file: frames, or text with -q; standard output as -"
+        "-w",
+        dest="write",
+        metavar="FILE",
+        help="write frames, or text with -q, -y, -j; to standard output as -",
     )
-    parser.add_argument(
-        "-q", dest="quiet", action="store_true", help="text, also into a file; the default for standard output"
-    )
+    text = parser.add_mutually_exclusive_group()
+    for flag, name, what in (
+        ("-q", "quiet", "text, one line a message, also into a file; the default for standard output"),
+        ("-y", "yaml", "text, one YAML document a message"),
+        ("-j", "json", "text, one JSON object a line for each message"),
+    ):
+        text.add_argument(flag, dest="format", action="store_const", const=name, help=what)
     parser.add_argument("--version", action="version", version=f"dnstap {__version__}")
     return parser
 
@@ -102,7 +109,7 @@ def _collect(args: argparse.Namespace) -> int:
     with contextlib.closing(Collector(_say)) as collector, _stopped_by_signals(collector):
         # Before the output: a wrong name of the input must not cost an old recording.
         _open_inputs(args, collector)
-        if args.write in (None, "-") or args.quiet:
+        if args.write in (None, "-") or args.format:
             _write_text(args, collector)
         else:
             _record(args, collector)
@@ -134,7 +141,7 @@ def _write_text(args: argparse.Namespace, collector: Collector) -> None:
         raise _CommandError("standard output: cannot write: it is closed")
     to_file = args.write not in (None, "-")
     with _output_errors(args), open(args.write if to_file else 1, "wb", 0, closefd=to_file) as file:
-        output = TextOutput(file, FORMATS["quiet"])
+        output = TextOutput(file, FORMATS[args.format or "quiet"])
         try:
             collector.run(output.write_many)
         finally:

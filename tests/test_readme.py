@@ -1,4 +1,4 @@
-"""The examples of the README and of docs/streams.md, decoding.md, messages.md and testing.md, run as they stand."""
+"""The examples of the README and of pages in docs/, run as they stand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.wait import DEADLINE_S, wait_for
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCS = ("streams", "decoding", "messages", "testing")
+DOCS = ("streams", "decoding", "messages", "formats", "testing")
 PAGES = README + "".join((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnstap.render import quiet
+from dnstap.render import json_lines, quiet, yaml_documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,4 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS"]
 
-FORMATS: dict[str, Callable[[Dnstap], str]] = {"quiet": quiet.render}
+FORMATS: dict[str, Callable[[Dnstap], str]] = {
+    "quiet": quiet.render,
+    "yaml": yaml_documents.render,
+    "json": json_lines.render,
+}

@@ -82,6 +82,23 @@ def test_text_into_a_file(tmp_path: Path) -> None:
     assert text.read_bytes() == SAMPLE.with_suffix(".q.txt").read_bytes()
 
 
+def test_documents(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = DATA / "knotd-axfr.fstrm"
+    for flag, suffix in ("-y", ".y.yaml.gz"), ("-j", ".j.jsonl.gz"):
+        expected = gzip.decompress(path.with_suffix(suffix).read_bytes())
+        assert main(["-r", str(path), flag]) == 0
+        assert capfd.readouterr().out.encode() == expected
+        assert main(["-r", str(path), flag, "-w", str(tmp_path / "text")]) == 0
+        assert (tmp_path / "text").read_bytes() == expected
+
+
+def test_one_format(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), "-q", "-j"])
+    assert caught.value.code == 2
+    assert "argument -j: not allowed with argument -q" in capfd.readouterr().err
+
+
 def test_truncated_file(capfd: pytest.CaptureFixture[str]) -> None:
     path = DATA / "unbound-godnstap-cut.fstrm"
     assert main(["-r", str(path)]) == 1

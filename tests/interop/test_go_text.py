@@ -1,10 +1,11 @@
-"""dnstap.render.quiet beside the Go tool: made payloads, and captured ones made worse, line by line.
+"""The formats of dnstap.render beside the Go tool: made payloads, and captured ones made worse, one by one.
 
 DNSTAP_FUZZ_FRAMES sets how many frames each time zone gets, DNSTAP_FUZZ_SEED where the generator starts.
 """
 
 import os
 import random
+import re
 import struct
 import subprocess
 import time
@@ -17,7 +18,7 @@ import pytest
 from dnstap import Dnstap, DnstapType, Message
 from dnstap.dns import records
 from dnstap.dns.records import RECORDS, Field
-from dnstap.render import quiet
+from dnstap.render import FORMATS, quiet, yaml_documents
 from tests.interop.peers import require
 
 DATA = Path(__file__).parents[1] / "data"
@@ -28,15 +29,19 @@ CONTENT_TYPE = b"protobuf:dnstap.Dnstap"
 START_FRAME = struct.pack(">5I", 0, 12 + len(CONTENT_TYPE), 2, 1, len(CONTENT_TYPE)) + CONTENT_TYPE
 STOP_FRAME = struct.pack(">3I", 0, 4, 3)
 
-# name -> (number, wire type) of the fields of a Message that -q looks at.
+# name -> (number, wire type) of the fields of a Message that the tool looks at.
 MESSAGE_FIELDS = {
     "type": (1, 0),
+    "socket_family": (2, 0),
     "socket_protocol": (3, 0),
     "query_address": (4, 2),
     "response_address": (5, 2),
+    "query_port": (6, 0),
+    "response_port": (7, 0),
     "query_time_sec": (8, 0),
     "query_time_nsec": (9, 5),
     "query_message": (10, 2),
+    "query_zone": (11, 2),
     "response_time_sec": (12, 0),
     "response_time_nsec": (13, 5),
     "response_message": (14, 2),
@@ -61,10 +66,21 @@ def protobuf_field(number: int, wire_type: int, value: Any) -> bytes:
     return tag + varint(len(value)) + bytes(value)
 
 
-def payload(fields: dict[str, Any]) -> bytes:
+def payload(fields: dict[str, Any], sender: dict[str, bytes]) -> bytes:
     """A Dnstap with a Message of these fields, encoded by hand so that our codec is not part of the comparison."""
     message = b"".join([protobuf_field(*MESSAGE_FIELDS[name], value) for name, value in fields.items()])
-    return protobuf_field(15, 0, 1) + protobuf_field(14, 2, message)
+    head = b"".join([protobuf_field(1 + (name == "version"), 2, value) for name, value in sender.items()])
+    return head + protobuf_field(15, 0, 1) + protobuf_field(14, 2, message)
+
+
+def go_text(tmp_path: Path, payloads: list[bytes], flag: str, zone: str = "UTC") -> str:
+    """What the Go tool prints of a file of them."""
+    path = tmp_path / "made.fstrm"
+    frames = b"".join([struct.pack(">I", len(octets)) + octets for octets in payloads])
+    path.write_bytes(START_FRAME + frames + STOP_FRAME)
+    command = [require("dnstap"), "-r", str(path), flag]
+    go = subprocess.run(command, capture_output=True, check=True, env=os.environ | {"TZ": zone})
+    return go.stdout.decode("utf-8", "surrogateescape")
 
 
 def read_frames(path: Path) -> Iterator[bytes]:
@@ -270,19 +286,27 @@ class Generator:
         }
         return {"type": message_type} | {name: value for name, value in values.items() if self.chance(0.97)}
 
+    def more_fields(self) -> dict[str, Any]:
+        """The values of a Message that -y and -j read too."""
+        values = {
+            "socket_family": self.rng.choice((1, 2, 0, 3, -1)),
+            "query_port": self.rng.choice((0, 53, self.rng.randrange(1 << 32))),
+            "response_port": self.rng.choice((0, 53, self.rng.randrange(1 << 32))),
+            "query_zone": self.rng.choice((b"", b"\0", self.name(), self.name(0))),
+        }
+        return self.fields() | {name: value for name, value in values.items() if self.chance(0.9)}
+
+    def sender(self) -> dict[str, bytes]:
+        odd = b'\xff\0"<\\>&\n\x7f\xe2\x80\xa8', b"caf\xc3\xa9\xc2\xa0\xf0\x9f\x98\x80", b"\x1b[0m\x07\x0b\t\r", b""
+        names = ("identity", "version")
+        return {name: self.rng.choice((b"ns1", *odd, self.octets(3))) for name in names if self.chance(0.9)}
+
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
 def test_lines_are_those_of_the_go_tool(zone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dnstap = require("dnstap")
     generator = Generator(SEED)
     made = [generator.fields() for _ in range(FRAMES)]
-
-    path = tmp_path / "made.fstrm"
-    payloads = [payload(fields) for fields in made]
-    frames = b"".join([struct.pack(">I", len(octets)) + octets for octets in payloads])
-    path.write_bytes(START_FRAME + frames + STOP_FRAME)
-    go = subprocess.run([dnstap, "-r", path, "-q"], capture_output=True, check=True, env=os.environ | {"TZ": zone})
-    expected = go.stdout.decode("ascii").splitlines(keepends=True)
+    expected = go_text(tmp_path, [payload(fields, {}) for fields in made], "-q", zone).splitlines(keepends=True)
 
     with monkeypatch.context() as patch:
         patch.setenv("TZ", zone)
@@ -296,3 +320,29 @@ def test_lines_are_those_of_the_go_tool(zone: str, tmp_path: Path, monkeypatch: 
     assert not differing, f"{len(differing)} of {FRAMES} frames differ, the first is {differing[0]}"
     broken = sum(line.endswith(" X \n") for line in ours)
     assert FRAMES / 20 < broken < FRAMES * 19 / 20, "the generator gives too few good or bad messages"
+
+
+@pytest.mark.parametrize("name", ["yaml", "json"])
+def test_documents_are_those_of_the_go_tool(name: str, tmp_path: Path) -> None:
+    """But for what docs/formats.md lists, which is done to the Go tool's text here."""
+    generator = Generator(SEED + 1)
+    made = [(generator.more_fields(), generator.sender()) for _ in range(FRAMES)]
+    if name == "json":
+        for fields, _ in made:
+            for side in "query_address", "response_address":
+                if len(fields.get(side, b"")) == 3:  # the tool would say nothing more
+                    del fields[side]
+    text = go_text(tmp_path, [payload(*one) for one in made], f"-{name[0]}")
+    expected = re.split("(?<=\n)" if name == "json" else "(?<=\n---\n)", text)[:-1]
+    if name == "yaml":
+        expected = [yaml_documents._not_in_yaml.sub(yaml_documents._escape, document) for document in expected]
+        quoted = re.compile(r"(_address: )(.*:|[1-9]\d*(?::[0-5]?\d)+)$", re.MULTILINE)
+        expected = [quoted.sub(r'\1"\2"', document) for document in expected]
+    ours = [
+        FORMATS[name](Dnstap(type=DnstapType.MESSAGE, message=Message(**fields), **sender)) for fields, sender in made
+    ]
+    assert len(ours) == len(expected)
+    differing = [(one, text, go) for one, text, go in zip(made, ours, expected, strict=True) if text != go]
+    assert not differing, f"{len(differing)} of {FRAMES} differ, the first is {differing[0]}"
+    good = sum(";; opcode: " in text for text in ours)
+    assert FRAMES / 20 < good < FRAMES * 19 / 20, "the generator gives too few good or bad messages"
