@@ -121,7 +121,7 @@ class Generator:
             records.NAMES: lambda: self.several(self.name),
             records.STRING: self.string,
             records.STRINGS: lambda: self.several(self.string),
-            records.REST: lambda: self.octets(0, 1, 20, 32, 600),
+            records.REST: self.rest,
             records.BITMAP: self.bitmap,
             records.PREFIXES: lambda: self.several(self.prefix),
             records.OPTIONS: lambda: self.several(self.option),
@@ -158,6 +158,14 @@ class Generator:
         octets = self.octets(0, 1, 3, 8)
         return bytes([len(octets) + (1 if self.chance(0.01) else 0)]) + octets
 
+    def rest(self) -> bytes:
+        """Octets, or what is escaped already, which the texts of CAA and URI make a difference for."""
+        if self.chance(0.8):
+            return self.octets(0, 1, 20, 32, 512, 600)
+        return b"".join(
+            self.rng.choices((b"ca.net", b"\\065", b"\\.", b'\\"', b"\\", b"\\99", b"\\999", b'"', b"\xff"), k=3)
+        )
+
     def bitmap(self) -> bytes:
         windows = [self.rng.randrange(5) for _ in range(self.rng.randint(0, 3))]
         if self.chance(0.9):
@@ -168,6 +176,8 @@ class Generator:
     def prefix(self) -> bytes:
         family = self.rng.choice((1, 1, 2, 2, self.rng.randrange(4)))
         address = self.octets(0, 2, 3, 4, 16 if family == 2 else 4, 5 if self.chance(0.1) else 4)
+        if family == 2 and self.chance(0.1):
+            address = bytes(10) + b"\xff\xff" + self.octets(4)
         if address and self.chance(0.8):
             address = address[:-1] + b"\1"
         prefix = self.rng.choice((0, 24, 32, 33, 128, 129))
