@@ -98,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         ("-j", "json", "text, one JSON object a line for each message"),
     ):
         text.add_argument(flag, dest="format", action="store_const", const=name, help=what)
+    text.add_argument(
+        "--format",
+        metavar="NAME",
+        choices=("quiet", "yaml", "json", "json-full", "yaml-full"),
+        help="the same by name; or json-full, yaml-full: everything that is in a message, its DNS message taken apart",
+    )
     parser.add_argument("--version", action="version", version=f"dnstap {__version__}")
     return parser
 

@@ -5,7 +5,7 @@ Source: miekg/dns 1.1.50, types.go (sprintTxt, sprintTxtOctet) and dnssec.go (Ti
 
 import re
 
-__all__ = ["escaped", "octet_text", "quoted", "raw_text", "string_text", "time_text"]
+__all__ = ["escaped", "octet_text", "printable", "quoted", "raw_text", "string_text", "time_text"]
 
 _SHOWN = [chr(octet) if 32 <= octet <= 126 else f"\\{octet:03d}" for octet in range(256)]
 """Each octet as it is, or as three decimal digits."""
@@ -33,6 +33,14 @@ def escaped(octets: bytes, special: str) -> str:
 def raw_text(octets: bytes) -> str:
     """The octets as UTF-8; those that are none are kept as lone surrogates, and so come out as they are."""
     return octets.decode("utf-8", "surrogateescape")
+
+
+def printable(text: str) -> str:
+    """The text, with whatever cannot be seen escaped as in a name: control octets, and octets that were no UTF-8."""
+    if text.isprintable():
+        return text
+    octets = {c: c.encode("utf-8", "surrogateescape") for c in set(text) if not c.isprintable()}
+    return "".join(["".join([f"\\{octet:03d}" for octet in octets[c]]) if c in octets else c for c in text])
 
 
 _presented = re.compile(rb"(\\\.)|\\(\d\d\d)|\\(.)|(\\)$|(.)", re.DOTALL)

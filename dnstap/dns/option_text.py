@@ -12,7 +12,7 @@ from dnstap.dns.edns import ClientSubnet, ExtendedError, Option
 from dnstap.dns.escapes import escaped, raw_text
 from dnstap.dns.svcb import SvcParam
 
-__all__ = ["ALGORITHMS", "option_text", "param_text"]
+__all__ = ["ALGORITHMS", "EXTENDED_ERRORS", "option_text", "param_text"]
 
 ALGORITHMS = {
     1: "RSAMD5",
@@ -36,7 +36,7 @@ ALGORITHMS = {
 
 _HASHES = {1: "SHA1", 2: "SHA256", 3: "GOST94", 4: "SHA384", 5: "SHA512"}
 
-_EXTENDED_ERRORS = (
+EXTENDED_ERRORS = (
     "Other",
     "Unsupported DNSKEY Algorithm",
     "Unsupported DS Digest Type",
@@ -92,7 +92,7 @@ def _keepalive(units: int) -> str:
 
 def _extended_error(error: ExtendedError) -> str:
     code = error.info_code
-    name = f" ({_EXTENDED_ERRORS[code]})" if code < len(_EXTENDED_ERRORS) else ""
+    name = f" ({EXTENDED_ERRORS[code]})" if code < len(EXTENDED_ERRORS) else ""
     return f"EDE: {code}{name}: ({raw_text(error.text)})"
 
 

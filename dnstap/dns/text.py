@@ -11,11 +11,11 @@ from dnstap.dns.option_text import option_text
 from dnstap.dns.record_text import RDATA_TEXTS, rdata_text
 from dnstap.dns.registry import class_text, type_text
 
-__all__ = ["message_text"]
+__all__ = ["FLAGS", "OPCODES", "OPT", "extended_rcode", "last_opt", "message_text", "rcode_text"]
 
 OPT, NULL, TKEY, TSIG = 41, 10, 249, 250
 
-_OPCODES = {0: "QUERY", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
+OPCODES = {0: "QUERY", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
 
 _RCODES = {
     0: "NOERROR",
@@ -39,28 +39,26 @@ _RCODES = {
     23: "BADCOOKIE",
 }
 
-_FLAGS = [(0x8000, " qr"), (0x400, " aa"), (0x200, " tc"), (0x100, " rd"), (0x80, " ra"), (0x40, " z")]
-_FLAGS += [(0x20, " ad"), (0x10, " cd")]
+FLAGS = [(0x8000, "qr"), (0x400, "aa"), (0x200, "tc"), (0x100, "rd"), (0x80, "ra"), (0x40, "z")]
+FLAGS += [(0x20, "ad"), (0x10, "cd")]
 
 _BEFORE_OWNER = {NULL: ";", TKEY: ";", TSIG: "\n;; TSIG PSEUDOSECTION:\n; "}
 
 
 def message_text(message: DnsMessage) -> str:
     """The text, of several lines, with a line feed at its end."""
-    last_opt = next((record for record in reversed(message.additionals) if record.rrtype == OPT), None)
-    rcode = message.flags & 15
-    if last_opt:
-        rcode |= last_opt.ttl >> 24 << 4
-    flags = "".join([name for bit, name in _FLAGS if message.flags & bit])
+    opt = last_opt(message)
+    rcode = extended_rcode(message.flags, opt)
+    flags = "".join([f" {name}" for bit, name in FLAGS if message.flags & bit])
     sections = {"ANSWER": message.answers, "AUTHORITY": message.authorities, "ADDITIONAL": message.additionals}
     counts = ", ".join([f"{name}: {len(records)}" for name, records in sections.items()])
-    opcode = _OPCODES.get(message.flags >> 11 & 15, "")
+    opcode = OPCODES.get(message.flags >> 11 & 15, "")
     out = [
-        f";; opcode: {opcode}, status: {_RCODES.get(rcode, '')}, id: {message.id}\n",
+        f";; opcode: {opcode}, status: {rcode_text(rcode)}, id: {message.id}\n",
         f";; flags:{flags}; QUERY: {len(message.questions)}, {counts}\n",
     ]
-    if last_opt:
-        out.append(_opt_text(last_opt))
+    if opt:
+        out.append(_opt_text(opt))
     if message.questions:
         out.append("\n;; QUESTION SECTION:\n")
         out += [
@@ -68,7 +66,7 @@ def message_text(message: DnsMessage) -> str:
         ]
     for name, records in sections.items():
         in_additional = name == "ADDITIONAL"
-        if not records or (in_additional and last_opt and len(records) == 1):
+        if not records or (in_additional and opt and len(records) == 1):
             continue
         out.append(f"\n;; {name} SECTION:\n")
         for record in records:
@@ -77,6 +75,21 @@ def message_text(message: DnsMessage) -> str:
             elif not in_additional:
                 out.append(_opt_text(record))
     return "".join(out)
+
+
+def last_opt(message: DnsMessage) -> Record | None:
+    """The OPT record that counts, if there are several."""
+    return next((record for record in reversed(message.additionals) if record.rrtype == OPT), None)
+
+
+def extended_rcode(flags: int, opt: Record | None) -> int:
+    """The rcode of 12 bits; the upper 8 are in the OPT record."""
+    return flags & 15 | (opt.ttl >> 24 << 4 if opt else 0)
+
+
+def rcode_text(rcode: int) -> str:
+    """The name of an rcode, empty if it has none."""
+    return _RCODES.get(rcode, "")
 
 
 def _opt_text(record: Record) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnstap.render import json_lines, quiet, yaml_documents
+from dnstap.render import json_full, json_lines, quiet, yaml_documents, yaml_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,4 +17,6 @@ FORMATS: dict[str, Callable[[Dnstap], str]] = {
     "quiet": quiet.render,
     "yaml": yaml_documents.render,
     "json": json_lines.render,
+    "json-full": json_full.render,
+    "yaml-full": yaml_full.render,
 }

@@ -31,7 +31,7 @@ from dnstap.render.fields import DNSTAP_TYPES, FAMILIES, MESSAGE_TYPES, PROTOCOL
 if TYPE_CHECKING:
     from dnstap.messages import Dnstap, Message
 
-__all__ = ["render"]
+__all__ = ["quoted", "render"]
 
 _TIME = "%04d-%02d-%02d %02d:%02d:%02d"
 
@@ -43,9 +43,9 @@ def render(dnstap: Dnstap) -> str:
     """The document, with the line that ends it."""
     lines = [f"type: {enum_text(DNSTAP_TYPES, dnstap.type or 0)}"]
     if dnstap.identity is not None:
-        lines.append(f"identity: {_quoted(raw_text(dnstap.identity))}")
+        lines.append(f"identity: {quoted(raw_text(dnstap.identity))}")
     if dnstap.version is not None:
-        lines.append(f"version: {_quoted(raw_text(dnstap.version))}")
+        lines.append(f"version: {quoted(raw_text(dnstap.version))}")
     if dnstap.message is not None:
         lines.append("message:")
         lines += _message(dnstap.message)
@@ -68,7 +68,7 @@ def _message(message: Message) -> list[str]:
     lines = [f"  {name}: {value}" for name, value in scalars.items() if value is not None]
     if m.query_zone is not None:
         try:
-            lines.append(f"  query_zone: {_quoted(unpack_name(m.query_zone, 0, len(m.query_zone))[0])}")
+            lines.append(f"  query_zone: {quoted(unpack_name(m.query_zone, 0, len(m.query_zone))[0])}")
         except DnsMessageError as error:
             lines.append(f"  # query_zone: parse failed: {error}")
     for name, wire in ("query_message", m.query_message), ("response_message", m.response_message):
@@ -124,7 +124,7 @@ _QUOTED = {
 }
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """In quotes, as Go's strconv.Quote does, of which YAML understands all."""
     return f'"{"".join([_QUOTED.get(character) or _shown(character) for character in text])}"'
 

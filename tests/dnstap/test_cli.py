@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import dnstap
+from dnstap import FORMATS, Dnstap
 from dnstap.cli import _fill_standard_descriptors, main, run
 from dnstap.content_type import CONTENT_TYPE
 from framestream import FrameStreamError, Writer, open_writer, read_file, write_file
@@ -90,6 +91,14 @@ def test_documents(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert capfd.readouterr().out.encode() == expected
         assert main(["-r", str(path), flag, "-w", str(tmp_path / "text")]) == 0
         assert (tmp_path / "text").read_bytes() == expected
+
+
+def test_format_by_name(capfd: pytest.CaptureFixture[str]) -> None:
+    with read_file(SAMPLE) as reader:
+        messages = [Dnstap.parse(payload) for payload in reader]
+    for name, render in FORMATS.items():
+        assert main(["-r", str(SAMPLE), "--format", name]) == 0
+        assert capfd.readouterr().out == "".join(map(render, messages))
 
 
 def test_one_format(capfd: pytest.CaptureFixture[str]) -> None:
