@@ -4,6 +4,7 @@ Source: miekg/dns 1.1.50, types.go (sprintTxt, sprintTxtOctet) and dnssec.go (Ti
 """
 
 import re
+from functools import lru_cache
 
 __all__ = ["escaped", "octet_text", "printable", "quoted", "raw_text", "string_text", "time_text"]
 
@@ -60,6 +61,7 @@ def octet_text(octets: bytes) -> str:
     return f'"{_presented.sub(escape, octets).decode()}"'
 
 
+@lru_cache(maxsize=1024)
 def time_text(seconds: int, form: str) -> str:
     """A time in UTC for any number of seconds since 1970, in years that datetime does not have, too.
 

@@ -9,6 +9,7 @@ Source: golang-dnstap 0.4.0, JsonFormat.go; Go, encoding/json.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -83,10 +84,17 @@ def _address(octets: bytes | None) -> str | None:
 
 _special = re.compile('["\\\\<>&\x00-\x1f\u2028\u2029\udc80-\udcff]')
 
+_differs = re.compile("[<>&\b\f\u2028\u2029\udc80-\udcff]").search
+"""What Go escapes otherwise than Python's json does."""
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
 def _string(name: str, text: str) -> str:
+    if not _differs(text):
+        return f'"{name}":{_encode(text)}'
     return f'"{name}":"{_special.sub(_escape, text)}"'
 
 

@@ -126,6 +126,8 @@ _QUOTED = {
 
 def quoted(text: str) -> str:
     """In quotes, as Go's strconv.Quote does, of which YAML understands all."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return f'"{"".join([_QUOTED.get(character) or _shown(character) for character in text])}"'
 
 
