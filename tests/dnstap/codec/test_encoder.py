@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dnstap import Dnstap, DnstapType, EncodeError, HttpProtocol, Message, MessageType, Policy, PolicyAction
 from dnstap.codec import encode, encoder
+from dnstap.strategies import WireField, fields_of
+from framestream import TruncatedStreamError, read_file
 from tests.judge import google
 
+DATA = Path(__file__).parents[2] / "data"
 MESSAGE = DnstapType.MESSAGE
 
 
@@ -222,3 +227,25 @@ def test_threads() -> None:
         for thread in threads:
             thread.join()
     assert wrong == []
+
+
+def in_order(fields: tuple[WireField, ...]) -> bool:
+    """Whether fields ascend, and those in them."""
+    numbers = [field.number for field in fields]
+    inner = [field.value for field in fields if isinstance(field.value, tuple)]
+    return numbers == sorted(numbers) and all(map(in_order, inner))
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
+def test_captures_come_out_as_they_came(path: Path) -> None:
+    """The same octets of a server that writes in the order of the numbers, an equal message of any other."""
+    ordered = []
+    with read_file(path) as reader, contextlib.suppress(TruncatedStreamError):  # one is cut off, on purpose
+        for payload in reader:
+            message = Dnstap.parse(payload)
+            octets = again(message)
+            assert Dnstap.parse(octets) == message
+            assert len(octets) == len(payload)
+            ordered.append(in_order(fields_of(payload)))
+            assert (octets == payload) is ordered[-1]
+    assert ordered
