@@ -7,8 +7,8 @@ Source: fstrm control.h, "Control frames".
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from framestream.errors import ControlFrameError, LocalProtocolError
 
@@ -51,8 +51,7 @@ class ControlType(IntEnum):
 _MOST_CONTENT_TYPES: dict[int, int] = {ControlType.START: 1, ControlType.STOP: 0, ControlType.FINISH: 0}
 
 
-@dataclass(frozen=True, slots=True)
-class ControlFrame:
+class ControlFrame(NamedTuple):
     """One control frame.
 
     Attributes:

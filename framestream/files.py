@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -135,7 +134,7 @@ class FileOutput:
         elif mode == "atomic":
             self._path = os.path.realpath(path)
             folder, name = os.path.split(self._path)
-            self._temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+            self._temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
             self._fd = os.open(self._temporary, flags | os.O_EXCL, 0o666)
         else:
             flags |= {"replace": os.O_TRUNC, "append": os.O_APPEND, "new": os.O_EXCL}[mode]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES
@@ -27,8 +26,7 @@ STABLE_S = 1.0
 """A connection that stood for so long is made again at once when it breaks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """How much is taken from the other side.
 
     Attributes:
@@ -42,8 +40,7 @@ class Limits:
     oversize: Literal["error", "skip"] = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadlines:
+class Deadlines(NamedTuple):
     """How long the other side may take, in seconds; None: for ever. What is over raises TimeoutError.
 
     Between START and STOP a writer may be silent for as long as it likes.
@@ -61,8 +58,7 @@ class Deadlines:
     finish_s: float | None = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batching:
+class Batching(NamedTuple):
     """When a writer sends what it has been given.
 
     Attributes:
@@ -74,8 +70,7 @@ class Batching:
     max_s: float | None = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class Backoff(NamedTuple):
     """How long to wait between attempts to connect again, in seconds.
 
     Attributes:

@@ -12,6 +12,7 @@ import pytest
 
 import dnstap
 import framestream
+import framestream.sync
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -34,9 +35,13 @@ def test_dnstap_loads_its_names_when_they_are_used() -> None:
         _ = dnstap.nothing
 
 
-def test_framestream_offers_what_its_modules_do() -> None:
-    for name in framestream.__all__:
-        assert hasattr(framestream, name)
+@pytest.mark.parametrize("package", [framestream, framestream.sync])
+def test_framestream_loads_its_names_when_they_are_used(package: ModuleType) -> None:
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+        assert name in dir(package)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = package.nothing
 
 
 def test_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

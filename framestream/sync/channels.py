@@ -1,17 +1,16 @@
-"""What carries the bytes of a stream, blocking: files, sockets, TLS; each call waits until a deadline."""
+"""What carries the bytes of a stream over sockets and TLS, blocking; each call waits until a deadline."""
 
 from __future__ import annotations
 
 import contextlib
 import select
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from framestream.endpoints import Endpoint, TlsEndpoint
-from framestream.errors import LocalProtocolError, RemoteProtocolError
-from framestream.files import POLL_S, READ_BYTES, FileInput, FileOutput, ObjectInput, ObjectOutput
+from framestream.errors import RemoteProtocolError
+from framestream.files import READ_BYTES
 from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, unread
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from framestream.tls import TlsSession
 
-__all__ = ["Channel", "InputChannel", "OutputChannel", "connect", "over_socket"]
+__all__ = ["Channel", "connect", "over_socket"]
 
 _POLL_GONE = getattr(select, "POLLRDHUP", select.POLLHUP)
 
@@ -43,65 +42,6 @@ class Channel(Protocol):
     def gone(self) -> bool: ...
     def end_input(self) -> None: ...
     def close(self, *, keep: bool = True) -> None: ...
-
-
-class InputChannel:
-    whole = True
-    transactional = False
-
-    def __init__(self, file: FileInput | ObjectInput) -> None:
-        self._file = file
-        self._stopped = threading.Event()
-        self.fileno = file.fileno
-
-    def read(self, deadline: float | None) -> bytes:  # noqa: ARG002 (a file has no peer that could be late)
-        while not (data := self._file.read()):
-            if not self._file.may_grow():
-                return self._file.read()
-            self._stopped.wait(POLL_S)
-        return data
-
-    def write(self, data: bytes, deadline: float | None) -> None:  # noqa: ARG002
-        raise LocalProtocolError("an input is not written to")
-
-    def gone(self) -> bool:
-        return False
-
-    def end_input(self) -> None:
-        self._file.end_input()
-        self._stopped.set()
-
-    def close(self, *, keep: bool = True) -> None:  # noqa: ARG002
-        self._file.close()
-
-
-class OutputChannel:
-    def __init__(self, file: FileOutput | ObjectOutput) -> None:
-        self._file = file
-        self.fileno = file.fileno
-
-    @property
-    def whole(self) -> bool:
-        return self._file.whole
-
-    @property
-    def transactional(self) -> bool:
-        return self._file.transactional
-
-    def read(self, deadline: float | None) -> bytes:  # noqa: ARG002
-        raise LocalProtocolError("an output is not read from")
-
-    def write(self, data: bytes, deadline: float | None) -> None:  # noqa: ARG002
-        self._file.write(data)
-
-    def gone(self) -> bool:
-        return False
-
-    def end_input(self) -> None:
-        """It has none."""
-
-    def close(self, *, keep: bool = True) -> None:
-        self._file.close(keep=keep)
 
 
 class SocketChannel:

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from framestream.endpoints import FileEndpoint, parse_endpoint
-from framestream.files import open_input, open_output
 from framestream.protocol import Transport
 from framestream.streams import (
     AT_ONCE,
     DEADLINES,
     LIMITS,
-    NO_DEADLINES,
     Batching,
     Deadlines,
     Limits,
-    check_appendable,
     reader_protocol,
     writer_protocol,
 )
-from framestream.sync.channels import InputChannel, OutputChannel, connect
+from framestream.sync.channels import connect
 from framestream.sync.listener import Listener
 from framestream.sync.reader import Reader
+from framestream.sync.recordings import opened, read_file, write_file
 from framestream.sync.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from framestream.endpoints import Endpoint, Path, Tls
-    from framestream.files import FileMode, Readable, Writable
 
-__all__ = ["listen_reader", "listen_writer", "open_reader", "open_writer", "read_file", "serve", "write_file"]
+__all__ = ["listen_reader", "listen_writer", "open_reader", "open_writer", "serve"]
 
 
 def open_reader(
@@ -78,7 +74,7 @@ def open_writer(
     if isinstance(endpoint, FileEndpoint):
         return write_file(endpoint.path, content_types, limits=limits, batching=batching)
     protocol = writer_protocol(content_types, limits, transport)
-    return _opened(Writer(connect(endpoint, deadlines.connect_s), protocol, deadlines, batching, peer=str(endpoint)))
+    return opened(Writer(connect(endpoint, deadlines.connect_s), protocol, deadlines, batching, peer=str(endpoint)))
 
 
 def listen_reader(
@@ -146,65 +142,3 @@ def serve(
     """
     with listen_reader(endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls) as listener:
         listener.serve(handler)
-
-
-def read_file(
-    file: Path | Readable,
-    content_types: Iterable[bytes] = (),
-    *,
-    limits: Limits = LIMITS,
-    follow: bool = False,
-) -> Reader:
-    """A Reader of a file, a pipe, standard input ("-") or a file object, also compressed by gzip, bzip2, xz or zstd.
-
-    Streams that follow each other are read through to the end.
-
-    Args:
-        file: its path, or a binary file object, which is left open.
-        content_types: those that it may hold; none: any.
-        follow: whether to wait for a regular file to grow, until end_input(), or until its name has been given to
-            another file.
-    Raises: OSError. What is wrong in the file is raised by reading; a regular file that ends without STOP is truncated,
-        unless it is followed.
-    """
-    opened = open_input(file, follow=follow)
-    protocol = reader_protocol(
-        content_types, limits, transport=Transport.UNIDIRECTIONAL, require_stop=opened.regular and not follow
-    )
-    return Reader(InputChannel(opened), protocol, peer=str(file), file=True)
-
-
-def write_file(
-    file: Path | Writable,
-    content_types: Iterable[bytes] = (),
-    *,
-    mode: FileMode = "replace",
-    limits: Limits = LIMITS,
-    batching: Batching = AT_ONCE,
-) -> Writer:
-    """A Writer to a file, a pipe, standard output ("-") or a file object.
-
-    If a write to a regular file fails, no part of it stays there.
-
-    Args:
-        file: its path, or a binary file object, which is left open.
-        content_types: the first of them is named in START.
-        mode: what becomes of a file that is there. "replace": it is overwritten from now on. "append": a further stream
-            is written behind those in it, which must end by STOP. "atomic": it is replaced by close(), at once, and
-            left as it is if the body of `with` or a write fails. "new": FileExistsError.
-    Raises: OSError; LocalProtocolError: content types that do not fit in a frame; RemoteProtocolError: the stream to
-        append to is not whole.
-    """
-    protocol = writer_protocol(content_types, limits, Transport.UNIDIRECTIONAL)
-    if mode == "append" and isinstance(file, str | os.PathLike):
-        check_appendable(file)
-    return _opened(Writer(OutputChannel(open_output(file, mode)), protocol, NO_DEADLINES, batching, peer=str(file)))
-
-
-def _opened(writer: Writer) -> Writer:
-    try:
-        writer.handshake()
-    except BaseException:
-        writer.abort()
-        raise
-    return writer

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 class TestOneWay:
     def test_sync(self, tmp_path: Path) -> None:
-        outgoing = framestream.sync.channels.OutputChannel(open_output(tmp_path / "file"))
-        incoming = framestream.sync.channels.InputChannel(open_input(tmp_path / "file"))
+        outgoing = framestream.sync.recordings.OutputChannel(open_output(tmp_path / "file"))
+        incoming = framestream.sync.recordings.InputChannel(open_input(tmp_path / "file"))
         with pytest.raises(LocalProtocolError):
             outgoing.read(None)
         with pytest.raises(LocalProtocolError):
