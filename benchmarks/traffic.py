@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import struct
 from dataclasses import replace
 from functools import cache
 from itertools import accumulate
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnstap import Dnstap, HttpProtocol, Message, Policy, PolicyAction, PolicyMatch, SocketFamily
+from dnstap.dns import unpack_name
+from dnstap.dns.text import OPT
+from dnstap.errors import DnsMessageError
 from framestream import TruncatedStreamError, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["SENDERS", "busy", "captures", "hostile", "payloads_of"]
+__all__ = ["SENDERS", "busy", "captures", "cold", "hostile", "payloads_of"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -130,6 +134,45 @@ def _about(name: bytes, wire: bytes, rnd: random.Random) -> bytes:
     """A DNS message of which the first question has another name. (No codec of dnstap looks at what points there.)"""
     end = wire.find(b"\0", 12) + 1
     return rnd.randbytes(2) + wire[2:12] + name + wire[end:]
+
+
+def cold(payloads: list[bytes]) -> Iterator[bytes]:
+    """The payloads as if nothing were ever asked or answered twice, in messages as well-formed as before.
+
+    Random in each message by itself: all labels of its question's name but the last two, the TTL of every record but
+    OPT, and the octets of every A and AAAA address. Lengths stay.
+    """
+    rnd = random.Random(7)
+    for payload in payloads:
+        dnstap = Dnstap.parse(payload)
+        message = _message(dnstap)
+        for name in "query_message", "response_message":
+            wire = getattr(message, name)
+            if wire is not None and wire[4:6] == b"\0\1":
+                with contextlib.suppress(DnsMessageError, IndexError, struct.error):
+                    setattr(message, name, _alone(wire, rnd))
+        yield dnstap.encode()
+
+
+def _alone(wire: bytes, rnd: random.Random) -> bytes:
+    octets = bytearray(wire)
+    offset, labels = 12, []
+    while 0 < wire[offset] < 64:
+        labels.append(slice(offset + 1, offset + 1 + wire[offset]))
+        offset = labels[-1].stop
+    for label in labels[:-2]:
+        octets[label] = bytes(rnd.choices(b"abcdefghijklmnopqrstuvwxyz0123456789", k=label.stop - label.start))
+    offset = unpack_name(wire, 12, len(wire))[1] + 4
+    for _ in range(sum(struct.unpack_from(">3H", wire, 6))):
+        _, offset = unpack_name(wire, offset, len(wire))
+        rrtype, _, _, length = struct.unpack_from(">HHIH", wire, offset)
+        start = offset + 10
+        if rrtype != OPT:
+            octets[offset + 4 : offset + 8] = rnd.randrange(604_800).to_bytes(4, "big")
+        if (rrtype, length) in ((1, 4), (28, 16)):
+            octets[start : start + length] = rnd.randbytes(length)
+        offset = start + length
+    return bytes(octets)
 
 
 def hostile(count: int) -> list[bytes]:

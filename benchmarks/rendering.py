@@ -1,0 +1,142 @@
+"""The command beside the Go tool: `-q`, `-y` and `-j` of a file into a file, and how long a small file takes.
+
+    python benchmarks/rendering.py [--json] [--rounds N] [--formats q,y,j] [FILE...]
+
+Measured is the processor time of the whole process, user and system, its start included. Without files: 100,000 made
+payloads like those of a busy Unbound and a busy named; then the same *cold*, with nothing in them that comes again
+(benchmarks/traffic.py). Of files only as many as are given, and each again cold. What both write is compared first.
+docs/performance.md says how to record large files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from multiprocessing import Process
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.traffic import busy, captures, cold
+from dnstap import CONTENT_TYPE
+from framestream import read_file, write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+GO = "/usr/bin/dnstap"
+OURS = str(Path(sys.executable).with_name("dnstap"))
+COUNT = 100_000
+
+# Compiled modules are kept, as they are where the package is installed.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"TZ": "UTC"}
+
+
+def run(*command: str, output: Path) -> tuple[float, float]:
+    """Run a command with its output in a file: its processor seconds, and the MiB that it had resident at the most."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def compare(name: str, path: Path, flags: Iterable[str], rounds: int) -> Iterator[dict[str, Any]]:
+    """One row for each flag."""
+    folder = path.parent
+    with read_file(path) as reader:
+        frames = sum(map(len, reader.batches()))
+    for flag in flags:
+        ours, theirs = folder / "ours", folder / "theirs"
+        mine, yours = [OURS, "-r", str(path), f"-{flag}"], [GO, "-r", str(path), f"-{flag}"]
+        run(*mine, output=ours)
+        run(*yours, output=theirs)
+        same = filecmp.cmp(ours, theirs, shallow=False)
+        pairs = [(run(*mine, output=ours), run(*yours, output=theirs)) for _ in range(rounds)]
+        yield {
+            "job": f"{name} -{flag}",
+            "frames": frames,
+            "same_output": same,
+            "microseconds": min(mine[0] for mine, _ in pairs) / frames * 1e6,
+            "go_microseconds": min(yours[0] for _, yours in pairs) / frames * 1e6,
+            "times_go": statistics.median(mine[0] / yours[0] for mine, yours in pairs),
+            "mebibytes": max(mine[1] for mine, _ in pairs),
+        }
+
+
+def start_up(folder: Path, rounds: int) -> dict[str, Any]:
+    """A small file with -q, beside a Python that does nothing and the Go tool."""
+    path = str(captures()["unbound-unix"])
+    commands = {
+        "ours": [OURS, "-q", "-r", path],
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "Go dnstap": [GO, "-q", "-r", path],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(4 * rounds):
+        for name, command in commands.items():
+            seconds[name].append(run(*command, output=folder / "small")[0])
+    return {
+        "job": "small file -q",
+        "milliseconds": {name: min(times) * 1e3 for name, times in seconds.items()},
+        "times_python": statistics.median(map(float.__truediv__, seconds["ours"], seconds["python -c pass"])),
+    }
+
+
+def main() -> None:
+    """Print a line a job."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a job")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each command runs (%(default)s)")
+    parser.add_argument("--formats", default="q,y,j", help="which (%(default)s)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "capture"
+        show(start_up(Path(folder), options.rounds), options)
+        for source in options.files or ["unbound-unix", "named-recursor"]:
+            for is_cold in False, True:
+                # In a process of its own: the memory that a command has at first counts as its own.
+                writing = Process(target=write, args=(source, path, is_cold))
+                writing.start()
+                writing.join()
+                name = f"{Path(source).stem}{', cold' if is_cold else ''}"
+                for row in compare(name, path, options.formats.split(","), options.rounds):
+                    show(row, options)
+
+
+def write(source: str, path: Path, is_cold: bool) -> None:
+    """Write a file of the payloads of a file, or made like those of a capture."""
+    if source in captures():
+        payloads = busy(source, COUNT)
+    else:
+        with read_file(source) as reader:
+            payloads = list(reader)
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many(cold(payloads) if is_cold else payloads)
+
+
+def show(row: dict[str, Any], options: argparse.Namespace) -> None:
+    """Print one row."""
+    if options.json:
+        print(json.dumps(row), flush=True)
+    elif "milliseconds" in row:
+        times = ", ".join(f"{name} {milliseconds:.0f} ms" for name, milliseconds in row["milliseconds"].items())
+        print(f"{row['job']}: {times}; {row['times_python']:.1f} x python -c pass", flush=True)
+    else:
+        times = f"{row['microseconds']:6.2f} us  Go {row['go_microseconds']:5.2f} us  {row['times_go']:5.2f} x Go"
+        verdict = "" if row["same_output"] else "OUTPUT DIFFERS"
+        print(f"{row['job']:32} {row['frames']:7} frames  {times}  {row['mebibytes']:3.0f} MiB  {verdict}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
