@@ -51,8 +51,10 @@ def hostile_payloads(payloads: SearchStrategy[bytes] | None = None) -> SearchStr
 
 
 def _small_payloads() -> SearchStrategy[bytes]:
-    """Payloads with little but a Policy, which a change would rarely meet in others."""
-    message = st.builds(Message, type=st.sampled_from(MessageType), policy=policies(nameless=True))
+    """Payloads with little but a Policy, which a change would rarely meet in others; its text may be no UTF-8."""
+    octets = st.binary(max_size=20).map(lambda octets: octets.decode("utf-8", "surrogateescape"))
+    policy = policies(nameless=True) | st.builds(replace, policies(nameless=True), type=octets)
+    message = st.builds(Message, type=st.sampled_from(MessageType), policy=policy)
     return st.builds(Dnstap, message=message, type=st.just(DnstapType.MESSAGE)).map(bytes)
 
 
