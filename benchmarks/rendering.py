@@ -1,16 +1,17 @@
 """The command beside the Go tool: `-q`, `-y` and `-j` of a file into a file, and how long a small file takes.
 
-    python benchmarks/rendering.py [--json] [--rounds N] [--formats q,y,j] [FILE...]
+    python benchmarks/rendering.py [--json] [--rounds N] [--formats q,y,j] [--hits] [FILE...]
 
 Measured is the processor time of the whole process, user and system, its start included. Without files: 100,000 made
 payloads like those of a busy Unbound and a busy named; then the same *cold*, with nothing in them that comes again
 (benchmarks/traffic.py). Of files only as many as are given, and each again cold. What both write is compared first.
-docs/performance.md says how to record large files.
+docs/performance.md says how to record large files. With --hits: of how many messages what was remembered served.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import filecmp
 import json
 import os
@@ -25,7 +26,9 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.traffic import busy, captures, cold
-from dnstap import CONTENT_TYPE
+from dnstap import CONTENT_TYPE, DnsMessageError, Dnstap, Message
+from dnstap.dns.message_texts import MessageTexts
+from dnstap.dns.questions import Questions
 from framestream import read_file, write_file
 
 if TYPE_CHECKING:
@@ -92,6 +95,39 @@ def start_up(folder: Path, rounds: int) -> dict[str, Any]:
     }
 
 
+def hits(name: str, path: Path) -> dict[str, Any]:
+    """How often what a text is made of had been seen before: shares of the DNS messages, and of those with records."""
+    with read_file(path) as reader:
+        messages = [Dnstap.parse(payload).message or Message() for payload in reader]
+    wires = [wire for m in messages for wire in (m.query_message, m.response_message) if wire]
+    row: dict[str, Any] = {"job": f"{name}, served from memory", "messages": len(wires)}
+    ways: list[tuple[str, Any]] = [("-q", Questions()), ("-y", MessageTexts(str))]
+    for flag, fast in ways:
+        misses = {way: Counted(fast, f"_{way}") for way in ("question", "check" if flag == "-q" else "records")}
+        # They were bound before they were counted.
+        fast.text = fast._texts()
+        for wire in wires:
+            with contextlib.suppress(DnsMessageError):
+                fast.text(wire)
+        with_records = sum(any(wire[6:12]) and wire[6:12] != b"\0\0\0\0\0\1" for wire in wires)
+        question, records = (counted.calls for counted in misses.values())
+        row[flag] = {"questions": 1 - question / len(wires), "records": 1 - records / with_records}
+    return row
+
+
+class Counted:
+    """A method of an object, which counts its calls."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        self.calls = 0
+        self._method = getattr(owner, name)
+        setattr(owner, name, self)
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.calls += 1
+        return self._method(*arguments)
+
+
 def main() -> None:
     """Print a line a job."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -99,10 +135,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object a job")
     parser.add_argument("--rounds", type=int, default=7, help="how often each command runs (%(default)s)")
     parser.add_argument("--formats", default="q,y,j", help="which (%(default)s)")
+    parser.add_argument("--hits", action="store_true", help="what is remembered, instead of how long it takes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "capture"
-        show(start_up(Path(folder), options.rounds), options)
+        if not options.hits:
+            show(start_up(Path(folder), options.rounds), options)
         for source in options.files or ["unbound-unix", "named-recursor"]:
             for is_cold in False, True:
                 # In a process of its own: the memory that a command has at first counts as its own.
@@ -110,6 +148,9 @@ def main() -> None:
                 writing.start()
                 writing.join()
                 name = f"{Path(source).stem}{', cold' if is_cold else ''}"
+                if options.hits:
+                    show(hits(name, path), options)
+                    continue
                 for row in compare(name, path, options.formats.split(","), options.rounds):
                     show(row, options)
 
@@ -127,7 +168,7 @@ def write(source: str, path: Path, is_cold: bool) -> None:
 
 def show(row: dict[str, Any], options: argparse.Namespace) -> None:
     """Print one row."""
-    if options.json:
+    if options.json or "messages" in row:
         print(json.dumps(row), flush=True)
     elif "milliseconds" in row:
         times = ", ".join(f"{name} {milliseconds:.0f} ms" for name, milliseconds in row["milliseconds"].items())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, MissingFieldError
     from dnstap.messages import Dnstap, Message, Policy
-    from dnstap.render import FORMATS
+    from dnstap.render import FORMATS, Style, render, renderer
 
 __version__ = "0.1.0"
 
@@ -45,17 +45,28 @@ __all__ = [
     "PolicyMatch",
     "SocketFamily",
     "SocketProtocol",
+    "Style",
+    "render",
+    "renderer",
 ]
 
-_MODULES = ("errors", "content_type", "enums", "messages", "codec", "render", "collector")
+_HOMES = {
+    "errors": "DecodeError DnsMessageError DnstapError EncodeError MissingFieldError",
+    "content_type": "CONTENT_TYPE",
+    "enums": "DnstapType HttpProtocol MessageType PolicyAction PolicyMatch SocketFamily SocketProtocol",
+    "messages": "Dnstap Message Policy",
+    "codec": "Decoder",
+    "render": "FORMATS Style render renderer",
+    "collector": "Collector",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    modules = (import_module(f"dnstap.{module}") for module in _MODULES)
-    value = globals()[name] = getattr(next(module for module in modules if name in module.__all__), name)
-    return value
+    for module, names in _HOMES.items():
+        if name in names.split():
+            value = globals()[name] = getattr(import_module(f"dnstap.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from dnstap import __version__
 from dnstap.content_type import CONTENT_TYPE
-from framestream import write_file
+from dnstap.render.formats import FORMATS, renderer
+from dnstap.render.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not args.read and not args.listen:
         parser.error("no input: give -r FILE or -u SOCKET")
+    if args.fields and args.format not in (None, "quiet"):
+        parser.error("--fields: is for lines, not for documents")
+    if args.fields or (args.format is None and args.write in (None, "-")):
+        args.format = "quiet"
+    args.style = Style(args.time_zone, args.date, not args.raw, args.fields, _wants_colour(args))
+    if args.format:
+        try:
+            renderer(args.format, args.style)
+        except ValueError as error:
+            parser.error(str(error))
     try:
         return _collect(args)
     except _CommandError as error:
@@ -77,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="dnstap",
         description="Read and record dnstap, the binary log of DNS servers.",
         epilog=_MNEMONICS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # Asked for the width of the terminal, it would load what only help needs.
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=0),
     )
     parser.add_argument(
         "-r", dest="read", metavar="FILE", action="append", default=[], help="read a file, or standard input as -"
@@ -101,11 +115,45 @@ def _parser() -> argparse.ArgumentParser:
     text.add_argument(
         "--format",
         metavar="NAME",
-        choices=("quiet", "yaml", "json", "json-full", "yaml-full"),
+        choices=tuple(FORMATS),
         help="the same by name; or json-full, yaml-full: everything that is in a message, its DNS message taken apart",
     )
+    style = parser.add_argument_group("of text")
+    style.add_argument(
+        "--fields",
+        metavar="NAMES",
+        type=lambda names: tuple(names.split(",")),
+        default=(),
+        help="lines of these fields instead of -q's, e.g. time,qr,client,qname,qtype,rcode,latency (docs/formats.md)",
+    )
+    style.add_argument(
+        "--time-zone",
+        metavar="ZONE",
+        help="utc, local, or e.g. Europe/Prague; lines are local, documents UTC",
+    )
+    style.add_argument("--date", action="store_true", help="the date before the time in lines")
+    style.add_argument(
+        "--raw", action="store_true", help="texts of the sender as they are, control characters too (--fields)"
+    )
+    style.add_argument(
+        "--color",
+        "--colour",
+        dest="colour",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours in lines; auto: on a terminal, unless NO_COLOR is set",
+    )
     parser.add_argument("--version", action="version", version=f"dnstap {__version__}")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser
+
+
+def _wants_colour(args: argparse.Namespace) -> bool:
+    if args.colour != "auto":
+        return bool(args.colour == "always")
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or args.write not in (None, "-"):
+        return False
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _collect(args: argparse.Namespace) -> int:
@@ -115,7 +163,7 @@ def _collect(args: argparse.Namespace) -> int:
     with contextlib.closing(Collector(_say)) as collector, _stopped_by_signals(collector):
         # Before the output: a wrong name of the input must not cost an old recording.
         _open_inputs(args, collector)
-        if args.write in (None, "-") or args.format:
+        if args.format:
             _write_text(args, collector)
         else:
             _record(args, collector)
@@ -141,13 +189,15 @@ def _open_inputs(args: argparse.Namespace, collector: Collector) -> None:
 
 def _write_text(args: argparse.Namespace, collector: Collector) -> None:
     from dnstap.outputs import TextOutput
-    from dnstap.render import FORMATS
 
     if args.write in (None, "-") and sys.stdout is None:
         raise _CommandError("standard output: cannot write: it is closed")
     to_file = args.write not in (None, "-")
     with _output_errors(args), open(args.write if to_file else 1, "wb", 0, closefd=to_file) as file:
-        output = TextOutput(file, FORMATS[args.format or "quiet"])
+        output = TextOutput(file, args.format, args.style)
+        # What has been loaded stays; and a message, which is in no circle, is nothing to look for.
+        gc.freeze()
+        gc.set_threshold(100_000)
         try:
             collector.run(output.write_many)
         finally:
@@ -157,6 +207,8 @@ def _write_text(args: argparse.Namespace, collector: Collector) -> None:
 
 
 def _record(args: argparse.Namespace, collector: Collector) -> None:
+    from framestream import write_file
+
     with _output_errors(args), write_file(args.write, [CONTENT_TYPE]) as output:
         collector.run(output.write_many)
 

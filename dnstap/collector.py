@@ -7,26 +7,19 @@ is reported and ends; the others go on.
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
-import socket
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
-from framestream import (
-    FrameStreamError,
-    Listener,
-    Reader,
-    State,
-    TruncatedStreamError,
-    UnixEndpoint,
-    listen_reader,
-    read_file,
-)
+from framestream import FrameStreamError, Reader, State, TruncatedStreamError, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from framestream import Listener
 
 __all__ = ["Collector"]
 
@@ -52,8 +45,8 @@ class Collector:
         self._names: dict[Reader, str] = {}
         self._starting: set[Reader] = set()
         self._stopping = False
-        self._wakeup, self._waker = socket.socketpair()
-        self._waker.setblocking(False)
+        self._wakeup, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
         self._selector = selectors.PollSelector()  # epoll takes no files
         self._selector.register(self._wakeup, selectors.EVENT_READ)
 
@@ -71,6 +64,9 @@ class Collector:
 
         Raises: OSError: somebody listens there, or it is no socket.
         """
+        # What sockets need is loaded when there are any.
+        from framestream import UnixEndpoint, listen_reader
+
         listener = listen_reader(UnixEndpoint(path), [CONTENT_TYPE])
         self._listeners.append(listener)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
@@ -79,7 +75,7 @@ class Collector:
         """End the run once what has been received is passed on. May be called by a signal handler or another thread."""
         self._stopping = True
         with contextlib.suppress(BlockingIOError):  # of a waker that was called very often
-            self._waker.send(b"\0")
+            os.write(self._waker, b"\0")
 
     def run(self, output: Callable[[list[bytes]], object]) -> None:
         """Receive until all files have been read and there is no socket to listen on, or until stop().
@@ -101,8 +97,8 @@ class Collector:
         for reader in {*self._names, *(reader for _, reader in self._files)}:
             reader.close()
         self._selector.close()
-        self._wakeup.close()
-        self._waker.close()
+        os.close(self._wakeup)
+        os.close(self._waker)
 
     def _add_reader(self, name: str, reader: Reader) -> None:
         self._names[reader] = name

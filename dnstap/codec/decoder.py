@@ -21,8 +21,6 @@ from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import betterproto2
-
 from dnstap.codec.fields import ENUM, table_of
 from dnstap.codec.generic import decode as generic
 from dnstap.codec.generic import length
@@ -31,9 +29,11 @@ from dnstap.codec.plans import MISS, Part, Plan, Shape, parts_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import betterproto2
+
 __all__ = ["Decoder"]
 
-M = TypeVar("M", bound=betterproto2.Message)
+M = TypeVar("M", bound="betterproto2.Message")
 
 KEY = 9
 """Octets of the key from the Message's tag on: the tag, a length of two octets, three enums."""
@@ -309,7 +309,7 @@ class Decoder(Generic[M]):
             (table is outer, tag, value - start, 0 if tag & 7 == 2 else end - value)
             for table, tag, start, value, end in parts
         ]
-        key = known, *widths
+        key = outer, known, *widths
         shape = _shapes.get(key)
         if shape is None:
             if key not in self._seen:

@@ -1,29 +1,45 @@
-"""The field table: what the decoder and the encoder know of a message class, read off its dataclass fields.
+"""The field table: what the decoder and the encoder know of a message class.
 
-One `Table` a class, made on first use. A field that is added to a class in messages.py needs nothing here.
+One `Table` a class, made on first use. It is read off the dataclass fields of a betterproto2 class, so a field that is
+added to a class in messages.py needs nothing here; or off SCHEMA, in a class that stands on nothing (codec/lean.py).
 """
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import permutations, product
-from typing import Any, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
 
-import betterproto2
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-__all__ = ["BYTES", "ENUM", "FIXED32", "MESSAGE", "STRING", "UINT", "UNKNOWN", "Entry", "Field", "Table", "table_of"]
+    import betterproto2
+
+__all__ = [
+    "BYTES",
+    "ENUM",
+    "FIXED32",
+    "MESSAGE",
+    "STRING",
+    "UINT",
+    "UNKNOWN",
+    "Declared",
+    "Entry",
+    "Field",
+    "Table",
+    "table_of",
+]
 
 BYTES, MESSAGE, UINT, ENUM, FIXED32, STRING, UNKNOWN = range(7)
 """The kinds of field; plain ints, since the decoder compares them once a field, the frequent ones first."""
 
 _KINDS = {
-    betterproto2.TYPE_BYTES: (BYTES, 2, 0),
-    betterproto2.TYPE_STRING: (STRING, 2, 0),
-    betterproto2.TYPE_MESSAGE: (MESSAGE, 2, 0),
-    betterproto2.TYPE_UINT32: (UINT, 0, 0xFFFFFFFF),
-    betterproto2.TYPE_UINT64: (UINT, 0, 0xFFFFFFFFFFFFFFFF),
-    betterproto2.TYPE_FIXED32: (FIXED32, 5, 0xFFFFFFFF),
-    betterproto2.TYPE_ENUM: (ENUM, 0, 0),
+    "bytes": (BYTES, 2, 0),
+    "string": (STRING, 2, 0),
+    "message": (MESSAGE, 2, 0),
+    "uint32": (UINT, 0, 0xFFFFFFFF),
+    "uint64": (UINT, 0, 0xFFFFFFFFFFFFFFFF),
+    "fixed32": (FIXED32, 5, 0xFFFFFFFF),
+    "enum": (ENUM, 0, 0),
 }
 """Schema type -> (kind, wire type, greatest value)."""
 
@@ -37,7 +53,15 @@ none), the greatest value of a UINT, the Table of a MESSAGE. A plain tuple: a na
 _UNKNOWN_ENTRY: Entry = (UNKNOWN, 0, None)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+class Declared(NamedTuple):
+    """One field as a class declares it."""
+
+    name: str
+    number: int
+    type_name: str
+    python_type: Any
+
+
 class Field:
     """One field of a message class.
 
@@ -49,15 +73,18 @@ class Field:
         python_type: the class of its values.
     """
 
-    name: str
-    number: int
-    kind: int
-    index: int
-    tag: int
-    tag_octets: bytes
-    type_name: str
-    greatest: int
-    python_type: Any
+    __slots__ = ("greatest", "index", "kind", "name", "number", "python_type", "tag", "tag_octets", "type_name")
+
+    def __init__(self, index: int, declared: Declared) -> None:
+        self.name, self.number, self.type_name, self.python_type = declared
+        self.index = index
+        self.kind, wire_type, self.greatest = _KINDS[self.type_name]
+        self.tag = tag = self.number << 3 | wire_type
+        self.tag_octets = bytes((tag,)) if tag < 128 else bytes((tag & 127 | 128, tag >> 7))
+
+    def members(self) -> list[int]:
+        """The named values of an enum; of a plain number, those that one octet holds."""
+        return list(range(128)) if self.python_type is int else list(self.python_type)
 
 
 HEAD_OCTETS = 6
@@ -69,6 +96,7 @@ class Table:
 
     Attributes:
         cls: the message class; its constructor takes the fields in order.
+        kept: the names of the fields that objects made by a plan have.
         fields: in the order of the class.
         by_number: the same, ascending: the order in which they are written.
         entries: first octet of a tag -> Entry, an UNKNOWN one unless it is the whole tag of a known field.
@@ -82,7 +110,8 @@ class Table:
 
     def __init__(self, cls: type[betterproto2.Message]) -> None:
         self.cls = cls
-        self.fields = tuple(_fields_of(cls))
+        self.fields = tuple([Field(*declared) for declared in enumerate(_declared(cls))])
+        self.kept = getattr(cls, "KEPT", None) or frozenset([field.name for field in self.fields])
         self.by_number = sorted(self.fields, key=lambda field: field.number)
         self.messages = [(field.index, table_of(field.python_type)) for field in self.fields if field.kind == MESSAGE]
         self.by_tag = {field.tag: (field.kind, field.index, self._sub(field)) for field in self.fields}
@@ -93,11 +122,10 @@ class Table:
 
     def _heads(self) -> dict[bytes, list[Any]]:
         enums = [field for field in self.fields if field.kind == ENUM and field.tag < 128][:3]
-        if len(enums) < 3:
+        if len(enums) < 3 or int in [field.python_type for field in enums]:
             return {}
         heads = {}
-        members: list[list[Any]] = [list(field.python_type) for field in enums]
-        for chosen in product(*members):
+        for chosen in product(*[field.members() for field in enums]):
             values: list[Any] = [None] * self.size
             for field, member in zip(enums, chosen, strict=True):
                 values[field.index] = member
@@ -107,7 +135,7 @@ class Table:
 
     def _sub(self, field: Field) -> Any:
         if field.kind == ENUM:
-            members = {int(member): member for member in field.python_type}
+            members = {int(member): member for member in field.members()}
             return tuple(members.get(number) for number in range(128)) + (None,) * 128
         if field.kind == MESSAGE:
             return dict(self.messages)[field.index]
@@ -125,24 +153,15 @@ def table_of(cls: type[betterproto2.Message]) -> Table:
     return table
 
 
-def _fields_of(cls: type[betterproto2.Message]) -> list[Field]:
+def _declared(cls: Any) -> Iterator[Declared]:
+    if schema := getattr(cls, "SCHEMA", None):
+        yield from schema
+        return
+    import dataclasses
+
+    import betterproto2
+
     hints = get_type_hints(cls)
-    fields = []
-    for index, declared in enumerate(dataclasses.fields(cast("Any", cls))):
+    for declared in dataclasses.fields(cls):
         meta = betterproto2.FieldMetadata.get(declared)
-        kind, wire_type, greatest = _KINDS[meta.proto_type]
-        tag = meta.number << 3 | wire_type
-        fields.append(
-            Field(
-                name=declared.name,
-                number=meta.number,
-                kind=kind,
-                index=index,
-                tag=tag,
-                tag_octets=bytes((tag,)) if tag < 128 else bytes((tag & 127 | 128, tag >> 7)),
-                type_name=meta.proto_type,
-                greatest=greatest,
-                python_type=get_args(hints[declared.name])[0],
-            )
-        )
-    return fields
+        yield Declared(declared.name, meta.number, meta.proto_type, get_args(hints[declared.name])[0])

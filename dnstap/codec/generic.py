@@ -12,16 +12,17 @@ What is accepted, and what becomes of it, is the table of docs/decoding.md.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, NoReturn, TypeVar
-
-import betterproto2
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dnstap.codec.fields import BYTES, ENUM, FIXED32, HEAD_OCTETS, MESSAGE, STRING, UINT, UNKNOWN, Table, table_of
 from dnstap.errors import DecodeError, MissingFieldError
 
+if TYPE_CHECKING:
+    import betterproto2
+
 __all__ = ["decode", "length", "varint"]
 
-M = TypeVar("M", bound=betterproto2.Message)
+M = TypeVar("M", bound="betterproto2.Message")
 
 MAX_DEPTH = 100
 """Messages and groups within each other, as in Google's protobuf."""

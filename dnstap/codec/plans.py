@@ -120,6 +120,7 @@ class Shape:
         self._open_end = False
         self._absent = [f"m.{field.name}" for field in inner.fields]
         self._absent += [f"d.{field.name}" for field in outer.fields if field.index != message]
+        self._kept = {f"m.{name}" for name in inner.kept} | {f"d.{name}" for name in outer.kept}
         self._space: dict[str, Any] = {
             "new_d": partial(object.__new__, outer.cls),
             "new_m": partial(object.__new__, inner.cls),
@@ -160,7 +161,7 @@ class Shape:
                 self._flush()
             else:
                 self._compare(1)
-            self._take(target, "I")
+            self._take(self._target(target), "I")
         elif field.name == "query_port" and end - value in (2, 3):
             self._flush()
             self._add_port(field, target, end - value)
@@ -194,11 +195,13 @@ class Shape:
             self._lines += [
                 "try: values = subs[x]",
                 "except KeyError: values = read_sub(x)",
-                f"{target} = sub = new_sub()",
+                f"{self._target(target)} = sub = new_sub()",
                 f"{', '.join(f'sub.{inner.name}' for inner in table.fields)} = values",
             ]
-        else:
+        elif target in self._kept:
             self._take(target, "%ds")
+        else:
+            self._format.append("%dx")
 
     def _add_port(self, field: Field, target: str, width: int) -> None:
         """The port of who asks is another in each payload, so no memo knows it."""
@@ -206,7 +209,11 @@ class Shape:
         self._space["rest"] = _LAST_OF_2 if width == 2 else _LAST_OF_3
         self._take("p", "H")
         self._take("q", "B" if width == 2 else "H")
-        self._lines.append(f"{target} = first[p] + rest[q]")
+        self._lines.append(f"{self._target(target)} = first[p] + rest[q]")
+
+    def _target(self, target: str) -> str:
+        """Where a value is stored: nowhere, if nobody wants it."""
+        return target if target in self._kept else "_"
 
     def _take(self, target: str, form: str) -> None:
         self._targets.append(target)
@@ -222,6 +229,8 @@ class Shape:
 
     def _know(self, field: Field, target: str) -> None:
         """A value that is as in the payload that the plan is made from: the key or a comparison holds its octets."""
+        if target not in self._kept:
+            return
         self._lines.append(f"{target} = v{len(self._known)}")
         self._known.append((target[0] == "d", field.name))
 
@@ -233,7 +242,7 @@ class Shape:
         self._take(f"r{index}", f"{sum(len(field.tag_octets) + width for field, width in self._run)}s")
         names = [field.name for field, width in self._run if width]
         tag = b"".join(field.tag_octets for field, width in self._run if not width)
-        targets = ", ".join(f"m.{name}" for name in names)
+        targets = ", ".join(self._target(f"m.{name}") for name in names)
         self._space[f"memo{index}"], self._space[f"read{index}"] = _memo(self._inner, names, tag)
         self._lines += [
             f"try: {targets} = memo{index}[r{index}]",
@@ -250,7 +259,7 @@ class Shape:
             f"{', '.join(self._targets)}, = unpack(f)",
             f"if {' or '.join(self._checks) or False}: raise KeyError",
             *self._lines,
-            f"{' = '.join(self._absent)} = None",
+            f"{' = '.join(['_', *[target for target in self._absent if target in self._kept]])} = None",
             "return d",
         ]
         source = f"def plan(f, unpack, end, {', '.join(arguments)}):\n    " + "\n    ".join(body)

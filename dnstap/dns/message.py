@@ -10,7 +10,6 @@ Source: miekg/dns 1.1.50, Msg.Unpack (msg.go) and unpackHeader (msg_helpers.go).
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dnstap.dns.names import NameMemo, unpack_name
@@ -44,8 +43,7 @@ class Record(NamedTuple):
     rdata: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DnsMessage:
+class DnsMessage(NamedTuple):
     """A DNS message. The counts of its header are not kept: the length of each section is what was there.
 
     Attributes:

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from dnstap.errors import DnsMessageError
 
-__all__ = ["BUFFER_TOO_SMALL", "NameMemo", "unpack_name", "unpack_string"]
+__all__ = ["BUFFER_TOO_SMALL", "NameMemo", "labels_text", "unpack_name", "unpack_string"]
 
 BUFFER_TOO_SMALL = "dns: buffer size too small"
 
@@ -35,7 +35,15 @@ _ESCAPED = [
     for octet in range(256)
 ]
 
-_is_plain = re.compile(rb"[!#-&*-\-/-:<-?A-\[\]-~]*").fullmatch
+_PLAIN = rb"[!#-&*-\-/-:<-?A-\[\]-~]"
+_is_plain = re.compile(_PLAIN + b"*").fullmatch
+
+# The usual lengths first. Lengths above 32 are left to the loop: they would be plain characters themselves.
+_LENGTHS = 3, 4, 5, 6, 7, 8, 2, 1, *range(9, 33)
+_are_plain_labels = re.compile(
+    b"(?:%b)+\0?" % b"|".join([b"%b%b{%d}" % (re.escape(bytes((length,))), _PLAIN, length) for length in _LENGTHS])
+).fullmatch
+_DOTS = bytes([ord(".") if octet <= 32 else octet for octet in range(256)])
 
 
 def unpack_name(wire: bytes, offset: int, end: int, memo: NameMemo | None = None) -> tuple[str, int]:
@@ -95,6 +103,29 @@ def unpack_name(wire: bytes, offset: int, end: int, memo: NameMemo | None = None
             reach = max(reach, behind)
         memo[start] = text, octets, pointers, reach, behind
     return text or ".", behind
+
+
+def labels_text(labels: bytes, *, root: bool = True) -> str:
+    """The text of labels without a pointer, as unpack_name gives it, but faster.
+
+    Args: labels: exactly that, at most 250 octets; root: the octet of the root ends them.
+    Raises: KeyError: they are something else.
+    """
+    if len(labels) > 250:
+        raise KeyError(labels)
+    if _are_plain_labels(labels) and root == (not labels[-1]):
+        text = labels[1:].translate(_DOTS).decode("ascii")
+        return text if root else text + "."
+    offset = 0
+    texts = []
+    while length := labels[offset] if offset < len(labels) else 0:
+        if length > 63:
+            raise KeyError(labels)
+        texts.append(_label_text(labels[offset + 1 : offset + 1 + length]))
+        offset += length + 1
+    if offset + root != len(labels):
+        raise KeyError(labels)
+    return "".join(texts) or "."
 
 
 def unpack_string(wire: bytes, offset: int, end: int) -> tuple[bytes, int]:

@@ -1,22 +1,13 @@
-"""Text formats: each is one pure function of a Dnstap, and one row of FORMATS, by the name the command has for it."""
+"""Text formats: each is one file, and one row of FORMATS, by the name that the command has for it.
 
-from __future__ import annotations
+`dnstap.render(name, dnstap)` is this package: it can be called, as the function of the same name.
+"""
 
-from typing import TYPE_CHECKING
+import sys
 
-from dnstap.render import json_full, json_lines, quiet, yaml_documents, yaml_full
+from dnstap.render.formats import FORMATS, CallablePackage, render, renderer
+from dnstap.render.style import Style
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["FORMATS", "Style", "render", "renderer"]
 
-    from dnstap.messages import Dnstap
-
-__all__ = ["FORMATS"]
-
-FORMATS: dict[str, Callable[[Dnstap], str]] = {
-    "quiet": quiet.render,
-    "yaml": yaml_documents.render,
-    "json": json_lines.render,
-    "json-full": json_full.render,
-    "yaml-full": yaml_full.render,
-}
+sys.modules[__name__].__class__ = CallablePackage

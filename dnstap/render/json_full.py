@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dnstap.render.structure import structure
+from dnstap.render.structure import structures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dnstap.messages import Dnstap
+    from dnstap.render.style import Style
 
-__all__ = ["render"]
+__all__ = ["renderer"]
 
 
-def render(dnstap: Dnstap) -> str:
-    """The object, with its line feed."""
-    return json.dumps(structure(dnstap), separators=(",", ":")) + "\n"
+def renderer(style: Style) -> Callable[[Dnstap], str]:
+    """The function to the object of a message, with its line feed.
+
+    Raises: ValueError: there is no such time zone.
+    """
+    structure = structures(style)
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    return lambda dnstap: encode(structure(dnstap)) + "\n"

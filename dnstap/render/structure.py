@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnstap.dns.addresses import address_text
-from dnstap.dns.escapes import printable, time_text
+from dnstap.dns.escapes import printable
 from dnstap.dns.message import DnsMessage, Question, Record, unpack, unpack_question
 from dnstap.dns.names import unpack_name
 from dnstap.dns.option_text import EXTENDED_ERRORS, option_text, param_text
@@ -18,6 +18,7 @@ from dnstap.dns.record_text import rdata_text
 from dnstap.dns.registry import TYPE_NUMBERS, class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, OPT, extended_rcode, last_opt, rcode_text
 from dnstap.errors import DnsMessageError
+from dnstap.render.times import local_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,28 +26,44 @@ if TYPE_CHECKING:
 
     from dnstap.dns.edns import ClientSubnet, ExtendedError
     from dnstap.messages import Dnstap, Message, Policy
+    from dnstap.render.style import Style
 
-__all__ = ["structure"]
+__all__ = ["structures"]
 
 _LAST_SECOND = 253_402_300_799
-"""Of the year 9999, where RFC 3339 ends."""
+"""Of the year 9999 in UTC, where RFC 3339 ends."""
 
 Structure = dict[str, Any]
 
 
-def structure(dnstap: Dnstap) -> Structure:
-    """All of it; what is absent is left out."""
-    return _present(
-        type=_enum(dnstap.type),
-        identity=_text(dnstap.identity),
-        version=_text(dnstap.version),
-        extra=_text(dnstap.extra),
-        message=None if dnstap.message is None else _message(dnstap.message),
-        unknown_fields=_unknown(dnstap),
-    )
+def structures(style: Style) -> Callable[[Dnstap], Structure]:
+    """The function to all that is in a message; what is absent is left out.
+
+    Raises: ValueError: there is no such time zone.
+    """
+    local = local_texts("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
+
+    def time(seconds: int | None, nanoseconds: int | None) -> str | None:
+        """RFC 3339 with all nine digits; None where it has no time for that."""
+        if seconds is None or seconds > _LAST_SECOND or (nanoseconds or 0) > 999_999_999:
+            return None
+        text, zone = local(seconds)
+        return f"{text}.{nanoseconds or 0:09d}{zone}"
+
+    def structure(dnstap: Dnstap) -> Structure:
+        return _present(
+            type=_enum(dnstap.type),
+            identity=_text(dnstap.identity),
+            version=_text(dnstap.version),
+            extra=_text(dnstap.extra),
+            message=None if dnstap.message is None else _message(dnstap.message, time),
+            unknown_fields=_unknown(dnstap),
+        )
+
+    return structure
 
 
-def _message(m: Message) -> Structure:
+def _message(m: Message, time: Callable[[int | None, int | None], str | None]) -> Structure:
     return _present(
         type=_enum(m.type),
         socket_family=_enum(m.socket_family),
@@ -56,10 +73,10 @@ def _message(m: Message) -> Structure:
         query_port=m.query_port,
         response_address=_address(m.response_address),
         response_port=m.response_port,
-        query_time=_time(m.query_time_sec, m.query_time_nsec),
+        query_time=time(m.query_time_sec, m.query_time_nsec),
         query_time_sec=m.query_time_sec,
         query_time_nsec=m.query_time_nsec,
-        response_time=_time(m.response_time_sec, m.response_time_nsec),
+        response_time=time(m.response_time_sec, m.response_time_nsec),
         response_time_sec=m.response_time_sec,
         response_time_nsec=m.response_time_nsec,
         query_zone=_zone(m.query_zone),
@@ -117,13 +134,6 @@ def _address(octets: bytes | None) -> str | Structure | None:
     if octets is None:
         return None
     return address_text(octets) if len(octets) in (4, 16) else _hex(octets)
-
-
-def _time(seconds: int | None, nanoseconds: int | None) -> str | None:
-    """RFC 3339 in UTC, with all nine digits; None where it has no time for that."""
-    if seconds is None or seconds > _LAST_SECOND or (nanoseconds or 0) > 999_999_999:
-        return None
-    return f"{time_text(seconds, '%04d-%02d-%02dT%02d:%02d:%02d')}.{nanoseconds or 0:09d}Z"
 
 
 def _zone(octets: bytes | None) -> str | Structure | None:

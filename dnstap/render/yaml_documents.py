@@ -22,88 +22,130 @@ from typing import TYPE_CHECKING
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.escapes import raw_text
-from dnstap.dns.message import unpack
+from dnstap.dns.memo import Memo
+from dnstap.dns.message_texts import MessageTexts
 from dnstap.dns.names import unpack_name
-from dnstap.dns.text import message_text
 from dnstap.errors import DnsMessageError
-from dnstap.render.fields import DNSTAP_TYPES, FAMILIES, MESSAGE_TYPES, PROTOCOLS, enum_text, moment_text
+from dnstap.render.fields import DNSTAP_TYPES, FAMILIES, MESSAGE_TYPES, PROTOCOLS, EnumTexts, enum_text
+from dnstap.render.times import moment_texts
 
 if TYPE_CHECKING:
-    from dnstap.messages import Dnstap, Message
+    from collections.abc import Callable
 
-__all__ = ["quoted", "render"]
+    from dnstap.messages import Dnstap
+    from dnstap.render.style import Style
 
-_TIME = "%04d-%02d-%02d %02d:%02d:%02d"
+__all__ = ["quoted", "renderer"]
 
 _WHITE_SPACE = "\t\n\v\f\r \x85\xa0"
 """What Go takes off the end of the text."""
 
-
-def render(dnstap: Dnstap) -> str:
-    """The document, with the line that ends it."""
-    lines = [f"type: {enum_text(DNSTAP_TYPES, dnstap.type or 0)}"]
-    if dnstap.identity is not None:
-        lines.append(f"identity: {quoted(raw_text(dnstap.identity))}")
-    if dnstap.version is not None:
-        lines.append(f"version: {quoted(raw_text(dnstap.version))}")
-    if dnstap.message is not None:
-        lines.append("message:")
-        lines += _message(dnstap.message)
-    return "\n".join([*lines, "---\n"])
+_INDENT = "\n    "
 
 
-def _message(message: Message) -> list[str]:
-    m = message
-    scalars = {
-        "type": enum_text(MESSAGE_TYPES, m.type or 0),
-        "query_time": _time(m.query_time_sec, m.query_time_nsec),
-        "response_time": _time(m.response_time_sec, m.response_time_nsec),
-        "socket_family": None if m.socket_family is None else enum_text(FAMILIES, m.socket_family),
-        "socket_protocol": None if m.socket_protocol is None else enum_text(PROTOCOLS, m.socket_protocol),
-        "query_address": _address(m.query_address),
-        "response_address": _address(m.response_address),
-        "query_port": m.query_port,
-        "response_port": m.response_port,
-    }
-    lines = [f"  {name}: {value}" for name, value in scalars.items() if value is not None]
-    if m.query_zone is not None:
+def renderer(style: Style) -> Callable[[Dnstap], str]:
+    """The function to the document of a message, with the line that ends it. It is faster the more it has seen.
+
+    Raises: ValueError: there is no such time zone.
+    """
+    dns_text = MessageTexts(_block, lambda text: text.rstrip(_WHITE_SPACE) + "\n").text
+    moment = moment_texts("%04d-%02d-%02d %02d:%02d:%02d", style.time_zone, "", " ")
+    types = EnumTexts("  type: %s\n", MESSAGE_TYPES, "  type: 0\n")
+    families = EnumTexts("  socket_family: %s\n", FAMILIES)
+    protocols = EnumTexts("  socket_protocol: %s\n", PROTOCOLS)
+    query_addresses: Memo[str] = Memo(8192)
+    response_addresses: Memo[str] = Memo(8192)
+    zones: Memo[str] = Memo(4096, 256)
+    # The sender is the same again and again.
+    last: tuple[bytes | None, bytes | None, int | None, str] = None, None, None, _sender(None, None, None)
+
+    def bad(name: str, wire: bytes) -> str:
         try:
-            lines.append(f"  query_zone: {quoted(unpack_name(m.query_zone, 0, len(m.query_zone))[0])}")
+            return f"  {name}: |\n    {dns_text(wire)}\n"
         except DnsMessageError as error:
-            lines.append(f"  # query_zone: parse failed: {error}")
-    for name, wire in ("query_message", m.query_message), ("response_message", m.response_message):
-        if wire is not None:
-            lines += _dns_message(name, wire)
-    return lines
+            return f"  # {name}: parse failed: {error}\n"
+
+    def render(dnstap: Dnstap) -> str:
+        nonlocal last
+        identity, version, dnstap_type, head = last
+        if identity != dnstap.identity or version != dnstap.version or dnstap_type != dnstap.type:
+            identity, version, dnstap_type = dnstap.identity, dnstap.version, dnstap.type
+            head = _sender(identity, version, dnstap_type)
+            last = identity, version, dnstap_type, head
+        m = dnstap.message
+        if m is None:
+            return f"{head}---\n"
+        query_time = response_time = query_address = response_address = query_port = response_port = ""
+        zone = query = response = ""
+        if (seconds := m.query_time_sec) is not None and (nanoseconds := m.query_time_nsec) is not None:
+            query_time = f"  query_time: !!timestamp {moment(seconds, nanoseconds)}\n"
+        if (seconds := m.response_time_sec) is not None and (nanoseconds := m.response_time_nsec) is not None:
+            response_time = f"  response_time: !!timestamp {moment(seconds, nanoseconds)}\n"
+        if (octets := m.query_address) is not None:
+            query_address = query_addresses.get(octets) or query_addresses.keep(
+                octets, f"  query_address: {_address(octets)}\n"
+            )
+        if (octets := m.response_address) is not None:
+            response_address = response_addresses.get(octets) or response_addresses.keep(
+                octets, f"  response_address: {_address(octets)}\n"
+            )
+        if (port := m.query_port) is not None:
+            query_port = f"  query_port: {port}\n"
+        if (port := m.response_port) is not None:
+            response_port = f"  response_port: {port}\n"
+        if (octets := m.query_zone) is not None:
+            zone = zones.get(octets) or zones.keep(octets, _zone(octets))
+        try:
+            if (octets := m.query_message) is not None:
+                query = f"  query_message: |\n    {dns_text(octets)}\n"
+            if (octets := m.response_message) is not None:
+                response = f"  response_message: |\n    {dns_text(octets)}\n"
+        except DnsMessageError:
+            query = "" if m.query_message is None else bad("query_message", m.query_message)
+            response = "" if m.response_message is None else bad("response_message", m.response_message)
+        return (
+            f"{head}message:\n{types[m.type]}{query_time}{response_time}{families[m.socket_family]}"
+            f"{protocols[m.socket_protocol]}{query_address}{response_address}{query_port}{response_port}"
+            f"{zone}{query}{response}---\n"
+        )
+
+    return render
 
 
-def _time(seconds: int | None, nanoseconds: int | None) -> str | None:
-    text = moment_text(seconds, nanoseconds, _TIME)
-    return text and f"!!timestamp {text}"
+def _sender(identity: bytes | None, version: bytes | None, dnstap_type: int | None) -> str:
+    lines = [f"type: {enum_text(DNSTAP_TYPES, dnstap_type or 0)}\n"]
+    if identity is not None:
+        lines.append(f"identity: {quoted(raw_text(identity))}\n")
+    if version is not None:
+        lines.append(f"version: {quoted(raw_text(version))}\n")
+    return "".join(lines)
 
 
 _is_no_string = re.compile(r".*:|[1-9][0-9]*(?::[0-5]?[0-9])+").fullmatch
 
 
-def _address(octets: bytes | None) -> str | None:
+def _address(octets: bytes) -> str:
     """In quotes where YAML would take it for a key, or for a number to the base 60."""
-    if octets is None:
-        return None
     text = address_text(octets)
     return f'"{text}"' if _is_no_string(text) else text
 
 
-def _dns_message(name: str, wire: bytes) -> list[str]:
+def _zone(octets: bytes) -> str:
     try:
-        text = message_text(unpack(wire))
+        return f"  query_zone: {quoted(unpack_name(octets, 0, len(octets))[0])}\n"
     except DnsMessageError as error:
-        return [f"  # {name}: parse failed: {error}"]
-    text = _not_in_yaml.sub(_escape, text.rstrip(_WHITE_SPACE))
-    return [f"  {name}: |", "    " + text.replace("\n", "\n    ")]
+        return f"  # query_zone: parse failed: {error}\n"
 
 
 # Octets of EDE, NSID, ESU and NULL records. What YAML 1.1 takes for line breaks, too; 1.2 does not.
 _not_in_yaml = re.compile("[^\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+def _block(text: str) -> str:
+    """Text in an indented block."""
+    if text.isprintable() and text.isascii():
+        return text
+    return _not_in_yaml.sub(_escape, text).replace("\n", _INDENT)
 
 
 def _escape(found: re.Match[str]) -> str:

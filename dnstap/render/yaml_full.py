@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnstap.render.structure import structure
+from dnstap.render.structure import structures
 from dnstap.render.yaml_documents import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dnstap.messages import Dnstap
+    from dnstap.render.style import Style
 
-__all__ = ["render"]
+__all__ = ["renderer"]
 
 
-def render(dnstap: Dnstap) -> str:
-    """The document, after the line that begins it."""
-    return "\n".join(["---", *_mapping(structure(dnstap)), ""])
+def renderer(style: Style) -> Callable[[Dnstap], str]:
+    """The function to the document of a message, after the line that begins it.
+
+    Raises: ValueError: there is no such time zone.
+    """
+    structure = structures(style)
+    return lambda dnstap: "\n".join(["---", *_mapping(structure(dnstap)), ""])
 
 
 def _mapping(values: dict[str, Any]) -> Iterator[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import dnstap
-from dnstap import FORMATS, Dnstap
+from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style, render
 from dnstap.cli import _fill_standard_descriptors, main, run
 from dnstap.content_type import CONTENT_TYPE
 from framestream import FrameStreamError, Writer, open_writer, read_file, write_file
@@ -96,9 +98,100 @@ def test_documents(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_format_by_name(capfd: pytest.CaptureFixture[str]) -> None:
     with read_file(SAMPLE) as reader:
         messages = [Dnstap.parse(payload) for payload in reader]
-    for name, render in FORMATS.items():
+    for name, text_of in FORMATS.items():
         assert main(["-r", str(SAMPLE), "--format", name]) == 0
-        assert capfd.readouterr().out == "".join(map(render, messages))
+        assert capfd.readouterr().out == "".join(map(text_of, messages))
+
+
+def test_fields(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    fields = ["--fields", "time,client,qname,latency", "--time-zone", "utc", "--date"]
+    with read_file(SAMPLE) as reader:
+        messages = [Dnstap.parse(payload) for payload in reader]
+    style = Style("utc", date=True, fields=("time", "client", "qname", "latency"))
+    expected = "".join([render("quiet", message, style) for message in messages])
+    assert main(["-r", str(SAMPLE), *fields]) == 0
+    assert capfd.readouterr().out == expected
+    assert main(["-r", str(SAMPLE), *fields, "-w", str(tmp_path / "text")]) == 0
+    assert (tmp_path / "text").read_text() == expected
+
+
+def test_raw_fields(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write(bytes(Dnstap(b"a b\x1b", type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY))))
+    assert main(["-r", str(path), "--fields", "identity"]) == 0
+    assert main(["-r", str(path), "--fields", "identity", "--raw"]) == 0
+    assert capfd.readouterr().out == "a\\032b\\027\na b\x1b\n"
+
+
+def test_documents_in_a_time_zone(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", str(SAMPLE), "-j", "--time-zone", "Asia/Kathmandu"]) == 0
+    lines = [json.loads(line)["message"] for line in capfd.readouterr().out.splitlines()]
+    times = [line.get("query_time") or line["response_time"] for line in lines]
+    assert {time[-6:] for time in times} == {"+05:45"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--fields", "time,what"], "field 'what': one of time, "),
+        (["--fields", "time", "-y"], "--fields: is for lines, not for documents"),
+        (["--time-zone", "Mars"], "time zone 'Mars': utc, local or a name of the time zone database expected"),
+    ],
+)
+def test_wrong_styles_cost_no_old_file(
+    arguments: list[str], text: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.write_text("old")
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), "-w", str(old), *(["-q"] if "-y" not in arguments else []), *arguments])
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err
+    assert old.read_text() == "old"
+
+
+def lines_on_a_terminal(*arguments: str, **environment: str) -> bytes:
+    """What the command prints of the sample on a terminal."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "dnstap", "-r", str(SAMPLE), *arguments]
+    clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    process = subprocess.Popen(command, stdout=theirs, env=clean | {"TERM": "xterm"} | environment)
+    os.close(theirs)
+    printed = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while data := os.read(ours, 65536):
+            printed += data
+    os.close(ours)
+    assert process.wait() == 0
+    return printed.replace(b"\r\n", b"\n")
+
+
+def test_colours_on_a_terminal() -> None:
+    plain = SAMPLE.with_suffix(".q.txt").read_bytes()
+    in_colour = lines_on_a_terminal()
+    assert in_colour != plain
+    assert re.sub(rb"\x1b\[\d+m", b"", in_colour) == plain
+    assert lines_on_a_terminal(NO_COLOR="") == in_colour
+    assert lines_on_a_terminal(NO_COLOR="1") == plain
+    assert lines_on_a_terminal(TERM="dumb") == plain
+    assert lines_on_a_terminal("--color", "never") == plain
+    assert lines_on_a_terminal("-j") == gzip.decompress(SAMPLE.with_suffix(".j.jsonl.gz").read_bytes())
+
+
+def test_no_colours_elsewhere(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = SAMPLE.with_suffix(".q.txt").read_text()
+    for name in "NO_COLOR", "TERM":
+        monkeypatch.delenv(name, raising=False)
+    assert main(["-r", str(SAMPLE)]) == 0
+    assert capfd.readouterr().out == plain
+    assert main(["-r", str(SAMPLE), "--color", "always"]) == 0
+    assert "\x1b[" in capfd.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert main(["-r", str(SAMPLE), "-q", "-w", str(tmp_path / "text")]) == 0
+    assert (tmp_path / "text").read_text() == plain
 
 
 def test_one_format(capfd: pytest.CaptureFixture[str]) -> None:

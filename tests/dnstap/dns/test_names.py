@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnstap.dns.names import NameMemo, unpack_name, unpack_string
+from dnstap.dns.names import NameMemo, labels_text, unpack_name, unpack_string
 from dnstap.errors import DnsMessageError
 
 BUFFER = "dns: buffer size too small"
@@ -141,3 +141,26 @@ def test_strings(wire: bytes, octets: bytes, behind: int) -> None:
 def test_cut_strings(wire: bytes, end: int) -> None:
     with pytest.raises(DnsMessageError, match=r"^dns: overflow unpacking txt$"):
         unpack_string(wire, 0, end)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [b"\0", b"\3www\7example\3com\0", b"\x20" + b"a" * 32 + b"\0", b"\x21" + b"a" * 33 + b"\0", b"\4a\0.b\3 \xff!\0"],
+)
+def test_labels_without_a_pointer(labels: bytes) -> None:
+    assert labels_text(labels) == read(labels)[0]
+    if len(labels) > 1:
+        assert labels_text(labels[:-1], root=False) == read(labels)[0]
+        with pytest.raises(KeyError):
+            labels_text(labels[:-1])
+        with pytest.raises(KeyError):
+            labels_text(labels, root=False)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [b"", b"\3ww", b"\3ww\0", b"\3www\0\0", b"\3www\xc0\x0c", b"\x40" + bytes(65), (b"\x3f" + bytes(63)) * 4 + b"\0"],
+)
+def test_no_labels(labels: bytes) -> None:
+    with pytest.raises(KeyError):
+        labels_text(labels)

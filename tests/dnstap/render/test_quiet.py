@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, SocketProtocol
-from dnstap.render import FORMATS, quiet
+from dnstap.render import quiet, render
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -65,7 +65,7 @@ def line(**fields: Any) -> str:
         "response_time_nsec": 0,
         "response_message": QUERY + b"behind",
     }
-    return quiet.render(Dnstap(type=DnstapType.MESSAGE, message=Message(**{**usual, **fields})))
+    return render("quiet", Dnstap(type=DnstapType.MESSAGE, message=Message(**{**usual, **fields})))
 
 
 def clock(seconds: int | None, nanoseconds: int | None = 0) -> str:
@@ -74,12 +74,8 @@ def clock(seconds: int | None, nanoseconds: int | None = 0) -> str:
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
 def test_captures(path: Path) -> None:
-    lines = "".join(quiet.render(Dnstap.parse(payload)) for payload in frames(path))
+    lines = "".join(render("quiet", Dnstap.parse(payload)) for payload in frames(path))
     assert lines.encode() == path.with_suffix(".q.txt").read_bytes()
-
-
-def test_formats() -> None:
-    assert FORMATS["quiet"] is quiet.render
 
 
 @pytest.mark.parametrize(
@@ -111,11 +107,11 @@ def test_unhandled_types(message_type: int | None) -> None:
 
 @pytest.mark.parametrize("dnstap_type", [None, 0, 2, -1])
 def test_unhandled_dnstap_types(dnstap_type: Any) -> None:
-    assert quiet.render(Dnstap(type=dnstap_type, message=Message())) == "[unhandled Dnstap.Type]\n"
+    assert render("quiet", Dnstap(type=dnstap_type, message=Message())) == "[unhandled Dnstap.Type]\n"
 
 
 def test_no_message() -> None:
-    assert quiet.render(Dnstap(type=DnstapType.MESSAGE)) == "[no Message]\n"
+    assert render("quiet", Dnstap(type=DnstapType.MESSAGE)) == "[no Message]\n"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +134,7 @@ def test_addresses(address: bytes | None, text: str) -> None:
 
 def test_nothing_but_a_type() -> None:
     message = Message(type=MessageType.RESOLVER_RESPONSE)
-    rendered = quiet.render(Dnstap(type=DnstapType.MESSAGE, message=message))
+    rendered = render("quiet", Dnstap(type=DnstapType.MESSAGE, message=message))
     assert rendered == "??:??:??.?????? RR MISSING_ADDRESS  0b X \n"
 
 
@@ -217,3 +213,9 @@ def test_local_times(new_york: None, seconds: int, text: str) -> None:
 @pytest.mark.parametrize("seconds", [-1, -(2**63), 2**64, 10**30, -(10**30)])
 def test_times_that_no_payload_has(seconds: int) -> None:
     assert clock(seconds) == clock(seconds % 2**64)
+
+
+def test_many_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quiet, "MAX_CLOCKS", 2)
+    for _ in range(2):
+        assert [clock(second) for second in range(4)] == [f"00:00:0{second}.000000" for second in range(4)]

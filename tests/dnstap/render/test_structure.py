@@ -20,9 +20,12 @@ from dnstap.codec.fields import ENUM, MESSAGE, table_of
 from dnstap.dns import unpack_name
 from dnstap.dns.records import RECORDS
 from dnstap.render import FORMATS
-from dnstap.render.structure import _FIELDS, structure
+from dnstap.render.structure import _FIELDS, structures
+from dnstap.render.style import Style
 from dnstap.strategies import dnstaps
 from tests.dnstap.render.test_quiet import frames
+
+structure = structures(Style())
 
 DATA = Path(__file__).parents[2] / "data"
 
