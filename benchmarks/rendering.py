@@ -77,8 +77,8 @@ def compare(name: str, path: Path, flags: Iterable[str], rounds: int) -> Iterato
 
 
 def start_up(folder: Path, rounds: int) -> dict[str, Any]:
-    """A small file with -q, beside a Python that does nothing and the Go tool."""
-    path = str(captures()["unbound-unix"])
+    """A file of 312 frames with -q, beside a Python that does nothing and the Go tool."""
+    path = str(captures()["named-file"])
     commands = {
         "ours": [OURS, "-q", "-r", path],
         "python -c pass": [sys.executable, "-c", "pass"],

@@ -42,6 +42,8 @@ class _CommandError(Exception):
 def run() -> NoReturn:
     """The console script."""
     _fill_standard_descriptors()
+    # Neither what is loaded nor messages are in circles that would have to be looked for.
+    gc.set_threshold(100_000)
     try:
         sys.exit(main())
     except KeyboardInterrupt:  # before the handlers were in place
@@ -195,9 +197,7 @@ def _write_text(args: argparse.Namespace, collector: Collector) -> None:
     to_file = args.write not in (None, "-")
     with _output_errors(args), open(args.write if to_file else 1, "wb", 0, closefd=to_file) as file:
         output = TextOutput(file, args.format, args.style)
-        # What has been loaded stays; and a message, which is in no circle, is nothing to look for.
-        gc.freeze()
-        gc.set_threshold(100_000)
+        gc.freeze()  # What has been loaded stays.
         try:
             collector.run(output.write_many)
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -88,6 +87,8 @@ class Backoff(NamedTuple):
     def waits(self) -> Iterator[float]:
         """The waits, without end, the first of them 0."""
         yield 0.0
+        import random  # of use to few, and slow to load
+
         wait = self.first_s
         while True:
             yield min(wait, self.most_s) * (1 - self.jitter * random.random())  # noqa: S311 (chance, not a secret)

@@ -59,6 +59,9 @@ REWARD = 2
 SHAPE_COST = 16
 """What a new shape takes from the credit."""
 
+WARM_UP = 256
+"""Payloads before the first plan is made: for fewer, decoding them takes less than making plans."""
+
 REFILL = 128
 """Payloads without a plan that give one to the credit."""
 
@@ -123,11 +126,13 @@ class Decoder(Generic[M]):
         self._credit = CREDIT
         self._misses = 0
         self._in_vain = 0
-        self._rest = 0
+        self._rest = WARM_UP
         self._rest_length = REST
         self._place: tuple[int, bool] | None = None
         self._strangers = 0
         self.decode, self._look = self._usual_way()
+        if self._rest:
+            self._look(None, None, self._decode_resting)
 
     def _usual_way(self) -> tuple[Callable[..., M], Callable[..., None]]:
         """`decode`, for payloads whose key is where it usually is; and the function that says where that is.

@@ -7,11 +7,12 @@ is not kept is checked all the same.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from dnstap.codec.fields import Declared
 
-__all__ = ["DOCUMENTS", "QUIET", "lean"]
+__all__ = ["for_documents", "for_quiet", "lean"]
 
 _POLICY = "type:1:string rule:2:bytes action:3:enum match:4:enum value:5:bytes"
 _MESSAGE = """
@@ -41,18 +42,20 @@ _TIMES = "query_time_sec query_time_nsec response_time_sec response_time_nsec"
 _QUIET = f"type socket_protocol query_address response_address {_TIMES} query_message response_message"
 _DOCUMENTS = f"{_QUIET} socket_family query_port response_port query_zone"
 
-# An extra before the Message is cut out and set by the decoder.
-QUIET = lean(
-    "Dnstap",
-    _DNSTAP,
-    "extra message type",
-    message=lean("Message", _MESSAGE, _QUIET, policy=lean("Policy", _POLICY)),
-)
-"""Dnstap for `dnstap -q`."""
 
-DOCUMENTS = lean(
-    "Dnstap",
-    _DNSTAP,
-    message=lean("Message", _MESSAGE, _DOCUMENTS, policy=lean("Policy", _POLICY)),
-)
-"""Dnstap for `dnstap -y` and `-j`."""
+@cache
+def for_quiet() -> type[Any]:
+    """Dnstap for `dnstap -q`."""
+    # An extra before the Message is cut out and set by the decoder.
+    return _dnstap("extra message type", _QUIET)
+
+
+@cache
+def for_documents() -> type[Any]:
+    """Dnstap for `dnstap -y` and `-j`."""
+    return _dnstap("", _DOCUMENTS)
+
+
+def _dnstap(kept: str, kept_of_message: str) -> type[Any]:
+    message = lean("Message", _MESSAGE, kept_of_message, policy=lean("Policy", _POLICY))
+    return lean("Dnstap", _DNSTAP, kept, message=message)

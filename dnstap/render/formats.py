@@ -48,7 +48,7 @@ def decoder_for(name: str, style: Style) -> Callable[[bytes], Dnstap]:
     if name in ("yaml", "json") or (name == "quiet" and not style.fields):
         from dnstap.codec import lean
 
-        return Decoder(lean.QUIET if name == "quiet" else lean.DOCUMENTS).decode
+        return Decoder(lean.for_quiet() if name == "quiet" else lean.for_documents()).decode
     from dnstap.messages import Dnstap
 
     return Decoder(Dnstap).decode

@@ -40,6 +40,17 @@ DATA = Path(__file__).parents[2] / "data"
 @pytest.fixture(autouse=True)
 def _nothing_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "_shapes", {})
+    monkeypatch.setattr(decoding, "WARM_UP", 0)
+
+
+def test_no_plan_for_the_first_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "WARM_UP", 3)
+    made = []
+    monkeypatch.setattr(Decoder, "_make_plan", lambda *arguments, **_: made.append(arguments[1]))
+    decoder = Decoder(Dnstap)
+    payloads = [bytes(Dnstap(b"%d" % number, type=DnstapType.MESSAGE)) for number in range(5)]
+    assert [decoder.decode(payload) for payload in payloads] == [generic(Dnstap, payload) for payload in payloads]
+    assert made == payloads[3:]
 
 
 class Watched:

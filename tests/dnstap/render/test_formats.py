@@ -8,7 +8,7 @@ import pytest
 
 import dnstap
 from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style
-from dnstap.codec.lean import DOCUMENTS, QUIET
+from dnstap.codec.lean import for_documents, for_quiet
 from dnstap.messages import Policy
 from dnstap.render import renderer
 from dnstap.render.formats import decoder_for
@@ -62,7 +62,7 @@ def test_payloads_that_no_capture_has() -> None:
         assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p)) for p in payloads]
 
 
-@pytest.mark.parametrize("lean", [QUIET, DOCUMENTS])
+@pytest.mark.parametrize("lean", [for_quiet(), for_documents()])
 def test_lean_classes_have_the_schema(lean: type[Any]) -> None:
     from dnstap.codec.fields import MESSAGE as SUBMESSAGE
     from dnstap.codec.fields import Table, table_of
