@@ -34,6 +34,8 @@ from framestream.recognition import FIRST_BYTES, recognise
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from framestream.errors import MissingLibraryError
+
 __all__ = ["TRANSITIONS", "ReaderProtocol", "Role", "State", "Transport", "WriterProtocol"]
 
 
@@ -105,7 +107,7 @@ class _Protocol:
         self.unknown_control_frames = 0
         self.decoder = decoder
         self._to_send: list[bytes] = []
-        self._error: RemoteProtocolError | None = None
+        self._error: RemoteProtocolError | MissingLibraryError | None = None
 
     def receive_data(self, data: bytes) -> None:
         """Take the next bytes from the peer."""
@@ -262,7 +264,7 @@ class ReaderProtocol(_Protocol):
         self.ended = False
         self._accepted = self.content_types
 
-    def fail(self, error: RemoteProtocolError) -> None:
+    def fail(self, error: RemoteProtocolError | MissingLibraryError) -> None:
         """What carries the stream has failed: `payloads` raises this, unless it has raised something before."""
         self._error = self._error or error
 

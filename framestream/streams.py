@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES
-from framestream.errors import LocalProtocolError, RemoteProtocolError
+from framestream.errors import LocalProtocolError, MissingLibraryError, RemoteProtocolError
 from framestream.files import FileInput
 from framestream.frames import MAX_DATA_BYTES
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
@@ -163,7 +163,8 @@ class BaseReader:
     def _next(self) -> list[bytes] | None:
         """The next payloads, at least one, of what has been fed; None when all is given out.
 
-        Raises: RemoteProtocolError: as ReaderProtocol.payloads, again at each further call.
+        Raises: RemoteProtocolError: as ReaderProtocol.payloads; MissingLibraryError: what decompresses the input is not
+            installed. Either again at each further call.
         """
         protocol = self.protocol
         try:
@@ -179,7 +180,7 @@ class BaseReader:
                 else:
                     self._receiving = False
                     return None
-        except RemoteProtocolError as error:
+        except (RemoteProtocolError, MissingLibraryError) as error:
             self._receiving = False
             protocol.fail(error)
             raise
