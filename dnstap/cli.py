@@ -1,38 +1,33 @@
-"""The dnstap command: picks inputs, an output and a format, and runs the collector between them."""
+"""The dnstap command: opens what its command line names, and runs from inputs to outputs."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
 import os
 import signal
+import stat
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from dnstap import __version__
-from dnstap.content_type import CONTENT_TYPE
-from dnstap.render.formats import FORMATS, renderer
+from dnstap.options import endpoint, parser, tcp_endpoint
+from dnstap.render.formats import renderer
 from dnstap.render.style import Style
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from dnstap.collector import Collector
+    from dnstap.copying import Copying
+    from dnstap.outputs import FileOutput
+    from dnstap.relays import Relay
+    from dnstap.stages import Stage
+    from framestream.endpoints import Endpoint
+    from framestream.streams import Deadlines, Limits
 
 __all__ = ["main", "run"]
-
-_MNEMONICS = """\
--q prints time, who and which way, address, transport, size, question. Who and which way:
-  AQ: AUTH_QUERY       AR: AUTH_RESPONSE       RQ: RESOLVER_QUERY   RR: RESOLVER_RESPONSE
-  CQ: CLIENT_QUERY     CR: CLIENT_RESPONSE     FQ: FORWARDER_QUERY  FR: FORWARDER_RESPONSE
-  TQ: TOOL_QUERY       TR: TOOL_RESPONSE       UQ: UPDATE_QUERY     UR: UPDATE_RESPONSE
-
-INT and TERM end a recording: what has been received by then is written, and STOP.
-Exit status: 0; 1 if an input or the output failed; 2 for a wrong command line.
-"""
 
 
 class _CommandError(Exception):
@@ -63,22 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args: argv: the arguments behind the command's name; None: those of the process.
     Returns: the exit status.
     """
-    parser = _parser()
-    args = parser.parse_args(argv)
-    if not args.read and not args.listen:
-        parser.error("no input: give -r FILE or -u SOCKET")
-    if args.fields and args.format not in (None, "quiet"):
-        parser.error("--fields: is for lines, not for documents")
-    if args.fields or (args.format is None and args.write in (None, "-")):
-        args.format = "quiet"
-    args.style = Style(args.time_zone, args.date, not args.raw, args.fields, _wants_colour(args))
-    if args.format:
-        try:
-            renderer(args.format, args.style)
-        except ValueError as error:
-            parser.error(str(error))
+    args = _arguments(argv)
     try:
-        return _collect(args)
+        return _run(args)
     except _CommandError as error:
         _say(str(error))
         return 1
@@ -87,157 +69,283 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="dnstap",
-        description="Read and record dnstap, the binary log of DNS servers.",
-        epilog=_MNEMONICS,
-        # Asked for the width of the terminal, it would load what only help needs.
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=0),
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, found to be right, with what follows from it."""
+    made = parser()
+    args = made.parse_args(argv)
+    relays = args.relay_unix or args.relay_tcp or args.relay
+    sockets = args.listen_unix or args.listen_tcp or args.listen or args.connect
+    if not (args.read or sockets):
+        made.error("no input: give -r FILE, -u SOCKET, -l HOST:PORT, --listen or --connect ENDPOINT")
+    if args.write is None and not relays:
+        args.write = "-"
+    if args.fields and args.format not in (None, "quiet"):
+        made.error("--fields: is for lines, not for documents")
+    if args.fields or (args.format is None and args.write == "-"):
+        args.format = "quiet"
+    if args.append and args.write in (None, "-"):
+        made.error("-a: there is no file to append to; give -w FILE")
+    args.style = Style(args.time_zone, args.date, not args.raw, args.fields, _wants_colour(args))
+    if args.format:
+        try:
+            renderer(args.format, args.style)
+        except ValueError as error:
+            made.error(str(error))
+    args.files_only = not (relays or sockets or args.follow) and all(map(_is_regular, args.read))
+    if not args.files_only:
+        try:
+            _parse_endpoints(args)
+        except ValueError as error:
+            made.error(str(error))
+    return args
+
+
+def _parse_endpoints(args: argparse.Namespace) -> None:
+    """Replace the texts by endpoints.
+
+    Raises: ValueError: one is none.
+    """
+    from framestream.endpoints import Tls, UnixEndpoint
+    from framestream.errors import LocalProtocolError
+
+    tls = Tls(
+        certificate=args.tls_cert,
+        key=args.tls_key,
+        ca=args.tls_ca,
+        server_name=args.tls_server_name,
+        verify=not args.tls_skip_verify,
     )
-    parser.add_argument(
-        "-r", dest="read", metavar="FILE", action="append", default=[], help="read a file, or standard input as -"
-    )
-    parser.add_argument(
-        "-u", dest="listen", metavar="SOCKET", action="append", default=[], help="listen on a unix socket for servers"
-    )
-    parser.add_argument(
-        "-w",
-        dest="write",
-        metavar="FILE",
-        help="write frames, or text with -q, -y, -j; to standard output as -",
-    )
-    text = parser.add_mutually_exclusive_group()
-    for flag, name, what in (
-        ("-q", "quiet", "text, one line a message, also into a file; the default for standard output"),
-        ("-y", "yaml", "text, one YAML document a message"),
-        ("-j", "json", "text, one JSON object a line for each message"),
-    ):
-        text.add_argument(flag, dest="format", action="store_const", const=name, help=what)
-    text.add_argument(
-        "--format",
-        metavar="NAME",
-        choices=tuple(FORMATS),
-        help="the same by name; or json-full, yaml-full: everything that is in a message, its DNS message taken apart",
-    )
-    style = parser.add_argument_group("of text")
-    style.add_argument(
-        "--fields",
-        metavar="NAMES",
-        type=lambda names: tuple(names.split(",")),
-        default=(),
-        help="lines of these fields instead of -q's, e.g. time,qr,client,qname,qtype,rcode,latency (docs/formats.md)",
-    )
-    style.add_argument(
-        "--time-zone",
-        metavar="ZONE",
-        help="utc, local, or e.g. Europe/Prague; lines are local, documents UTC",
-    )
-    style.add_argument("--date", action="store_true", help="the date before the time in lines")
-    style.add_argument(
-        "--raw", action="store_true", help="texts of the sender as they are, control characters too (--fields)"
-    )
-    style.add_argument(
-        "--color",
-        "--colour",
-        dest="colour",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="colours in lines; auto: on a terminal, unless NO_COLOR is set",
-    )
-    parser.add_argument("--version", action="version", version=f"dnstap {__version__}")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    return parser
+    try:
+        args.listen = [
+            *map(UnixEndpoint, args.listen_unix),
+            *map(tcp_endpoint, args.listen_tcp),
+            *[endpoint(text, tls) for text in args.listen],
+        ]
+        args.connect = [endpoint(text, tls) for text in args.connect]
+        args.relay = [
+            *map(UnixEndpoint, args.relay_unix),
+            *map(tcp_endpoint, args.relay_tcp),
+            *[endpoint(text, tls) for text in args.relay],
+        ]
+    except LocalProtocolError as error:
+        raise ValueError(str(error)) from None
+
+
+def _is_regular(path: str) -> bool:
+    """Whether to read a file keeps nobody waiting; what is not there is nothing to wait for."""
+    try:
+        return path != "-" and stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
 
 
 def _wants_colour(args: argparse.Namespace) -> bool:
     if args.colour != "auto":
         return bool(args.colour == "always")
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or args.write not in (None, "-"):
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or args.write != "-":
         return False
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _collect(args: argparse.Namespace) -> int:
-    # What decodes, and the library that its classes stand on, is loaded when it is certain to be used.
+def _run(args: argparse.Namespace) -> int:
+    if args.files_only:
+        return _copy(args)
+    # It takes longer to load than many a file to print.
+    import asyncio
+
+    return asyncio.run(_collect(args))
+
+
+def _copy(args: argparse.Namespace) -> int:
+    """From files to a file or standard output."""
+    from dnstap.copying import Copying
+
+    files: list[FileOutput] = []
+    with contextlib.closing(Copying(_say, limits=_limits(args))) as copying, _signals(copying, files):
+        # Before the output: a wrong name of the input must not cost an old recording.
+        for path in args.read:
+            with _input_errors(path):
+                copying.read(path)
+            _check_not_written(path, args)
+        with _output_errors(args):
+            output = _file_output(args)
+            files.append(output)
+            with contextlib.closing(output):
+                gc.freeze()  # What has been loaded stays.
+                copying.run(output, _stages(args, copying))
+    if args.stats:
+        _say(f"{copying.frames} frames of {copying.bytes} bytes from {len(args.read)} files")
+        _say(f"{output.name}: {output.frames} frames, of which {output.bad} were left out")
+    return 1 if copying.failed_files else 0
+
+
+async def _collect(args: argparse.Namespace) -> int:
+    """From any inputs to any outputs."""
     from dnstap.collector import Collector
 
-    with contextlib.closing(Collector(_say)) as collector, _stopped_by_signals(collector):
-        # Before the output: a wrong name of the input must not cost an old recording.
-        _open_inputs(args, collector)
-        if args.format:
-            _write_text(args, collector)
-        else:
-            _record(args, collector)
-    return 1 if collector.failed_files else 0
-
-
-def _open_inputs(args: argparse.Namespace, collector: Collector) -> None:
-    for path in args.read:
+    collector = Collector(_say, limits=_limits(args), deadlines=_deadlines(args))
+    files: list[FileOutput] = []
+    with _signals(collector, files):
         try:
-            collector.read(path)
-        except OSError as error:
-            raise _CommandError(f"{path}: expected a Frame Streams file, but: {error.strerror}") from None
-        with contextlib.suppress(OSError):
-            if args.write and os.path.samefile(0 if path == "-" else path, args.write):
-                raise _CommandError(f"{path}: is both the input and the output")
-    for path in args.listen:
-        try:
-            collector.listen(path)
-        except OSError as error:
-            raise _CommandError(f"{path}: cannot listen: {error.strerror or error}") from None
-        _say(f"opened input socket {path}")
-
-
-def _write_text(args: argparse.Namespace, collector: Collector) -> None:
-    from dnstap.outputs import TextOutput
-
-    if args.write in (None, "-") and sys.stdout is None:
-        raise _CommandError("standard output: cannot write: it is closed")
-    to_file = args.write not in (None, "-")
-    with _output_errors(args), open(args.write if to_file else 1, "wb", 0, closefd=to_file) as file:
-        output = TextOutput(file, args.format, args.style)
-        gc.freeze()  # What has been loaded stays.
-        try:
-            collector.run(output.write_many)
+            await _open_inputs(args, collector)
+            with _output_errors(args):
+                files += [_file_output(args)] if args.write else []
+                relays = _relays(args)
+                try:
+                    gc.freeze()  # What has been loaded stays.
+                    await collector.run(*files, *relays, stages=_stages(args, collector))
+                finally:
+                    for relay in relays:
+                        await relay.close()
+                    for file in files:
+                        file.close()
         finally:
-            if output.first_bad:
-                number, error = output.first_bad
-                _say(f"{output.bad} of {output.payloads} payloads left out; the first was payload {number}: {error}")
+            await collector.close()
+    if args.stats:
+        for line in _statistics(collector, files, relays):
+            _say(line)
+    return 1 if collector.failed_files or any(relay.lost for relay in relays) else 0
 
 
-def _record(args: argparse.Namespace, collector: Collector) -> None:
-    from framestream import write_file
+async def _open_inputs(args: argparse.Namespace, collector: Collector) -> None:
+    # Before the output: a wrong name of the input must not cost an old recording.
+    for path in args.read:
+        with _input_errors(path):
+            await collector.read(path, follow=args.follow)
+        _check_not_written(path, args)
+    for where in args.connect:
+        collector.connect(where)
+    for where in args.listen:
+        try:
+            listening = await collector.listen(where)
+            name = getattr(listening, "path", str(listening))
+            _set_owner_and_mode(listening, args)
+        except (OSError, LookupError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise _CommandError(f"{getattr(where, 'path', where)}: cannot listen: {reason}") from None
+        _say(f"opened input socket {name}")
 
-    with _output_errors(args), write_file(args.write, [CONTENT_TYPE]) as output:
-        collector.run(output.write_many)
+
+def _set_owner_and_mode(listening: Endpoint, args: argparse.Namespace) -> None:
+    """Raises: OSError; LookupError: there is no such user or group."""
+    path = getattr(listening, "path", None)
+    if path and args.socket_owner:
+        import shutil
+
+        user, _, group = args.socket_owner.partition(":")
+        if user:
+            shutil.chown(path, user=int(user) if user.isdecimal() else user)
+        if group:
+            shutil.chown(path, group=int(group) if group.isdecimal() else group)
+    if path and args.socket_mode is not None:
+        os.chmod(path, args.socket_mode)
+
+
+def _statistics(collector: Collector, files: list[FileOutput], relays: list[Relay]) -> Iterator[str]:
+    counts = collector.counts
+    yield (
+        f"{counts.frames} frames of {counts.bytes} bytes by {counts.connections} connections and from files;"
+        f" {counts.broken} streams were broken, {counts.left_out} frames over the limit left out"
+    )
+    for file in files:
+        yield f"{file.name}: {file.frames} frames, of which {file.bad} were left out"
+    for relay in relays:
+        yield (
+            f"{relay.name}: {relay.frames} frames, of which {relay.lost} could not be sent;"
+            f" connected again {relay.reconnects} times"
+        )
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    from framestream.streams import Limits
+
+    return Limits(args.max_frame) if args.max_frame else Limits()
+
+
+def _deadlines(args: argparse.Namespace) -> Deadlines:
+    from framestream.streams import Deadlines
+
+    return Deadlines(*[args.timeout] * 4) if args.timeout else Deadlines()
+
+
+def _stages(args: argparse.Namespace, runner: Collector | Copying) -> list[Stage]:
+    from dnstap.stages import First, Sample
+
+    stages: list[Stage] = []
+    if args.sample:
+        stages.append(Sample(args.sample))
+    if args.count:
+        stages.append(First(args.count, runner.stop))
+    return stages
+
+
+def _file_output(args: argparse.Namespace) -> FileOutput:
+    from dnstap.outputs import Recording, TextOutput
+
+    if args.write == "-" and sys.stdout is None:
+        raise _CommandError("standard output: cannot write: it is closed")
+    if args.format:
+        return TextOutput(args.write, args.format, args.style, append=args.append)
+    return Recording(args.write, append=args.append)
+
+
+def _relays(args: argparse.Namespace) -> list[Relay]:
+    if not args.relay:
+        return []
+    from dnstap.relays import Relay
+
+    return [Relay(where, _say, _deadlines(args)) for where in args.relay]
+
+
+@contextlib.contextmanager
+def _input_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _CommandError(f"{path}: expected a Frame Streams file, but: {error.strerror}") from None
+
+
+def _check_not_written(path: str, args: argparse.Namespace) -> None:
+    with contextlib.suppress(OSError):
+        if args.write and os.path.samefile(0 if path == "-" else path, args.write):
+            raise _CommandError(f"{path}: is both the input and the output")
 
 
 @contextlib.contextmanager
 def _output_errors(args: argparse.Namespace) -> Iterator[None]:
+    from framestream.errors import FrameStreamError
+
+    name = "standard output" if args.write == "-" else args.write
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise _CommandError(f"{args.write or 'standard output'}: cannot write: {error.strerror}") from None
+        raise _CommandError(f"{name}: cannot write: {error.strerror}") from None
+    except FrameStreamError as error:
+        raise _CommandError(f"{name}: cannot append: {error}") from None
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(collector: Collector) -> Iterator[None]:
-    """INT and TERM stop the collector; if they come again, they do what they do to any process."""
-    signals = (signal.SIGINT, signal.SIGTERM)
+def _signals(runner: Collector | Copying, files: list[FileOutput]) -> Iterator[None]:
+    """INT and TERM stop it, and if they come again do what they do to any process; HUP opens the files again."""
+    ending = (signal.SIGINT, signal.SIGTERM)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in signals:
+        for number in ending:
             signal.signal(number, signal.SIG_DFL)
-        collector.stop()
+        runner.stop()
 
-    before = [signal.signal(number, stop) for number in signals]
+    def reopen(_number: int, _frame: FrameType | None) -> None:
+        for file in files:
+            file.reopen_soon()
+
+    before = [(number, signal.signal(number, stop)) for number in ending]
+    before.append((signal.SIGHUP, signal.signal(signal.SIGHUP, reopen)))
     try:
         yield
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in before:
             signal.signal(number, handler)
 
 

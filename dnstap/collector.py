@@ -1,183 +1,397 @@
-"""Receiving from many: files, and any number of writers on unix sockets, in one thread.
+"""Receiving from many: files, and writers that connect to us or that we connect to, by asyncio.
 
-Every input is read when it has something, and what is complete goes to the output before the next read. A broken stream
-is reported and ends; the others go on.
+Each input has a task, which reads when there is something and waits until every output has taken that before it reads
+again: an output that is slow slows the inputs down, and nothing is dropped. A broken stream is reported and ends; the
+others go on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import os
-import selectors
 import time
-from collections import deque
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.content_type import CONTENT_TYPE
-from framestream import FrameStreamError, Reader, State, TruncatedStreamError, read_file
+from dnstap.reports import Changes, Reports, endings, words
+from framestream.aio import listen_reader, open_reader, read_file
+from framestream.endpoints import FileEndpoint, parse_endpoint
+from framestream.errors import FrameStreamError, LocalProtocolError, TruncatedStreamError
+from framestream.protocol import State
+from framestream.sockets import BACKLOG, RETRY_ACCEPT_S
+from framestream.streams import DEADLINES, LIMITS, STABLE_S, Backoff, Deadlines, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 
-    from framestream import Listener
+    from dnstap.outputs import Output
+    from dnstap.stages import Stage
+    from framestream.aio import Listener, Reader
+    from framestream.endpoints import Endpoint, Tls
+    from framestream.streams import EncodedFrames
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "Counts"]
 
-BACKLOG = 128
-"""How many writers may wait to be accepted when the run ends."""
+BACKOFF = Backoff(most_s=5.0)
+
+TICK_S = 1.0
+"""How often what is due is looked for."""
+
+
+class Counts(NamedTuple):
+    """What has come.
+
+    Attributes:
+        connections: accepted or made.
+        broken: streams that ended by a fault.
+        frames, bytes: payloads, and their size in all.
+        left_out: frames that were over the limit.
+    """
+
+    connections: int = 0
+    broken: int = 0
+    frames: int = 0
+    bytes: int = 0
+    left_out: int = 0
 
 
 class Collector:
-    """Passes the payloads of all its inputs to one output.
+    """Passes the payloads of all its inputs to all its outputs.
 
-    Args: report: takes one line about an input: what was wrong with it, or what was left out of it.
+    Args:
+        report: takes one line about an input: what was wrong with it, or what was left out of it.
+        limits, deadlines: of the inputs.
+        backoff: between attempts to connect to a writer again.
+        drain_s: how long the outputs may take at the end for what has been received.
 
     Attributes:
         failed_files: files that could not be read to their end.
     """
 
-    def __init__(self, report: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        report: Callable[[str], object],
+        *,
+        limits: Limits = LIMITS,
+        deadlines: Deadlines = DEADLINES,
+        backoff: Backoff = BACKOFF,
+        drain_s: float = 5.0,
+    ) -> None:
         self.failed_files = 0
-        self._output: Callable[[list[bytes]], object] = len
+        self._past = Counts()
+        self._limits = limits
+        self._deadlines = deadlines
+        self._backoff = backoff
+        self._drain_s = drain_s
         self._report = report
-        self._files: deque[tuple[str, Reader]] = deque()
+        self._reports = Reports(report)
+        self._files: list[_File] = []
         self._listeners: list[Listener[Reader]] = []
-        self._names: dict[Reader, str] = {}
-        self._starting: set[Reader] = set()
+        self._writers: list[Endpoint] = []
+        self._outputs: tuple[Output, ...] = ()
+        self._encoded: list[Callable[[EncodedFrames], object]] = []
+        self._plan: list[tuple[Callable[[list[bytes]], object], bool]] = []
+        self._stages: Sequence[Stage] = ()
+        self._readers: dict[Reader, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._at_ease: set[asyncio.Task[None] | None] = set()
+        self._failure: BaseException | None = None
         self._stopping = False
-        self._wakeup, self._waker = os.pipe()
-        os.set_blocking(self._waker, False)
-        self._selector = selectors.PollSelector()  # epoll takes no files
-        self._selector.register(self._wakeup, selectors.EVENT_READ)
+        self._stopped = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def read(self, path: str) -> None:
-        """Add a file, or standard input as "-". Files are read one after the other.
+    @property
+    def counts(self) -> Counts:
+        """What has come so far."""
+        return reduce(_with, self._readers, self._past)
 
+    async def read(self, path: str, *, follow: bool = False) -> None:
+        """Add a file, a named pipe, or standard input as "-". Regular files are read one after the other.
+
+        Args: follow: whether to wait for it to grow, and to go on with the file that takes its name.
         Raises: OSError.
         """
-        self._files.append((path, read_file(path, [CONTENT_TYPE])))
-        if len(self._files) == 1:
-            self._add_reader(*self._files[0])
+        reader = await read_file(path, [CONTENT_TYPE], limits=self._limits, follow=follow)
+        self._files.append(_File(path, reader, follow))
 
-    def listen(self, path: str) -> None:
-        """Add a unix socket.
+    async def listen(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> Endpoint:
+        """Add a socket to listen on; the endpoint, with the port that was chosen if it was 0.
 
-        Raises: OSError: somebody listens there, or it is no socket.
+        Args: as of framestream.listen_reader.
+        Raises: OSError: somebody listens there, or it is no socket; LocalProtocolError: no endpoint.
         """
-        # What sockets need is loaded when there are any.
-        from framestream import UnixEndpoint, listen_reader
-
-        listener = listen_reader(UnixEndpoint(path), [CONTENT_TYPE])
+        listener = await listen_reader(
+            endpoint, [CONTENT_TYPE], limits=self._limits, deadlines=self._deadlines, tls=tls
+        )
         self._listeners.append(listener)
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        return listener.endpoint
+
+    def connect(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> None:
+        """Add a writer that listens. It is connected to again whenever its stream has ended.
+
+        Raises: LocalProtocolError: no endpoint, or a file.
+        """
+        parsed = parse_endpoint(endpoint, tls)
+        if isinstance(parsed, FileEndpoint):
+            raise LocalProtocolError(f"{parsed} is no socket to connect to")
+        self._writers.append(parsed)
 
     def stop(self) -> None:
         """End the run once what has been received is passed on. May be called by a signal handler or another thread."""
         self._stopping = True
-        with contextlib.suppress(BlockingIOError):  # of a waker that was called very often
-            os.write(self._waker, b"\0")
+        if self._loop:
+            with contextlib.suppress(RuntimeError):  # It has ended.
+                self._loop.call_soon_threadsafe(self._changed.set)
 
-    def run(self, output: Callable[[list[bytes]], object]) -> None:
-        """Receive until all files have been read and there is no socket to listen on, or until stop().
+    async def run(self, *outputs: Output, stages: Sequence[Stage] = ()) -> None:
+        """Receive until all files have been read and there is nothing else, or until stop().
 
-        Args: output: takes a list of payloads; what it raises ends the run.
+        Args:
+            outputs: each is given all payloads. What one raises ends the run.
+            stages: what the payloads go through before.
         """
-        self._output = output
-        while (self._files or self._listeners) and not self._stopping:
-            for key, _ in self._selector.select(self._patience()):
-                if key.data:
-                    key.data(key.fileobj)
-            self._end_the_silent()
-        self._drain()
+        self._loop = asyncio.get_running_loop()
+        self._outputs = outputs
+        self._plan = [(output.write_many, getattr(output, "waits", False)) for output in outputs]
+        self._stages = stages
+        if not stages:
+            # Frames that are only passed on are not taken apart.
+            direct = [output for output, (_, waits) in zip(outputs, self._plan, strict=True) if not waits]
+            takers = [output.write_encoded for output in direct if hasattr(output, "write_encoded")]
+            self._encoded = takers if len(takers) == len(outputs) else []
+        for coroutine in self._inputs():
+            self._start(coroutine)
+        ticking = asyncio.create_task(self._tick())
+        try:
+            while self._tasks and not (self._stopping or self._failure):
+                self._changed.clear()
+                await self._changed.wait()
+            if not self._failure:
+                await self._drain()
+        finally:
+            for task in {*self._tasks, ticking}:
+                task.cancel()
+            await asyncio.gather(*self._tasks, ticking, return_exceptions=True)
+            self._reports.say_counted(self._news())
+        if self._failure:
+            raise self._failure
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close all inputs and remove the sockets."""
         for listener in self._listeners:
-            listener.close()
-        for reader in {*self._names, *(reader for _, reader in self._files)}:
-            reader.close()
-        self._selector.close()
-        os.close(self._wakeup)
-        os.close(self._waker)
+            await listener.close()
+        for reader in {*self._readers, *(file.reader for file in self._files)}:
+            await reader.close()
 
-    def _add_reader(self, name: str, reader: Reader) -> None:
-        self._names[reader] = name
-        self._selector.register(reader, selectors.EVENT_READ, self._receive)
+    # Tasks.
 
-    def _accept(self, listener: Listener[Reader]) -> bool:
-        """Take the next waiting writer; whether there was one."""
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._changed.set()
+        if not task.cancelled() and (error := task.exception()):
+            self._failure = self._failure or error
+
+    @contextlib.contextmanager
+    def _idle(self) -> Iterator[None]:
+        """What the task awaits here may be cancelled by the end of the run, and nothing is lost."""
+        task = asyncio.current_task()
+        self._at_ease.add(task)
         try:
-            reader = listener.accept(timeout_s=0)
-        except TimeoutError:
-            return False
-        except OSError as error:
-            # Out of descriptors, most likely: no more until a connection ends.
-            self._report(f"{listener.endpoint}: cannot accept a connection: {error.strerror}")
-            self._selector.unregister(listener)
-            return False
-        self._add_reader(reader.peer, reader)
-        self._starting.add(reader)
-        return True
+            yield
+        finally:
+            self._at_ease.discard(task)
 
-    def _receive(self, reader: Reader) -> None:
-        """Read once, and pass on what is complete."""
-        error = None
-        batches = reader.receive()
+    async def _tick(self) -> None:
         while True:
+            await asyncio.sleep(TICK_S)
             try:
-                payloads = next(batches, None)
-            except (FrameStreamError, OSError) as caught:
-                error = caught
-                break
-            if payloads is None:
-                break
-            self._output(payloads)
-        if error or reader.ended:
-            self._end(reader, error)
+                for output in self._outputs:
+                    if hasattr(output, "tend"):
+                        async with self._turn:
+                            output.tend()
+            except OSError as error:
+                self._failure = self._failure or error
+                self._changed.set()
+            if self._reports.due():
+                self._reports.say_counted(self._news())
 
-    def _end(self, reader: Reader, error: FrameStreamError | OSError | None) -> None:
-        name = self._names.pop(reader)
-        self._selector.unregister(reader)
-        reader.close()
-        if ignored := reader.protocol.unknown_control_frames:
-            self._report(f"{name}: {ignored} control frames of unknown type ignored")
-        if not error and reader.protocol.unread:
-            self._report(f"{name}: {reader.protocol.unread} bytes behind STOP ignored")
-        if error and not (self._stopping and _lost_nothing(error)):
-            self._report(f"{name}: {error.strerror or error if isinstance(error, OSError) else error}")
-        if self._files and self._files[0][1] is reader:
-            self.failed_files += error is not None
-            self._files.popleft()
-            if self._files:
-                self._add_reader(*self._files[0])
+    def _news(self) -> list[str]:
+        return [line for output in self._outputs if hasattr(output, "news") for line in output.news()]
+
+    # Inputs.
+
+    def _inputs(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """A task for each input; regular files share one."""
+        in_turn = [file for file in self._files if file.regular]
+        if in_turn:
+            yield self._read_files(in_turn)
+        for file in self._files:
+            if not file.regular:
+                yield self._read_files([file])
         for listener in self._listeners:
-            if listener not in self._selector.get_map() and not self._stopping:
-                self._selector.register(listener, selectors.EVENT_READ, self._accept)
+            yield self._accept_all(listener)
+        for endpoint in self._writers:
+            yield self._keep_connected(endpoint)
 
-    def _patience(self) -> float | None:
-        """How long to wait until a writer is too late with its START."""
-        self._starting = {reader for reader in self._starting if reader in self._names and not reader.started}
-        deadlines = [reader.deadline for reader in self._starting if reader.deadline]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+    async def _read_files(self, files: list[_File]) -> None:
+        for file in files:
+            reader = file.reader
+            while True:
+                self.failed_files += await self._pump(file.path, reader, file=not file.follow) is not None
+                if self._stopping or not file.follow:
+                    break
+                try:
+                    # Its name has been given to another file, or to none.
+                    reader = await read_file(file.path, [CONTENT_TYPE], limits=self._limits, follow=True)
+                except FileNotFoundError:
+                    break
+            self._files.remove(file)
 
-    def _end_the_silent(self) -> None:
-        now = time.monotonic()
-        for reader in self._starting:
-            if reader in self._names and not reader.started and reader.deadline and reader.deadline <= now:
-                self._receive(reader)  # which finds that it is too late
+    async def _accept_all(self, listener: Listener[Reader]) -> None:
+        say = Changes(self._report)
+        while not self._stopping:
+            try:
+                with self._idle():
+                    reader = await listener.accept()
+            except OSError as error:
+                # Out of descriptors, most likely.
+                say(f"{listener.endpoint}: cannot accept a connection: {words(error)}")
+                with self._idle():
+                    await asyncio.sleep(RETRY_ACCEPT_S)
+            else:
+                say.last = ""
+                self._accepted(reader)
 
-    def _drain(self) -> None:
+    def _accepted(self, reader: Reader) -> None:
+        self._past = self._past._replace(connections=self._past.connections + 1)
+        self._readers[reader] = reader.peer
+        self._start(self._serve(reader))
+
+    async def _serve(self, reader: Reader) -> None:
+        await self._pump(reader.peer, reader)
+
+    async def _keep_connected(self, endpoint: Endpoint) -> None:
+        name = str(endpoint)
+        waits = self._backoff.waits()
+        say = Changes(self._report)
+        while not self._stopping:
+            try:
+                with self._idle():
+                    await asyncio.sleep(next(waits))
+                    reader = await open_reader(endpoint, [CONTENT_TYPE], limits=self._limits, deadlines=self._deadlines)
+            except OSError as error:
+                say(f"{name}: no connection: {words(error)}")
+                continue
+            say.last = ""
+            self._past = self._past._replace(connections=self._past.connections + 1)
+            began = time.monotonic()
+            await self._pump(name, reader)
+            if reader.frames or time.monotonic() - began >= STABLE_S:
+                waits = self._backoff.waits()
+
+    async def _pump(self, name: str, reader: Reader, *, file: bool = False) -> FrameStreamError | OSError | None:
+        """Pass on what an input gives, until it ends; what was wrong with it."""
+        self._readers[reader] = name
+        error: FrameStreamError | OSError | None = None
+        batches: AsyncGenerator[Any, None] = reader.encoded() if self._encoded else reader.batches()
+        try:
+            while not (file and self._stopping):
+                try:
+                    if file:
+                        with self._idle():
+                            batch = await anext(batches, None)
+                    else:
+                        batch = await anext(batches, None)
+                except (FrameStreamError, OSError) as caught:
+                    error = caught
+                    break
+                if batch is None:
+                    break
+                await self._pass_on(batch)
+            else:
+                self._say_where(name, reader)
+        except asyncio.CancelledError:
+            if not (file and self._stopping):
+                raise
+            self._say_where(name, reader)
+        finally:
+            del self._readers[reader]
+            self._past = _with(self._past, reader)
+            await batches.aclose()
+            await reader.close()
+        if error and self._stopping and _lost_nothing(error):
+            error = None
+        self._past = self._past._replace(broken=self._past.broken + (error is not None))
+        kind = name.partition(" connection ")[0]
+        for line in endings(name, reader, error):
+            self._reports.line(kind, line)
+        return error
+
+    def _say_where(self, name: str, reader: Reader) -> None:
+        self._report(f"{name}: stopped at byte {reader.protocol.offset}")
+
+    async def _pass_on(self, batch: Any) -> None:
+        for write_encoded in self._encoded:
+            write_encoded(batch)
+        if self._encoded:
+            return
+        for stage in self._stages:
+            batch = stage(batch)
+        for write, waits in self._plan if batch else ():
+            if waits:
+                # It may take long; in turn, so that it has one caller at a time.
+                async with self._turn:
+                    await asyncio.get_running_loop().run_in_executor(None, write, batch)
+            elif hasattr(result := write(batch), "__await__"):
+                await result
+
+    async def _drain(self) -> None:
         """Pass on what the system has received by now, also from writers that have not been accepted yet."""
-        for path, reader in self._files:
-            self._report(f"{path}: stopped at byte {reader.protocol.offset}")
-            self._names.pop(reader, None)
+        self._stopping = True
+        at_ease = {task for task in self._at_ease if task}
+        for task in at_ease:
+            task.cancel()
+        await asyncio.gather(*at_ease, return_exceptions=True)
         for listener in self._listeners:
-            all(self._accept(listener) for _ in range(BACKLOG))  # until one is not there
-            listener.close()
-        for reader in self._names:
+            with contextlib.suppress(OSError):  # TimeoutError: no more wait.
+                for _ in range(BACKLOG):
+                    self._accepted(await listener.accept(0))
+            await listener.close()
+        for reader in self._readers:
             reader.end_input()
-        while self._names:
-            self._receive(next(iter(self._names)))
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._drain_s)
+        for name in self._readers.values():
+            self._report(f"{name}: what has come was not taken by the outputs within {self._drain_s} s")
+
+
+def _with(counts: Counts, reader: Reader) -> Counts:
+    """The counts, and what came by one reader."""
+    return counts._replace(
+        frames=counts.frames + reader.frames,
+        bytes=counts.bytes + reader.bytes,
+        left_out=counts.left_out + reader.protocol.decoder.skipped_frames,
+    )
+
+
+class _File(NamedTuple):
+    path: str
+    reader: Reader
+    follow: bool
+
+    @property
+    def regular(self) -> bool:
+        """Whether it does not keep us waiting."""
+        return self.reader.protocol.require_stop
 
 
 def _lost_nothing(error: FrameStreamError | OSError) -> bool:

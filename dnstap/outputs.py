@@ -1,53 +1,203 @@
-"""Where payloads go as text: decoded, rendered, written."""
+"""Where payloads go: into recordings, and as text into files and standard output.
+
+An output is written to by one caller at a time. What it could not write, or left out, it counts.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import stat
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from io import FileIO
+from typing import TYPE_CHECKING, Protocol
 
+from dnstap.content_type import CONTENT_TYPE
 from dnstap.errors import DnstapError
 from dnstap.render.formats import decoder_for, renderer
 from dnstap.render.style import DEFAULT, Style
+from framestream.sync.recordings import write_file
 
 if TYPE_CHECKING:
-    from io import FileIO
+    from collections.abc import Awaitable, Iterator
 
-__all__ = ["TextOutput"]
+    from framestream.streams import EncodedFrames
+
+__all__ = ["FileOutput", "Output", "Recording", "TextOutput"]
 
 
-class TextOutput:
-    """Writes the text of payloads to an unbuffered file. A payload that does not decode is counted and left out.
+class Output(Protocol):
+    """What a Collector writes to. `write_many` may be a coroutine function, and is then awaited."""
 
-    Args: name: one of FORMATS.
+    def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | object: ...
 
+
+class FileOutput(ABC):
+    """What recordings and text have in common.
+
+    Args: path: of the file; "-" is standard output.
     Attributes:
-        payloads: how many have come.
-        bad: how many of them were left out.
-        first_bad: the number of the first such payload, counted from 1, and its error.
+        name: in words.
+        frames: payloads that were given to it.
+        waits: whether a write may take as long as somebody likes: into a pipe or a terminal.
+        first_bad: the number of the first payload that was left out, counted from 1, and its error.
+        bad: how many were left out.
     """
 
-    def __init__(self, file: FileIO, name: str, style: Style = DEFAULT) -> None:
-        self.payloads = 0
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = "standard output" if path == "-" else path
+        self.frames = 0
         self.bad = 0
         self.first_bad: tuple[int, DnstapError] | None = None
-        self._file = file
-        self._decode = decoder_for(name, style)
-        self._render = renderer(name, style)
+        self._reported = 0
+        self._reopening = False
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """The descriptor that it writes to now."""
+
+    @abstractmethod
+    def write_many(self, payloads: list[bytes]) -> None:
+        """Write payloads.
+
+        Raises: OSError.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what is written, and close the file.
+
+        Raises: OSError.
+        """
+
+    @property
+    def waits(self) -> bool:
+        return not stat.S_ISREG(os.fstat(self.fileno()).st_mode)
+
+    def reopen_soon(self) -> None:
+        """Open the file again, by its name, before the next write or by `tend`. May be called by a signal handler."""
+        self._reopening = True
+
+    def tend(self) -> None:
+        """Do what is due. To be called about once a second, by who writes.
+
+        Raises: OSError.
+        """
+        if self._reopening:
+            self._reopening = False
+            if self.path != "-" and not self._is_still_there():
+                self._reopen()
+
+    def news(self) -> Iterator[str]:
+        """What is to be said, of what has happened since this was asked last."""
+        if self.first_bad and self.bad > self._reported:
+            self._reported = self.bad
+            number, error = self.first_bad
+            yield f"{self.bad} of {self.frames} payloads left out; the first was payload {number}: {error}"
+
+    @abstractmethod
+    def _reopen(self) -> None:
+        """Open the file of the name, and close the one that had it."""
+
+    def _is_still_there(self) -> bool:
+        """Whether the file has its name still: it would be emptied by who opens it again, or get a second beginning."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self.fileno()))
+        except FileNotFoundError:
+            return False
+
+
+class Recording(FileOutput):
+    """Writes frames to a file as one stream, which is readable up to the last write whatever happens.
+
+    Args: append: whether to write the stream behind what is in the file, which must end by STOP.
+    Raises: OSError; RemoteProtocolError, LocalProtocolError: as of framestream.write_file.
+    """
+
+    def __init__(self, path: str, *, append: bool = False) -> None:
+        super().__init__(path)
+        self._writer = write_file(path, [CONTENT_TYPE], mode="append" if append else "replace")
+
+    def fileno(self) -> int:
+        return self._writer.fileno()
+
+    def write_many(self, payloads: list[bytes]) -> None:
+        """Write data frames.
+
+        Raises: OSError.
+        """
+        if self._reopening:
+            self.tend()
+        self.frames += len(payloads)
+        self._writer.write_many(payloads)
+
+    def write_encoded(self, frames: EncodedFrames) -> None:
+        """Write data frames as they came.
+
+        Raises: OSError.
+        """
+        if self._reopening:
+            self.tend()
+        self.frames += frames.number
+        self._writer.write_encoded(frames)
+
+    def close(self) -> None:
+        """Write STOP and close it.
+
+        Raises: OSError.
+        """
+        self._writer.close()
+
+    def _reopen(self) -> None:
+        writer = write_file(self.path, [CONTENT_TYPE])
+        self._writer.close()
+        self._writer = writer
+
+
+class TextOutput(FileOutput):
+    """Writes the text of payloads to a file. A payload that does not decode is counted and left out.
+
+    Args:
+        format_name: one of FORMATS.
+        append: whether to write behind what is in the file.
+    Raises: OSError.
+    """
+
+    def __init__(self, path: str, format_name: str, style: Style = DEFAULT, *, append: bool = False) -> None:
+        super().__init__(path)
+        self._mode = "ab" if append else "wb"
+        self._decode = decoder_for(format_name, style)
+        self._render = renderer(format_name, style)
+        self._file = self._open()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
     def write_many(self, payloads: list[bytes]) -> None:
         """Write the text of some payloads.
 
         Raises: OSError.
         """
+        if self._reopening:
+            self.tend()
         decode, render = self._decode, self._render
         try:
             lines = [render(decode(payload)) for payload in payloads]
         except DnstapError:
-            lines = [self._line(number, payload) for number, payload in enumerate(payloads, self.payloads + 1)]
-        self.payloads += len(payloads)
+            lines = [self._line(number, payload) for number, payload in enumerate(payloads, self.frames + 1)]
+        self.frames += len(payloads)
         # Octets of a message that are no UTF-8 are written as they came.
         text = memoryview("".join(lines).encode("utf-8", "surrogateescape"))
         while text:
             text = text[self._file.write(text) :]
+
+    def close(self) -> None:
+        """Close it.
+
+        Raises: OSError.
+        """
+        self._file.close()
 
     def _line(self, number: int, payload: bytes) -> str:
         try:
@@ -56,3 +206,13 @@ class TextOutput:
             self.bad += 1
             self.first_bad = self.first_bad or (number, error)
             return ""
+
+    def _open(self) -> FileIO:
+        if self.path == "-":
+            return FileIO(1, "wb", closefd=False)
+        return FileIO(self.path, self._mode)
+
+    def _reopen(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        self._file = self._open()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from framestream.frames import FrameDecoder, encode_control_frame, encode_data_frames
     from framestream.protocol import TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
-    from framestream.streams import Backoff, Batching, Deadlines, Limits
+    from framestream.streams import Backoff, Batching, Deadlines, EncodedFrames, Limits
     from framestream.sync import (
         Listener,
         Reader,
@@ -56,6 +56,7 @@ __all__ = [
     "ControlFrameError",
     "ControlType",
     "Deadlines",
+    "EncodedFrames",
     "Endpoint",
     "FileEndpoint",
     "FrameDecoder",
@@ -101,7 +102,7 @@ _HOMES = {
     "LocalProtocolError MissingLibraryError RemoteProtocolError TruncatedStreamError UnexpectedFrameError",
     "frames": "FrameDecoder encode_control_frame encode_data_frames",
     "protocol": "TRANSITIONS ReaderProtocol Role State Transport WriterProtocol",
-    "streams": "Backoff Batching Deadlines Limits",
+    "streams": "Backoff Batching Deadlines EncodedFrames Limits",
     "sync.recordings": "read_file write_file",
     "sync.listener": "Listener",
     "sync.reader": "Reader",

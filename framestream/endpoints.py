@@ -98,7 +98,7 @@ class UnixEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class TcpEndpoint:
-    """A TCP port; port 0, to listen on, is any that is free."""
+    """A TCP port; port 0, to listen on, is any that is free; host "", every address."""
 
     host: str
     port: int

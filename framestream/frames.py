@@ -39,6 +39,9 @@ class FrameDecoder:
         offset: bytes of the stream that lie before the next frame.
         control_offset: of the last control frame.
         skipped_frames, skipped_bytes: data frames over the limit, and their payloads.
+        encoded: set it to get, instead of the payloads of a run, one bytes: its frames as they came. May be changed at
+            any time.
+        run_frames: how many frames the last run had that was given out so.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class FrameDecoder:
         self.oversize = oversize
         self.skipped_frames = 0
         self.skipped_bytes = 0
+        self.encoded = False
+        self.run_frames = 0
         self._chunk = b""
         self._position = 0
         self._chunk_offset = offset
@@ -111,7 +116,7 @@ class FrameDecoder:
         if self._partial or not self._chunk:
             return None
         while True:
-            payloads, size = self._walk()
+            payloads, size = self._walk_over() if self.encoded else self._walk()
             if size is None or 0 < size <= self.max_data_bytes:
                 needed = 4 + (size or 0)
                 if payloads and self._position + needed <= len(self._chunk):
@@ -152,6 +157,29 @@ class FrameDecoder:
             size = None
         self._position = position
         return payloads, size
+
+    def _walk_over(self) -> tuple[list[bytes], int | None]:
+        """As _walk, but the run is given as it came."""
+        chunk = self._chunk
+        begin = position = self._position
+        end = min(len(chunk), position + 4 + self.max_data_bytes)
+        unpack = _word.unpack_from
+        count = 0
+        size = None
+        start = position + 4
+        while start <= end:
+            (size,) = unpack(chunk, position)
+            stop = start + size
+            if stop > end or not size:
+                break
+            count += 1
+            position = stop
+            start = stop + 4
+        else:
+            size = None
+        self._position = position
+        self.run_frames = count
+        return ([chunk[begin:position]] if count else []), size
 
     def _wait(self, needed: int) -> None:
         """Keep the partial frame at the end of the chunk until it is `needed` bytes long."""

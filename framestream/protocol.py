@@ -356,9 +356,16 @@ class WriterProtocol(_Protocol):
 
         Raises: LocalProtocolError: not streaming, or a payload that is empty or over the limit; then none is sent.
         """
-        if self.state is not State.STREAMING:
-            raise LocalProtocolError(f"cannot send data frames in state {self.state.name}: {self.state.value}")
+        self._check_streaming()
         self._to_send.append(encode_data_frames(payloads, self.max_data_bytes))
+
+    def send_encoded(self, frames: bytes) -> None:
+        """Send data frames that have been encoded already, as FrameDecoder gives them; they are not looked at.
+
+        Raises: LocalProtocolError: not streaming.
+        """
+        self._check_streaming()
+        self._to_send.append(frames)
 
     def stop(self) -> None:
         """End: STOP, which a reader that talks answers by FINISH.
@@ -383,6 +390,10 @@ class WriterProtocol(_Protocol):
         if self.state is not State.FINISHED:
             self._truncated("a reader that stays" if self.state is State.STREAMING else self._expected())
             self._advance()
+
+    def _check_streaming(self) -> None:
+        if self.state is not State.STREAMING:
+            raise LocalProtocolError(f"cannot send data frames in state {self.state.name}: {self.state.value}")
 
     def _advance(self) -> None:
         while self.state is not State.FINISHED and self._receive() is not None:

@@ -50,9 +50,12 @@ def addresses(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
         case TcpEndpoint(host, port) | TlsEndpoint(host, port):
             flags = socket.AI_PASSIVE if passive else 0
             try:
-                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+                found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=flags)
             except ValueError as error:  # Part of it is too long for one.
                 raise LocalProtocolError(f"{host!r} is no host name: {error}") from None
+            if not host:
+                # "::" is every address, "0.0.0.0" is not; the system has it first.
+                found.sort(key=lambda info: info[0] != socket.AF_INET6)
             return [(family, address) for family, _, _, _, address in found]
         case _:
             raise LocalProtocolError(f"{endpoint} is no socket")

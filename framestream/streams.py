@@ -10,7 +10,7 @@ from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES
 from framestream.errors import LocalProtocolError, MissingLibraryError, RemoteProtocolError
 from framestream.files import FileInput
-from framestream.frames import MAX_DATA_BYTES
+from framestream.frames import MAX_DATA_BYTES, encode_data_frames
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
 
 if TYPE_CHECKING:
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from framestream.endpoints import Path
     from framestream.errors import FrameStreamError
 
-__all__ = ["Backoff", "BaseReader", "BaseReconnectingWriter", "BaseWriter", "Batching", "Deadlines", "Limits"]
+__all__ = [
+    "Backoff",
+    "BaseReader",
+    "BaseReconnectingWriter",
+    "BaseWriter",
+    "Batching",
+    "Deadlines",
+    "EncodedFrames",
+    "Limits",
+]
 
 STABLE_S = 1.0
 """A connection that stood for so long is made again at once when it breaks."""
@@ -95,6 +104,18 @@ class Backoff(NamedTuple):
             wait = min(wait * self.factor, self.most_s)
 
 
+class EncodedFrames(NamedTuple):
+    """Data frames as they came, one behind the other.
+
+    Attributes:
+        data: with their length words.
+        number: how many.
+    """
+
+    data: bytes
+    number: int
+
+
 LIMITS = Limits()
 DEADLINES = Deadlines()
 NO_DEADLINES = Deadlines(connect_s=None, handshake_s=None, write_s=None, finish_s=None)
@@ -150,6 +171,17 @@ class BaseReader:
         """Whether more input is needed, and would be of use."""
         return not (self._receiving or self.protocol.failed)
 
+    def _give_encoded(self, held: Iterable[bytes]) -> list[EncodedFrames]:
+        """Have frames given as they came from now on; those that are held, encoded again."""
+        self.protocol.decoder.encoded = True
+        payloads = tuple(held)
+        data = encode_data_frames(payloads, max(map(len, payloads), default=0))
+        return [EncodedFrames(data, len(payloads))] if payloads else []
+
+    def _encoded(self, given: list[bytes]) -> EncodedFrames:
+        """What the decoder gave last."""
+        return EncodedFrames(given[0], self.protocol.decoder.run_frames)
+
     def _feed(self, data: bytes) -> None:
         """Take what has been read; nothing: the input has ended."""
         if not data:
@@ -170,8 +202,10 @@ class BaseReader:
         try:
             while True:
                 if payloads := protocol.payloads():
-                    self.frames += len(payloads)
-                    self.bytes += sum(map(len, payloads))
+                    decoder = protocol.decoder
+                    count = decoder.run_frames if decoder.encoded else len(payloads)
+                    self.frames += count
+                    self.bytes += sum(map(len, payloads)) - 4 * count * decoder.encoded
                     return payloads
                 if self._joined and protocol.state is State.FINISHED and protocol.unread:
                     protocol.next_stream()
@@ -226,6 +260,12 @@ class BaseWriter:
         self.waiting += payloads
         self.waiting_bytes += sum(map(len, payloads))
         return self.waiting_bytes >= self.batching.max_bytes
+
+    def _sent_encoded(self, frames: EncodedFrames) -> None:
+        """Count frames that were sent as they came."""
+        self.flushes += 1
+        self.frames += frames.number
+        self.bytes += len(frames.data) - 4 * frames.number
 
     def _sent(self) -> None:
         """Count what was waiting as sent."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 from framestream.errors import RemoteProtocolError
 from framestream.protocol import ReaderProtocol, State
-from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, after
+from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, EncodedFrames, after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from types import TracebackType
 
     from framestream.aio.channels import Channel
@@ -60,7 +60,7 @@ class Reader(BaseReader):
                 break
             self._batch = iter(payloads)
 
-    async def batches(self) -> AsyncIterator[list[bytes]]:
+    async def batches(self) -> AsyncGenerator[list[bytes], None]:
         """The payloads in lists, none of them empty.
 
         Raises: RemoteProtocolError: its subclasses, after every payload before the fault, and again at each further
@@ -69,6 +69,19 @@ class Reader(BaseReader):
         while (payloads := await self._receive()) is not None:
             yield payloads
             del payloads  # While the next are awaited, nobody needs these.
+
+    async def encoded(self) -> AsyncGenerator[EncodedFrames, None]:
+        """The frames as they came, for who passes them on unread: Writer.write_encoded takes them.
+
+        From then on the reader gives nothing else.
+
+        Raises: as batches().
+        """
+        held, self._batch = self._batch, iter(())
+        for frames in self._give_encoded(held):
+            yield frames
+        while (given := await self._receive()) is not None:
+            yield self._encoded(given)
 
     async def handshake(self) -> None:
         """Wait until START has come, and `content_type` is known, without taking a payload.

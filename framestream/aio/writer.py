@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from framestream.aio.channels import Channel
+    from framestream.streams import EncodedFrames
 
 __all__ = ["Writer"]
 
@@ -79,6 +80,18 @@ class Writer(BaseWriter):
                 await self._flush()
             elif first and self.batching.max_s is not None:
                 self._flush_in(self.batching.max_s)
+
+    async def write_encoded(self, frames: EncodedFrames) -> None:
+        """Write data frames as a Reader's `encoded()` gives them, behind what waits. They are not looked at.
+
+        Raises: as write_many().
+        """
+        async with self._turn:
+            await self._handshake()
+            await self._flush()
+            self.protocol.send_encoded(frames.data)
+            await self._flush()
+            self._sent_encoded(frames)
 
     async def flush(self) -> None:
         """Send what waits.

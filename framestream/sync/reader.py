@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from framestream.errors import RemoteProtocolError
 from framestream.protocol import ReaderProtocol, State
-from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, after
+from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, EncodedFrames, after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,18 @@ class Reader(BaseReader):
         """
         while self.protocol.failed or not self.ended:
             yield from self.receive()
+
+    def encoded(self) -> Iterator[EncodedFrames]:
+        """The frames as they came, for who passes them on unread: Writer.write_encoded takes them.
+
+        From then on the reader gives nothing else.
+
+        Raises: as batches().
+        """
+        held, self._batch = self._batch, iter(())
+        yield from self._give_encoded(held)
+        for given in self.batches():
+            yield self._encoded(given)
 
     def receive(self) -> Iterator[list[bytes]]:
         """Read once, give the payloads that are complete, in lists, none empty, and answer what is to be answered.

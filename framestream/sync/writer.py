@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+    from framestream.streams import EncodedFrames
     from framestream.sync.channels import Channel
 
 __all__ = ["Writer"]
@@ -78,6 +79,18 @@ class Writer(BaseWriter):
                 self.flush()
             elif first and self.batching.max_s is not None:
                 self._flush_later(self.batching.max_s)
+
+    def write_encoded(self, frames: EncodedFrames) -> None:
+        """Write data frames as a Reader's `encoded()` gives them, behind what waits. They are not looked at.
+
+        Raises: as write_many().
+        """
+        with self._changed:
+            self.handshake()
+            self.flush()
+            self.protocol.send_encoded(frames.data)
+            self.flush()
+            self._sent_encoded(frames)
 
     def flush(self) -> None:
         """Send what waits.

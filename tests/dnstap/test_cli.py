@@ -16,12 +16,22 @@ import threading
 from pathlib import Path
 
 import pytest
+import trustme
 
 import dnstap
 from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style, render
 from dnstap.cli import _fill_standard_descriptors, main, run
 from dnstap.content_type import CONTENT_TYPE
-from framestream import FrameStreamError, Writer, open_writer, read_file, write_file
+from framestream import (
+    FrameStreamError,
+    Tls,
+    Writer,
+    listen_reader,
+    listen_writer,
+    open_writer,
+    read_file,
+    write_file,
+)
 from tests.wait import wait_for
 
 DATA = Path(__file__).parents[1] / "data"
@@ -462,3 +472,235 @@ def test_interrupted_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as caught:
         run()
     assert caught.value.code == 130
+
+
+def test_only_some(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines = SAMPLE.with_suffix(".q.txt").read_text().splitlines()
+    assert main(["-r", str(SAMPLE), "--sample", "1/10", "--count", "7"]) == 0
+    out, err = capfd.readouterr()
+    assert out.splitlines() == lines[:70:10]
+    assert err.startswith(f"dnstap: {SAMPLE}: stopped at byte ")
+    assert main(["-r", str(SAMPLE), "--sample", "1/10"]) == 0
+    out, err = capfd.readouterr()
+    assert (out.splitlines(), err) == (lines[::10], "")
+
+
+def test_statistics_of_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([GOOD, b"junk"])
+    assert main(["-r", str(path), "--stats"]) == 0
+    assert capfd.readouterr().err.splitlines()[1:] == [
+        "dnstap: 2 frames of 6 bytes from 1 files",
+        "dnstap: standard output: 2 frames, of which 1 were left out",
+    ]
+
+
+def test_longest_frame(capfd: pytest.CaptureFixture[str]) -> None:
+    assert ": expected a data frame of at most 100 bytes, got one of " in error(
+        capfd, "-r", SAMPLE, "--max-frame", "100"
+    )
+
+
+def test_append(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text, frames = tmp_path / "text", tmp_path / "frames"
+    for _ in range(2):
+        assert main(["-r", str(SAMPLE), "-q", "-a", "-w", str(text)]) == 0
+        assert main(["-r", str(SAMPLE), "-a", "-w", str(frames)]) == 0
+    assert text.read_text() == SAMPLE.with_suffix(".q.txt").read_text() * 2
+    assert frames.read_bytes() == SAMPLE.read_bytes() * 2
+    frames.write_bytes(SAMPLE.read_bytes()[:-1])
+    assert f"{frames}: cannot append: expected 1 more bytes" in error(capfd, "-r", SAMPLE, "-a", "-w", frames)
+    assert len(frames.read_bytes()) == len(SAMPLE.read_bytes()) - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-r", str(SAMPLE), "-a"], "-a: there is no file to append to"),
+        (["--listen", "host"], "an endpoint is unix:PATH, tcp:HOST:PORT"),
+        (["-l", "6000"], "not 'tcp:6000'"),
+        (["-r", str(SAMPLE), "--relay", "file:x"], "'file:x' is a file; unix:PATH"),
+    ],
+)
+def test_wrong_arguments(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err
+
+
+def receiving(endpoint: str | Path, received: list[bytes], tls: Tls | None = None) -> contextlib.ExitStack:
+    """Somebody who listens there, in a thread, for one stream."""
+    listener = listen_reader(endpoint, [CONTENT_TYPE], tls=tls)
+
+    def receive() -> None:
+        with listener, listener.accept() as reader:
+            received.extend(reader)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    stack = contextlib.ExitStack()
+    stack.callback(thread.join)
+    return stack
+
+
+def test_relay_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """To several, and into a file; what is read of a pipe too."""
+    with read_file(SAMPLE) as reader:
+        expected = list(reader)
+    got: list[list[bytes]] = [[], [], []]
+    with listen_reader("tcp:127.0.0.1:0") as listener:
+        port = str(listener.endpoint).rpartition(":")[2]
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    feeder = threading.Thread(target=lambda: fifo.write_bytes(SAMPLE.read_bytes()))
+    with (
+        receiving(tmp_path / "a", got[0]),
+        receiving(tmp_path / "b", got[1]),
+        receiving(f"tcp:127.0.0.1:{port}", got[2]),
+    ):
+        feeder.start()
+        copy = tmp_path / "copy"
+        relays = ["-U", str(tmp_path / "a"), "--relay", f"unix:{tmp_path / 'b'}", "-T", f"127.0.0.1:{port}"]
+        assert main(["-r", str(fifo), *relays, "-w", str(copy), "-t", "10s", "--stats"]) == 0
+    feeder.join()
+    assert got == [expected] * 3
+    with read_file(copy) as reader:
+        assert list(reader) == expected
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0].startswith(f"dnstap: {len(expected)} frames of ")
+    assert lines[1:] == [
+        f"dnstap: {copy}: {len(expected)} frames, of which 0 were left out",
+        *[
+            f"dnstap: {name}: {len(expected)} frames, of which 0 could not be sent; connected again 0 times"
+            for name in (f"unix:{tmp_path}/a", f"tcp:127.0.0.1:{port}", f"unix:{tmp_path}/b")
+        ],
+    ]
+
+
+def test_relay_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with listen_reader("tcp:localhost:0") as listener:
+        port = str(listener.endpoint).rpartition(":")[2]
+    received: list[bytes] = []
+    with receiving(f"tls:localhost:{port}", received, Tls(certificate=tmp_path / "cert.pem")):
+        ca = str(tmp_path / "ca.pem")
+        assert main(["-r", str(SAMPLE), "--relay", f"tls:localhost:{port}", "--tls-ca", ca]) == 0
+    with read_file(SAMPLE) as reader:
+        assert received == list(reader)
+
+
+def test_relay_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Files wait for the receiver; what could not be sent when a signal ends that is said, and is a failure."""
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    timer.start()
+    assert main(["-r", str(SAMPLE), "-U", str(tmp_path / "s")]) == 1
+    timer.join()
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == f"dnstap: unix:{tmp_path}/s: no connection: No such file or directory"
+    assert re.fullmatch(rf"dnstap: unix:{tmp_path}/s: (\d+) of \1 frames could not be sent", lines[-1])
+
+
+def test_sockets_for_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s"
+    arguments = ["-u", str(path), "-w", str(tmp_path / "out"), "--socket-mode", "0600"]
+    owner = f"{os.getuid()}:{os.getgid()}"
+    modes: list[int] = []
+
+    def stop() -> None:
+        wait_for(lambda: path.exists() and path.stat().st_mode & 0o777 == 0o600, "the mode")
+        modes.append(path.stat().st_mode & 0o777)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    for more in [], ["--socket-owner", owner], ["--socket-owner", owner.partition(":")[0]], ["--socket-owner", ":0"]:
+        thread = threading.Thread(target=stop)
+        thread.start()
+        assert main([*arguments, *more]) == 0
+        thread.join()
+    assert modes == [0o600] * 4
+    capfd.readouterr()
+    assert error(capfd, *arguments, "--socket-owner", "nobody-of-that-name") == (
+        f"{path}: cannot listen: no such user: 'nobody-of-that-name'"
+    )
+
+
+def test_listen_on_tcp_and_tls(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    tls = ["--listen", "tls:localhost:0", "--tls-cert", str(tmp_path / "cert.pem")]
+    out = tmp_path / "out"
+
+    def send() -> None:
+        lines = wait_for(lambda: (text := capfd.readouterr().err) and text.splitlines(), "the sockets")
+        for line in lines:
+            where = line.rpartition(" ")[2].replace("tcp::", "tcp:localhost:")
+            with open_writer(where, [CONTENT_TYPE], tls=Tls(verify=False)) as writer:
+                writer.write(where[:3].encode())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert main(["-l", ":0", *tls, "-w", str(out)]) == 0
+    thread.join()
+    with read_file(out) as reader:
+        assert sorted(reader) == [b"tcp", b"tls"]
+    assert "cannot listen: " in error(capfd, "--listen", "tls:localhost:0", "--tls-cert", SAMPLE)
+
+
+def test_connect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with listen_writer(tmp_path / "s", [CONTENT_TYPE]) as listener:
+
+        def serve() -> None:
+            with listener.accept() as writer:
+                writer.write(GOOD)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert main(["--connect", f"unix:{tmp_path / 's'}", "--count", "1"]) == 0
+        thread.join()
+    assert capfd.readouterr().out == "[no Message]\n"
+
+
+def test_hang_up_opens_the_file_again(tmp_path: Path) -> None:
+    path, out, old = tmp_path / "s", tmp_path / "out", tmp_path / "old"
+
+    def send() -> None:
+        wait_for(path.exists, "the socket")
+        with open_writer(path, [CONTENT_TYPE]) as writer:
+            writer.write(b"1")
+            wait_for(lambda: out.exists() and out.read_bytes().endswith(b"1"), "the first")
+            out.rename(old)
+            os.kill(os.getpid(), signal.SIGHUP)
+            wait_for(out.exists, "the new file")
+            writer.write(b"2")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert main(["-u", str(path), "-w", str(out)]) == 0
+    thread.join()
+    for name, payload in ((old, b"1"), (out, b"2")):
+        with read_file(name) as reader:
+            assert list(reader) == [payload]
+
+
+def test_hang_up_without_a_file(tmp_path: Path) -> None:
+    received: list[bytes] = []
+    with receiving(tmp_path / "r", received):
+        path = tmp_path / "s"
+
+        def send() -> None:
+            wait_for(path.exists, "the socket")
+            with open_writer(path, [CONTENT_TYPE]) as writer:
+                os.kill(os.getpid(), signal.SIGHUP)
+                writer.write(b"1")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert main(["-u", str(path), "-U", str(tmp_path / "r")]) == 0
+        thread.join()
+    assert received == [b"1"]

@@ -23,7 +23,7 @@ from framestream.errors import (
     UnexpectedFrameError,
 )
 from framestream.protocol import State, Transport
-from framestream.streams import Deadlines, Limits
+from framestream.streams import Batching, Deadlines, EncodedFrames, Limits
 from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_writer, read_file, using, write_file
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data, word
 from tests.wait import DEADLINE_S, wait_for
@@ -1043,3 +1043,30 @@ class TestBoth:
                     monkeypatch.setattr(f"framestream.{front}.channels.SocketChannel.read", late)
                 with pytest.raises(TimeoutError, match="Connection timed out"):
                     list(reader)
+
+
+@cut
+def test_frames_are_passed_on_as_they_came(tmp_path: Path) -> None:
+    """Behind what the handshake has taken and what waits; counted as frames."""
+    path, copy = tmp_path / "a", tmp_path / "b"
+    sent = [b"1", b"22", b"", LARGE[:70_000], b"333"]
+    path.write_bytes(START + data(*sent[:2]) + control(9) + data(*sent[3:]) + STOP)
+    sent.remove(b"")
+    with read_file(path, [DNSTAP]) as reader, write_file(copy, [DNSTAP], batching=Batching(1000)) as writer:
+        reader.handshake()
+        writer.write(b"first")
+        for frames in reader.encoded():
+            assert isinstance(frames, EncodedFrames)
+            writer.write_encoded(frames)
+        assert (reader.frames, reader.bytes) == (len(sent), sum(map(len, sent)))
+        assert (writer.frames, writer.bytes) == (len(sent) + 1, sum(map(len, sent)) + 5)
+        assert writer.waiting == []
+    with read_file(copy, [DNSTAP]) as reader:
+        assert list(reader) == [b"first", *sent]
+
+
+def test_frames_as_they_came_are_not_written_to_what_has_failed(tmp_path: Path) -> None:
+    with write_file(tmp_path / "a") as writer:
+        pass
+    with pytest.raises(LocalProtocolError):
+        writer.write_encoded(EncodedFrames(data(b"1"), 1))

@@ -108,6 +108,6 @@ def _answers(port: int) -> bool:
     query = dns.message.make_query("ready.refused.test.", dns.rdatatype.A)
     try:
         dns.query.udp(query, "127.0.0.1", timeout=0.2, port=port)
-    except (dns.exception.Timeout, OSError):
+    except (dns.exception.DNSException, OSError):
         return False
     return True

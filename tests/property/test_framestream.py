@@ -194,6 +194,50 @@ def test_any_chunking_skips_the_same_frames(sent: list[bytes], data: st.DataObje
     skip=st.booleans(),
     data=st.data(),
 )
+def test_frames_as_they_came_are_the_same_frames(wire: bytes, skip: bool, data: st.DataObject) -> None:
+    """Frames, what is skipped, and the fault; the way may change at any time."""
+    plain = FrameDecoder(max_data_bytes=LIMIT, oversize="skip" if skip else "error")
+    other = FrameDecoder(max_data_bytes=LIMIT, oversize="skip" if skip else "error")
+    expected: list[bytes | ControlFrame] = []
+    got: list[bytes | ControlFrame] = []
+    for chunk in data.draw(chunkings(wire)):
+        other.encoded = data.draw(st.booleans())
+        plain.receive_data(chunk)
+        other.receive_data(chunk)
+        faults = []
+        try:
+            expected += decoded(plain)
+        except RemoteProtocolError as error:
+            faults.append(str(error))
+        try:
+            while (frames := other.next()) is not None:
+                if isinstance(frames, list) and other.encoded:
+                    again = FrameDecoder(max_data_bytes=LIMIT)
+                    again.receive_data(frames[0])
+                    run = list(decoded(again))
+                    assert (len(frames), other.run_frames, again.unread) == (1, len(run), 0)
+                    got += run
+                else:
+                    got += frames if isinstance(frames, list) else [frames]
+        except RemoteProtocolError as error:
+            faults.append(str(error))
+        assert got == expected
+        assert faults in ([], faults[:1] * 2)
+        assert (other.offset, other.missing(), other.skipped_frames) == (
+            plain.offset,
+            plain.missing(),
+            plain.skipped_frames,
+        )
+        if faults:
+            break
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    wire=hostile(LIMIT) | streams(LIMIT).flatmap(lambda stream: mutations(stream.wire)),
+    skip=st.booleans(),
+    data=st.data(),
+)
 def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.DataObject) -> None:
     """One of those that are documented, the same again at each further call, and wherever the bytes are cut."""
 
