@@ -33,9 +33,13 @@ def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProce
 
 
 class Command:
-    """A running `dnstap`; its output goes to files, so that it never waits for a reader."""
+    """A running `dnstap`; its output goes to files, so that it never waits for a reader.
+
+    Attributes: endpoint: where it listens.
+    """
 
     def __init__(self, arguments: list[str], workdir: Path) -> None:
+        self.endpoint = ""
         self.stdout = workdir / "stdout"
         self.stderr = workdir / "stderr"
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
@@ -50,11 +54,14 @@ class Command:
 
 
 @contextmanager
-def listening(socket_path: Path, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
-    """`dnstap -u SOCKET ARGUMENTS`, from when it listens; killed at the end of the body if it still runs."""
-    command = Command(["-u", str(socket_path), *map(str, arguments)], workdir)
+def listening(endpoint: Path | str, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
+    """`dnstap --listen ENDPOINT ARGUMENTS`, or `-u` a path, from when it listens; killed at the end if it still runs."""
+    option = "-u" if isinstance(endpoint, Path) else "--listen"
+    command = Command([option, str(endpoint), *map(str, arguments)], workdir)
     try:
         wait_for(lambda: b"opened input socket" in command.stderr.read_bytes(), "the socket")
+        opened = command.stderr.read_text().partition("opened input socket ")[2].splitlines()[0]
+        command.endpoint = opened if ":" in opened else f"unix:{opened}"
         yield command
     finally:
         command.process.kill()

@@ -13,6 +13,7 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
+from framestream import TcpEndpoint, TlsEndpoint, UnixEndpoint, parse_endpoint
 from tests.interop.peers import require
 from tests.wait import DEADLINE_S, wait_for
 
@@ -63,15 +64,23 @@ def nsd(workdir: Path) -> Iterator[int]:
 
 
 @contextmanager
-def unbound(workdir: Path, tap: Path, upstream_port: int, *, bidirectional: bool = True) -> Iterator[int]:
-    """A resolver that logs to the unix socket `tap`; its port."""
+def unbound(
+    workdir: Path, tap: str, upstream_port: int, *, bidirectional: bool = True, ca: Path | None = None
+) -> Iterator[int]:
+    """A resolver that logs to an endpoint, whose certificate is for localhost; its port."""
     port = free_port()
+    endpoint = parse_endpoint(tap)
+    address = f"{endpoint.host}@{endpoint.port}" if isinstance(endpoint, TcpEndpoint | TlsEndpoint) else ""
     config = _configure(
         "unbound",
         workdir,
         PORT=port,
         UPSTREAM_PORT=upstream_port,
-        SOCKET=tap,
+        SOCKET=endpoint.path if isinstance(endpoint, UnixEndpoint) else "",
+        IP=address,
+        TLS="yes" if isinstance(endpoint, TlsEndpoint) else "no",
+        SERVER_NAME="localhost" if isinstance(endpoint, TlsEndpoint) else "",
+        CERT_BUNDLE=ca or "",
         BIDIRECTIONAL="yes" if bidirectional else "no",
     )
     with _server([require("unbound"), "-d", "-p", "-c", str(config)], port, workdir / "unbound.log"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dns.message
 import pytest
+import trustme
 
 from dnstap import Dnstap, MessageType
 from framestream import read_file
@@ -54,14 +55,25 @@ def wires(records: list[Dnstap], message_type: MessageType) -> list[bytes | None
     ]
 
 
-@pytest.mark.parametrize("bidirectional", [True, False])
-def test_every_query_is_in_the_recording(tmp_path: Path, bidirectional: bool) -> None:
-    tap, recording = tmp_path / "tap.sock", tmp_path / "unbound.fstrm"
+@pytest.mark.parametrize("transport", ["unix", "tcp", "tls", "unix, unidirectional", "tcp, unidirectional"])
+def test_every_query_is_in_the_recording(tmp_path: Path, transport: str) -> None:
+    recording = tmp_path / "unbound.fstrm"
     asked = questions()
+    authority = trustme.CA()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    where = {"unix": f"unix:{tmp_path}/tap.sock", "tcp": "tcp:127.0.0.1:0", "tls": "tls:127.0.0.1:0"}
+    options: list[str | Path] = ["--tls-cert", tmp_path / "cert.pem"]
     with (
-        listening(tap, tmp_path, "-w", recording) as command,
+        listening(where[transport.partition(",")[0]], tmp_path, "-w", recording, *options) as command,
         nsd(tmp_path) as upstream,
-        unbound(tmp_path, tap, upstream, bidirectional=bidirectional) as port,
+        unbound(
+            tmp_path,
+            command.endpoint,
+            upstream,
+            bidirectional="unidirectional" not in transport,
+            ca=tmp_path / "ca.pem",
+        ) as port,
     ):
         answers = [ask(port, query, tcp=index % 5 == 0) for index, query in enumerate(asked)]
         # Unbound sends when 32 frames wait, or once a second, and drops what waits when it ends.
@@ -89,7 +101,11 @@ def test_every_query_is_in_the_recording(tmp_path: Path, bidirectional: bool) ->
 
 def test_text_while_the_server_runs(tmp_path: Path) -> None:
     tap = tmp_path / "tap.sock"
-    with listening(tap, tmp_path) as command, nsd(tmp_path) as upstream, unbound(tmp_path, tap, upstream) as port:
+    with (
+        listening(tap, tmp_path) as command,
+        nsd(tmp_path) as upstream,
+        unbound(tmp_path, command.endpoint, upstream) as port,
+    ):
         ask(port, dns.message.make_query("now.perf.plain.test.", "TXT").to_wire())
         wait_for(lambda: b" CR 127.0.0.1 UDP " in command.stdout.read_bytes(), "the line of the response")
         lines = command.stdout.read_bytes().splitlines()
