@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         SocketFamily,
         SocketProtocol,
     )
-    from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, MissingFieldError
+    from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, FilterError, MissingFieldError
+    from dnstap.filters import Filter, compile_filter
     from dnstap.messages import Dnstap, Message, Policy
     from dnstap.render import FORMATS, Style, render, renderer
 
@@ -36,6 +37,8 @@ __all__ = [
     "DnstapError",
     "DnstapType",
     "EncodeError",
+    "Filter",
+    "FilterError",
     "HttpProtocol",
     "Message",
     "MessageType",
@@ -46,17 +49,19 @@ __all__ = [
     "SocketFamily",
     "SocketProtocol",
     "Style",
+    "compile_filter",
     "render",
     "renderer",
 ]
 
 _HOMES = {
-    "errors": "DecodeError DnsMessageError DnstapError EncodeError MissingFieldError",
+    "errors": "DecodeError DnsMessageError DnstapError EncodeError FilterError MissingFieldError",
     "content_type": "CONTENT_TYPE",
     "enums": "DnstapType HttpProtocol MessageType PolicyAction PolicyMatch SocketFamily SocketProtocol",
     "messages": "Dnstap Message Policy",
     "codec": "Decoder",
     "render": "FORMATS Style render renderer",
+    "filters": "Filter compile_filter",
     "collector": "Collector",
 }
 

@@ -4,12 +4,13 @@ DnstapError
 ├── DecodeError         payload bytes that are no protobuf, or not this message
 │   └── MissingFieldError   well-formed, but the required `type` is absent
 ├── EncodeError         an object that cannot be written: names the field and what it may hold
-└── DnsMessageError     the DNS message inside a payload does not parse
+├── DnsMessageError     the DNS message inside a payload does not parse
+└── FilterError         a filter expression that cannot be compiled: says where, and what was expected there
 
 The data is in attributes; the text is built from it in `__str__`.
 """
 
-__all__ = ["DecodeError", "DnsMessageError", "DnstapError", "EncodeError", "MissingFieldError"]
+__all__ = ["DecodeError", "DnsMessageError", "DnstapError", "EncodeError", "FilterError", "MissingFieldError"]
 
 
 class DnstapError(Exception):
@@ -81,3 +82,30 @@ class DnsMessageError(DnstapError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class FilterError(DnstapError):
+    """A filter expression is wrong.
+
+    Attributes:
+        text: the expression.
+        position: how many characters of it stand before the fault.
+        expected: what should be there, e.g. "a port, 0 to 65535".
+        came: what is there, e.g. "the end".
+    """
+
+    def __init__(self, text: str, position: int, expected: str, came: str) -> None:
+        super().__init__(text, position, expected, came)
+        self.text = text
+        self.position = position
+        self.expected = expected
+        self.came = came
+
+    def __str__(self) -> str:
+        """What was expected and what came; below it the expression, of a long one a part, and a caret."""
+        start = max(0, self.position - 60)
+        before, behind = "..." if start else "", "..." if len(self.text) > start + 100 else ""
+        # Each character in one column of one line.
+        shown = "".join([c if c.isprintable() else " " for c in self.text[start : start + 100]])
+        caret = " " * (len(before) + self.position - start) + "^"
+        return f"{self.expected} expected, {self.came} came\n  {before}{shown}{behind}\n  {caret}"

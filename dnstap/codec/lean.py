@@ -12,7 +12,7 @@ from typing import Any
 
 from dnstap.codec.fields import Declared
 
-__all__ = ["for_documents", "for_quiet", "lean"]
+__all__ = ["for_documents", "for_fields", "for_quiet", "lean"]
 
 _POLICY = "type:1:string rule:2:bytes action:3:enum match:4:enum value:5:bytes"
 _MESSAGE = """
@@ -54,6 +54,16 @@ def for_quiet() -> type[Any]:
 def for_documents() -> type[Any]:
     """Dnstap for `dnstap -y` and `-j`."""
     return _dnstap("", _DOCUMENTS)
+
+
+@cache
+def for_fields(names: frozenset[str]) -> type[Any]:
+    """Dnstap with these attributes, its own and those of its Message, and with both types.
+
+    Classes are kept for good, so let there be few sets of names.
+    """
+    kept = " ".join(sorted(names))
+    return _dnstap(f"extra message type {kept}", f"type {kept}")
 
 
 def _dnstap(kept: str, kept_of_message: str) -> type[Any]:

@@ -7,13 +7,14 @@ import pickle
 
 import pytest
 
-from dnstap import DecodeError, DnsMessageError, DnstapError, EncodeError, MissingFieldError
+from dnstap import DecodeError, DnsMessageError, DnstapError, EncodeError, FilterError, MissingFieldError
 
 TEXTS: list[tuple[DnstapError, str]] = [
     (DecodeError("field number 0", 7, "Dnstap"), "Dnstap: field number 0, at byte 7"),
     (MissingFieldError("type", "Message"), "Message: required field type is missing"),
     (EncodeError("message.query_port", "-1 does not fit"), "message.query_port: -1 does not fit"),
     (DnsMessageError("dns: bad rdata"), "dns: bad rdata"),
+    (FilterError("a = b", 2, "in", "'='"), "in expected, '=' came\n  a = b\n    ^"),
 ]
 
 
