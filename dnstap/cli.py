@@ -91,6 +91,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             renderer(args.format, args.style)
         except ValueError as error:
             made.error(str(error))
+    if args.filter is not None:
+        from dnstap.errors import FilterError
+        from dnstap.filters.selecting import compile_filter
+
+        try:
+            args.filter = compile_filter(args.filter)
+        except FilterError as error:
+            made.error(f"--filter: {error}")
     args.files_only = not (relays or sockets or args.follow) and all(map(_is_regular, args.read))
     if not args.files_only:
         try:
@@ -175,6 +183,8 @@ def _copy(args: argparse.Namespace) -> int:
                 copying.run(output, _stages(args, copying))
     if args.stats:
         _say(f"{copying.frames} frames of {copying.bytes} bytes from {len(args.read)} files")
+        if args.filter:
+            _say(f"{args.filter.matched} of them match the filter")
         _say(f"{output.name}: {output.frames} frames, of which {output.bad} were left out")
     return 1 if copying.failed_files else 0
 
@@ -202,7 +212,7 @@ async def _collect(args: argparse.Namespace) -> int:
         finally:
             await collector.close()
     if args.stats:
-        for line in _statistics(collector, files, relays):
+        for line in _statistics(args, collector, files, relays):
             _say(line)
     return 1 if collector.failed_files or any(relay.lost for relay in relays) else 0
 
@@ -241,12 +251,16 @@ def _set_owner_and_mode(listening: Endpoint, args: argparse.Namespace) -> None:
         os.chmod(path, args.socket_mode)
 
 
-def _statistics(collector: Collector, files: list[FileOutput], relays: list[Relay]) -> Iterator[str]:
+def _statistics(
+    args: argparse.Namespace, collector: Collector, files: list[FileOutput], relays: list[Relay]
+) -> Iterator[str]:
     counts = collector.counts
     yield (
         f"{counts.frames} frames of {counts.bytes} bytes by {counts.connections} connections and from files;"
         f" {counts.broken} streams were broken, {counts.left_out} frames over the limit left out"
     )
+    if args.filter:
+        yield f"{args.filter.matched} of them match the filter"
     for file in files:
         yield f"{file.name}: {file.frames} frames, of which {file.bad} were left out"
     for relay in relays:
@@ -269,9 +283,9 @@ def _deadlines(args: argparse.Namespace) -> Deadlines:
 
 
 def _stages(args: argparse.Namespace, runner: Collector | Copying) -> list[Stage]:
-    from dnstap.stages import First, Sample
+    from dnstap.stages import First, Matching, Sample
 
-    stages: list[Stage] = []
+    stages: list[Stage] = [Matching(args.filter)] if args.filter else []
     if args.sample:
         stages.append(Sample(args.sample))
     if args.count:

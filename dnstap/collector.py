@@ -14,7 +14,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.reports import Changes, Reports, endings, words
+from dnstap.reports import Changes, Reports, endings, news, words
 from framestream.aio import listen_reader, open_reader, read_file
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import FrameStreamError, LocalProtocolError, TruncatedStreamError
@@ -176,7 +176,7 @@ class Collector:
             for task in {*self._tasks, ticking}:
                 task.cancel()
             await asyncio.gather(*self._tasks, ticking, return_exceptions=True)
-            self._reports.say_counted(self._news())
+            self._reports.say_counted(news(*stages, *outputs))
         if self._failure:
             raise self._failure
 
@@ -222,10 +222,7 @@ class Collector:
                 self._failure = self._failure or error
                 self._changed.set()
             if self._reports.due():
-                self._reports.say_counted(self._news())
-
-    def _news(self) -> list[str]:
-        return [line for output in self._outputs if hasattr(output, "news") for line in output.news()]
+                self._reports.say_counted(news(*self._stages, *self._outputs))
 
     # Inputs.
 

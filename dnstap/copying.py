@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.reports import endings
+from dnstap.reports import endings, news
 from framestream.errors import FrameStreamError
 from framestream.streams import LIMITS, Limits
 from framestream.sync.recordings import read_file
@@ -65,7 +65,7 @@ class Copying:
                 with closing(reader):
                     self._copy(path, reader, output)
         finally:
-            for line in output.news():
+            for line in news(*stages, output):
                 self._report(line)
 
     def close(self) -> None:

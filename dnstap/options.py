@@ -123,6 +123,11 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
     several("-U", dest="relay_unix", metavar="SOCKET", help="send frames to who listens on a unix socket")
     several("-T", dest="relay_tcp", metavar="HOST:PORT", help="send frames to who listens on TCP")
     several("--relay", metavar="ENDPOINT", help="send frames to who listens there")
+    group.add_argument(
+        "--filter",
+        metavar="EXPR",
+        help="only messages that match, e.g. 'type = CQ and qname under example.org' (docs/filters.md)",
+    )
     group.add_argument("--sample", metavar="1/N", type=_share, help="only one of every N frames")
     group.add_argument("--count", metavar="N", type=_number, help="end after N frames")
     group.add_argument("--stats", action="store_true", help="say at the end how much came, and what became of it")

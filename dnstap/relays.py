@@ -12,7 +12,7 @@ from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProto
 from framestream.streams import DEADLINES, Backoff, Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from framestream.aio import Writer
     from framestream.endpoints import Endpoint
@@ -69,10 +69,6 @@ class Relay:
         self.frames += len(payloads)
         with suppress(LocalProtocolError):  # It has been closed meanwhile.
             await self._writer.write_many(payloads)
-
-    def news(self) -> Iterator[str]:
-        """Nothing: what happens is reported when it does."""
-        return iter(())
 
     async def close(self) -> None:
         """Send what waits, and STOP; say what could not be sent."""

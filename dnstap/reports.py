@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from framestream.errors import FrameStreamError
     from framestream.streams import BaseReader
 
-__all__ = ["PERIOD_S", "Changes", "Reports", "endings", "words"]
+__all__ = ["PERIOD_S", "Changes", "Reports", "endings", "news", "words"]
 
 PERIOD_S = 10.0
 """How often the same kind of line is repeated, in seconds."""
@@ -70,6 +70,13 @@ class Changes:
         if line != self.last:
             self.last = line
             self._say(line)
+
+
+def news(*parts: object) -> Iterator[str]:
+    """What parts have to say that have a method `news`, of what has happened since they were asked last."""
+    for part in parts:
+        if hasattr(part, "news"):
+            yield from part.news()
 
 
 def words(error: FrameStreamError | OSError) -> str:

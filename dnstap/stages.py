@@ -5,11 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["First", "Sample", "Stage"]
+    from dnstap.filters.selecting import Filter
+
+__all__ = ["First", "Matching", "Sample", "Stage"]
 
 Stage: TypeAlias = "Callable[[list[bytes]], list[bytes]]"
+
+
+class Matching:
+    """The payloads that match a filter."""
+
+    def __init__(self, wanted: Filter) -> None:
+        self._wanted = wanted
+        self._reported = 0
+
+    def __call__(self, payloads: list[bytes]) -> list[bytes]:
+        return self._wanted.select(payloads)
+
+    def news(self) -> Iterator[str]:
+        """What is to be said, of what has happened since this was asked last."""
+        wanted = self._wanted
+        if wanted.first_bad and wanted.bad > self._reported:
+            self._reported = wanted.bad
+            number, error = wanted.first_bad
+            count = f"{wanted.bad} of {wanted.payloads} payloads cannot be matched"
+            yield f"{count}; the first was payload {number}: {error}"
 
 
 class Sample:

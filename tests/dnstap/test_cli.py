@@ -704,3 +704,37 @@ def test_hang_up_without_a_file(tmp_path: Path) -> None:
         assert main(["-u", str(path), "-U", str(tmp_path / "r")]) == 0
         thread.join()
     assert received == [b"1"]
+
+
+def test_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Before the sample is taken, and in both ways through the command."""
+    path, fifo = tmp_path / "bad", tmp_path / "fifo"
+    with read_file(SAMPLE) as reader, write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"junk", *reader])
+    lines = [line for line in SAMPLE.with_suffix(".q.txt").read_text().splitlines(keepends=True) if " AQ " in line]
+    some = ["--filter", "type = AQ", "--sample", "1/2", "--stats"]
+    said = re.compile(
+        "dnstap: 1 of 487 payloads cannot be matched; the first was payload 1: .*\n"
+        "dnstap: 487 frames of .*\n"
+        f"dnstap: {len(lines)} of them match the filter\n"
+    )
+    assert main(["-r", str(path), *some]) == 0
+    out, err = capfd.readouterr()
+    assert out == "".join(lines[::2])
+    assert said.match(err), err
+    os.mkfifo(fifo)
+    feeder = threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()))
+    feeder.start()
+    assert main(["-r", str(fifo), *some]) == 0
+    feeder.join()
+    out, err = capfd.readouterr()
+    assert out == "".join(lines[::2])
+    assert said.match(err), err
+
+
+def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), "--filter", "type = CQ and port = dns"])
+    assert caught.value.code == 2
+    expected = "--filter: a port, 0 to 65535 expected, 'dns' came\n  type = CQ and port = dns\n" + " " * 23 + "^\n"
+    assert capfd.readouterr().err.endswith(expected)

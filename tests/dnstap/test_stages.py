@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap.stages import First, Sample
+from dnstap import Dnstap, DnstapType, Message, MessageType, compile_filter
+from dnstap.stages import First, Matching, Sample
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 20)))
@@ -31,3 +32,14 @@ def test_the_first(sizes: list[int]) -> None:
     done.clear()
     assert First(4, lambda: done.append(True))([b"1"] * 3) == [b"1"] * 3
     assert not done
+
+
+def test_what_cannot_be_matched_is_said_once() -> None:
+    payload = bytes(Dnstap(type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
+    matching = Matching(compile_filter("qr = Q"))
+    assert matching([payload]) == [payload]
+    assert list(matching.news()) == []
+    assert matching([b"junk", payload]) == [payload]
+    (line,) = matching.news()
+    assert line.startswith("1 of 3 payloads cannot be matched; the first was payload 2: ")
+    assert list(matching.news()) == []

@@ -55,7 +55,7 @@ class Command:
 
 @contextmanager
 def listening(endpoint: Path | str, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
-    """`dnstap --listen ENDPOINT ARGUMENTS`, or `-u` a path, from when it listens; killed at the end if it still runs."""
+    """`dnstap --listen ENDPOINT ARGUMENTS`, or `-u` a path, from when it listens; killed if it runs at the end."""
     option = "-u" if isinstance(endpoint, Path) else "--listen"
     command = Command([option, str(endpoint), *map(str, arguments)], workdir)
     try:
