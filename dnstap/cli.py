@@ -85,6 +85,17 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         args.format = "quiet"
     if args.append and args.write in (None, "-"):
         made.error("-a: there is no file to append to; give -w FILE")
+    if args.rotate and args.write in (None, "-"):
+        made.error("--rotate: there is no file; give -w FILE")
+    if (args.compress or args.rotate_command) and not args.rotate:
+        made.error("--compress and --rotate-command: are for old files; give --rotate LIMITS")
+    if args.rotate:
+        from dnstap.rotation import parse_limits
+
+        try:
+            args.rotate = parse_limits(args.rotate)
+        except ValueError as error:
+            made.error(f"--rotate: {error}")
     args.style = Style(args.time_zone, args.date, not args.raw, args.fields, _wants_colour(args))
     if args.format:
         try:
@@ -298,9 +309,14 @@ def _file_output(args: argparse.Namespace) -> FileOutput:
 
     if args.write == "-" and sys.stdout is None:
         raise _CommandError("standard output: cannot write: it is closed")
+    rotation = None
+    if args.rotate:
+        from dnstap.rotation import Rotation
+
+        rotation = Rotation(args.rotate, _say, compression=args.compress, command=args.rotate_command or "")
     if args.format:
-        return TextOutput(args.write, args.format, args.style, append=args.append)
-    return Recording(args.write, append=args.append)
+        return TextOutput(args.write, args.format, args.style, append=args.append, rotation=rotation)
+    return Recording(args.write, append=args.append, rotation=rotation)
 
 
 def _relays(args: argparse.Namespace) -> list[Relay]:
@@ -337,7 +353,7 @@ def _output_errors(args: argparse.Namespace) -> Iterator[None]:
     except OSError as error:
         raise _CommandError(f"{name}: cannot write: {error.strerror}") from None
     except FrameStreamError as error:
-        raise _CommandError(f"{name}: cannot append: {error}") from None
+        raise _CommandError(f"{name}: cannot write: {error}") from None
 
 
 @contextlib.contextmanager

@@ -120,6 +120,13 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
         "-w", dest="write", metavar="FILE", help="write frames, or text with -q, -y, -j; to standard output as -"
     )
     group.add_argument("-a", dest="append", action="store_true", help="append to the file of -w")
+    group.add_argument(
+        "--rotate",
+        metavar="LIMITS",
+        help="begin a new file at these limits: size=100M,time=1h,count=1000000; the old one's name gets the time",
+    )
+    group.add_argument("--compress", choices=("gzip", "bzip2", "xz", "zstd"), help="compress the old files")
+    group.add_argument("--rotate-command", metavar="COMMAND", help="run this, with the name of each old file behind it")
     several("-U", dest="relay_unix", metavar="SOCKET", help="send frames to who listens on a unix socket")
     several("-T", dest="relay_tcp", metavar="HOST:PORT", help="send frames to who listens on TCP")
     several("--relay", metavar="ENDPOINT", help="send frames to who listens there")

@@ -21,6 +21,7 @@ from framestream.sync.recordings import write_file
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
+    from dnstap.rotation import Rotation
     from framestream.streams import EncodedFrames
 
 __all__ = ["FileOutput", "Output", "Recording", "TextOutput"]
@@ -35,7 +36,9 @@ class Output(Protocol):
 class FileOutput(ABC):
     """What recordings and text have in common.
 
-    Args: path: of the file; "-" is standard output.
+    Args:
+        path: of the file; "-" is standard output.
+        rotation: gives the file another name when it has had enough, and one that was there before.
     Attributes:
         name: in words.
         frames: payloads that were given to it.
@@ -44,7 +47,7 @@ class FileOutput(ABC):
         bad: how many were left out.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, rotation: Rotation | None = None) -> None:
         self.path = path
         self.name = "standard output" if path == "-" else path
         self.frames = 0
@@ -52,17 +55,37 @@ class FileOutput(ABC):
         self.first_bad: tuple[int, DnstapError] | None = None
         self._reported = 0
         self._reopening = False
+        self._rotation = rotation
+        self._frames_before = 0
+        with suppress(FileNotFoundError):
+            if rotation and os.stat(path).st_size:
+                rotation.finish(rotation.rename(path))
 
     @abstractmethod
     def fileno(self) -> int:
         """The descriptor that it writes to now."""
 
-    @abstractmethod
     def write_many(self, payloads: list[bytes]) -> None:
         """Write payloads.
 
         Raises: OSError.
         """
+        if self._reopening:
+            self.tend()
+        if self._rotation is None:
+            self.frames += len(payloads)
+            self._write(payloads)
+            return
+        while payloads:
+            room = self._rotation.room(self.frames - self._frames_before)
+            self.frames += len(payloads[:room])
+            self._write(payloads[:room])
+            payloads = payloads[room:] if room else []
+            self.tend()
+
+    @abstractmethod
+    def _write(self, payloads: list[bytes]) -> None:
+        """Write payloads, which have been counted, to the file that is open."""
 
     @abstractmethod
     def close(self) -> None:
@@ -87,7 +110,23 @@ class FileOutput(ABC):
         if self._reopening:
             self._reopening = False
             if self.path != "-" and not self._is_still_there():
-                self._reopen()
+                self._begin()
+        rotation = self._rotation
+        if rotation and rotation.due(os.fstat(self.fileno()).st_size, self.frames - self._frames_before):
+            finished = rotation.rename(self.path)
+            self._begin()
+            rotation.finish(finished)
+
+    def _begin(self) -> None:
+        """Go on with the next file."""
+        self._reopen()
+        self._frames_before = self.frames
+        if self._rotation:
+            self._rotation.begin()
+
+    def _closed(self) -> None:
+        if self._rotation:
+            self._rotation.close()
 
     def news(self) -> Iterator[str]:
         """What is to be said, of what has happened since this was asked last."""
@@ -115,21 +154,14 @@ class Recording(FileOutput):
     Raises: OSError; RemoteProtocolError, LocalProtocolError: as of framestream.write_file.
     """
 
-    def __init__(self, path: str, *, append: bool = False) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
+        super().__init__(path, rotation)
         self._writer = write_file(path, [CONTENT_TYPE], mode="append" if append else "replace")
 
     def fileno(self) -> int:
         return self._writer.fileno()
 
-    def write_many(self, payloads: list[bytes]) -> None:
-        """Write data frames.
-
-        Raises: OSError.
-        """
-        if self._reopening:
-            self.tend()
-        self.frames += len(payloads)
+    def _write(self, payloads: list[bytes]) -> None:
         self._writer.write_many(payloads)
 
     def write_encoded(self, frames: EncodedFrames) -> None:
@@ -137,6 +169,10 @@ class Recording(FileOutput):
 
         Raises: OSError.
         """
+        if self._rotation:
+            # They may belong to several files.
+            self.write_many(frames.payloads())
+            return
         if self._reopening:
             self.tend()
         self.frames += frames.number
@@ -148,6 +184,7 @@ class Recording(FileOutput):
         Raises: OSError.
         """
         self._writer.close()
+        self._closed()
 
     def _reopen(self) -> None:
         writer = write_file(self.path, [CONTENT_TYPE])
@@ -164,8 +201,16 @@ class TextOutput(FileOutput):
     Raises: OSError.
     """
 
-    def __init__(self, path: str, format_name: str, style: Style = DEFAULT, *, append: bool = False) -> None:
-        super().__init__(path)
+    def __init__(
+        self,
+        path: str,
+        format_name: str,
+        style: Style = DEFAULT,
+        *,
+        append: bool = False,
+        rotation: Rotation | None = None,
+    ) -> None:
+        super().__init__(path, rotation)
         self._mode = "ab" if append else "wb"
         self._decode = decoder_for(format_name, style)
         self._render = renderer(format_name, style)
@@ -174,19 +219,13 @@ class TextOutput(FileOutput):
     def fileno(self) -> int:
         return self._file.fileno()
 
-    def write_many(self, payloads: list[bytes]) -> None:
-        """Write the text of some payloads.
-
-        Raises: OSError.
-        """
-        if self._reopening:
-            self.tend()
+    def _write(self, payloads: list[bytes]) -> None:
         decode, render = self._decode, self._render
         try:
             lines = [render(decode(payload)) for payload in payloads]
         except DnstapError:
-            lines = [self._line(number, payload) for number, payload in enumerate(payloads, self.frames + 1)]
-        self.frames += len(payloads)
+            first = self.frames - len(payloads) + 1
+            lines = [self._line(number, payload) for number, payload in enumerate(payloads, first)]
         # Octets of a message that are no UTF-8 are written as they came.
         text = memoryview("".join(lines).encode("utf-8", "surrogateescape"))
         while text:
@@ -198,6 +237,7 @@ class TextOutput(FileOutput):
         Raises: OSError.
         """
         self._file.close()
+        self._closed()
 
     def _line(self, number: int, payload: bytes) -> str:
         try:

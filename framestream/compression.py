@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-__all__ = ["Decompressor"]
+__all__ = ["Decompressor", "zstd_library"]
 
 STEP_BYTES = 8192
 """Decompressed at a time: what stands before a fault in the same step is lost with it."""
@@ -80,12 +80,16 @@ def _xz_member() -> _Member:
 
 
 def _zstd_member() -> _Member:
-    zstd = _zstd_library()
+    zstd = zstd_library()
     member: _Member = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
     return member
 
 
-def _zstd_library() -> ModuleType:
+def zstd_library() -> ModuleType:
+    """Python's, or that of the extra.
+
+    Raises: MissingLibraryError.
+    """
     # By trial, not by version: a Python 3.14 that was built without it may have the other.
     for name in ("compression.zstd", "backports.zstd"):
         try:

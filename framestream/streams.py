@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES
 from framestream.errors import LocalProtocolError, MissingLibraryError, RemoteProtocolError
 from framestream.files import FileInput
-from framestream.frames import MAX_DATA_BYTES, encode_data_frames
+from framestream.frames import MAX_DATA_BYTES, FrameDecoder, encode_data_frames
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
 
 if TYPE_CHECKING:
@@ -114,6 +114,12 @@ class EncodedFrames(NamedTuple):
 
     data: bytes
     number: int
+
+    def payloads(self) -> list[bytes]:
+        """Their payloads."""
+        decoder = FrameDecoder(max_data_bytes=len(self.data))
+        decoder.receive_data(self.data)
+        return cast("list[bytes]", decoder.next())
 
 
 LIMITS = Limits()

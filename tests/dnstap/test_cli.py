@@ -510,7 +510,7 @@ def test_append(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert text.read_text() == SAMPLE.with_suffix(".q.txt").read_text() * 2
     assert frames.read_bytes() == SAMPLE.read_bytes() * 2
     frames.write_bytes(SAMPLE.read_bytes()[:-1])
-    assert f"{frames}: cannot append: expected 1 more bytes" in error(capfd, "-r", SAMPLE, "-a", "-w", frames)
+    assert f"{frames}: cannot write: expected 1 more bytes" in error(capfd, "-r", SAMPLE, "-a", "-w", frames)
     assert len(frames.read_bytes()) == len(SAMPLE.read_bytes()) - 1
 
 
@@ -738,3 +738,29 @@ def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert caught.value.code == 2
     expected = "--filter: a port, 0 to 65535 expected, 'dns' came\n  type = CQ and port = dns\n" + " " * 23 + "^\n"
     assert capfd.readouterr().err.endswith(expected)
+
+
+def test_rotate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "log.fstrm"
+    assert main(["-r", str(SAMPLE), "-w", str(out), "--rotate", "count=100", "--compress", "gzip"]) == 0
+    payloads: list[bytes] = []
+    assert len(list(tmp_path.glob("log-*.fstrm.gz"))) == 4
+    for path in sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns):
+        with read_file(path) as reader:
+            payloads += reader
+    with read_file(SAMPLE) as reader:
+        assert sorted(payloads) == sorted(reader)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--rotate", "size=1"], "--rotate: there is no file"),
+        (["-w", "x", "--rotate", "1"], "--rotate: '1' is no limit of a file"),
+        (["-w", "x", "--compress", "gzip"], "--compress and --rotate-command: are for old files"),
+    ],
+)
+def test_wrong_rotation(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["-r", str(SAMPLE), *arguments])
+    assert text in capfd.readouterr().err

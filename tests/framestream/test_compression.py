@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PAYLOADS = [random.Random(number).randbytes(40) * 3 for number in range(2000)]
 STREAM = START + data(*PAYLOADS) + STOP
 
-ZSTD = compression._zstd_library()
+ZSTD = compression.zstd_library()
 
 zstd_compress: Callable[[bytes], bytes] = partial(
     ZSTD.compress,
@@ -244,7 +244,7 @@ def test_the_standard_library_goes_first(monkeypatch: pytest.MonkeyPatch) -> Non
     standard: Any = SimpleNamespace()
     monkeypatch.setitem(sys.modules, "compression.zstd", standard)
     monkeypatch.setitem(sys.modules, "backports.zstd", ZSTD)
-    assert compression._zstd_library() is standard
+    assert compression.zstd_library() is standard
 
 
 @pytest.mark.parametrize("octets", [zstd_compress(STREAM), SKIPPABLE], ids=["frame", "skippable"])
