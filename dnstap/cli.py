@@ -110,7 +110,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             args.filter = compile_filter(args.filter)
         except FilterError as error:
             made.error(f"--filter: {error}")
-    args.files_only = not (relays or sockets or args.follow) and all(map(_is_regular, args.read))
+    args.files_only = not (relays or sockets or args.follow or args.metrics) and all(map(_is_regular, args.read))
     if not args.files_only:
         try:
             _parse_endpoints(args)
@@ -214,7 +214,8 @@ async def _collect(args: argparse.Namespace) -> int:
                 relays = _relays(args)
                 try:
                     gc.freeze()  # What has been loaded stays.
-                    await collector.run(*files, *relays, stages=_stages(args, collector))
+                    with _metrics(args, collector, [*files, *relays]):
+                        await collector.run(*files, *relays, stages=_stages(args, collector))
                 finally:
                     for relay in relays:
                         await relay.close()
@@ -325,6 +326,22 @@ def _relays(args: argparse.Namespace) -> list[Relay]:
     from dnstap.relays import Relay
 
     return [Relay(where, _say, _deadlines(args)) for where in args.relay]
+
+
+@contextlib.contextmanager
+def _metrics(args: argparse.Namespace, collector: Collector, outputs: list[object]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        if args.metrics:
+            from dnstap.metrics import serving
+            from framestream.errors import MissingLibraryError
+
+            host, port = args.metrics
+            try:
+                port = stack.enter_context(serving(host, port, collector, outputs, args.filter))
+            except (MissingLibraryError, OSError) as error:
+                raise _CommandError(f"--metrics: {getattr(error, 'strerror', None) or error}") from None
+            _say(f"metrics at port {port}")
+        yield
 
 
 @contextlib.contextmanager

@@ -48,6 +48,7 @@ class Counts(NamedTuple):
         broken: streams that ended by a fault.
         frames, bytes: payloads, and their size in all.
         left_out: frames that were over the limit.
+        open: inputs that are read now.
     """
 
     connections: int = 0
@@ -55,6 +56,7 @@ class Counts(NamedTuple):
     frames: int = 0
     bytes: int = 0
     left_out: int = 0
+    open: int = 0
 
 
 class Collector:
@@ -107,7 +109,9 @@ class Collector:
     @property
     def counts(self) -> Counts:
         """What has come so far."""
-        return reduce(_with, self._readers, self._past)
+        # A list of its own, because another thread may ask.
+        live = list(self._readers)
+        return reduce(_with, live, self._past)._replace(open=len(live))
 
     async def read(self, path: str, *, follow: bool = False) -> None:
         """Add a file, a named pipe, or standard input as "-". Regular files are read one after the other.

@@ -13,7 +13,7 @@ from dnstap.render.formats import FORMATS
 if TYPE_CHECKING:
     from framestream.endpoints import Endpoint, Tls
 
-__all__ = ["duration", "endpoint", "parser", "tcp_endpoint"]
+__all__ = ["address", "duration", "endpoint", "parser", "tcp_endpoint"]
 
 _EPILOG = """\
 An ENDPOINT is unix:PATH, tcp:HOST:PORT or tls:HOST:PORT.
@@ -65,6 +65,14 @@ def tcp_endpoint(text: str) -> Endpoint:
     if text.startswith(":"):
         return TcpEndpoint("", cast("TcpEndpoint", parse_endpoint(f"tcp:all{text}")).port)
     return parse_endpoint(f"tcp:{text}")
+
+
+def address(text: str) -> tuple[str, int]:
+    """The host and port of --metrics."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _number(text: str, least: int = 1) -> int:
@@ -137,6 +145,9 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--sample", metavar="1/N", type=_share, help="only one of every N frames")
     group.add_argument("--count", metavar="N", type=_number, help="end after N frames")
+    group.add_argument(
+        "--metrics", metavar="HOST:PORT", type=address, help="answer Prometheus there, or on all addresses at :PORT"
+    )
     group.add_argument("--stats", action="store_true", help="say at the end how much came, and what became of it")
 
 

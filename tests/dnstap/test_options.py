@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from dnstap.options import duration, endpoint, parser, tcp_endpoint
+from dnstap.options import address, duration, endpoint, parser, tcp_endpoint
 from framestream import LocalProtocolError, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
 
 
@@ -44,6 +44,7 @@ def test_endpoints() -> None:
         (["--count", "x"], "'x' is no number from 1"),
         (["--sample", "1/x"], "'x' is no number from 1"),
         (["--socket-mode", "888"], "'888' is no mode, such as 0660"),
+        (["--metrics", "9100"], "'9100' is no HOST:PORT"),
         (["-t", "x"], "'x' is no duration"),
     ],
 )
@@ -54,5 +55,6 @@ def test_wrong_words(arguments: list[str], text: str, capsys: pytest.CaptureFixt
 
 
 def test_right_words() -> None:
+    assert [address(text) for text in ("[::1]:1", ":2", "host:3")] == [("::1", 1), ("", 2), ("host", 3)]
     args = parser().parse_args(["--sample", "1/3", "--socket-mode", "0660", "-t", "5s", "-r", "a", "-r", "b"])
     assert (args.sample, args.socket_mode, args.timeout, args.read) == (3, 0o660, 5.0, ["a", "b"])

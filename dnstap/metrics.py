@@ -1,0 +1,70 @@
+"""What a Collector and its outputs count, for Prometheus, by its client library (extra `metrics`)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from framestream.errors import MissingLibraryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prometheus_client import Metric
+
+    from dnstap.collector import Collector
+    from dnstap.filters.selecting import Filter
+
+__all__ = ["serving"]
+
+
+@contextmanager
+def serving(
+    host: str, port: int, collector: Collector, outputs: Sequence[object], wanted: Filter | None = None
+) -> Iterator[int]:
+    """Answer requests for http://HOST:PORT/metrics, in a thread, while the body runs; the port.
+
+    Args: host: an address; "": all.
+    Raises: MissingLibraryError: prometheus-client is not installed; OSError.
+    """
+    try:
+        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    except ImportError:
+        raise MissingLibraryError("metrics", "metrics") from None
+
+    class Counts:
+        def collect(self) -> Iterator[Metric]:
+            counts = collector.counts
+            yield GaugeMetricFamily("dnstap_open_inputs", "Inputs that are read.", counts.open)
+            for name, what, number in (
+                ("connections", "Connections accepted or made.", counts.connections),
+                ("broken_streams", "Streams that ended by a fault.", counts.broken),
+                ("frames", "Data frames received.", counts.frames),
+                ("payload_bytes", "Their payloads.", counts.bytes),
+                ("oversize_frames", "Data frames over the limit, left out.", counts.left_out),
+            ):
+                yield CounterMetricFamily(f"dnstap_{name}", what, number)
+            if wanted:
+                yield CounterMetricFamily("dnstap_matched_frames", "Frames that match the filter.", wanted.matched)
+            for name, attribute, what in (
+                ("frames", "frames", "Frames given to an output."),
+                ("bad_frames", "bad", "Frames that an output left out, because they do not decode."),
+                ("sent_frames", "sent", "Frames that a relay has sent."),
+                ("reconnects", "reconnects", "Connections that a relay has made again."),
+            ):
+                family = CounterMetricFamily(f"dnstap_output_{name}", what, labels=["output"])
+                for output in outputs:
+                    if hasattr(output, attribute):
+                        family.add_metric([str(getattr(output, "name", ""))], getattr(output, attribute))
+                yield family
+
+    registry = CollectorRegistry()
+    registry.register(Counts())
+    server, thread = start_http_server(port, host or "::", registry)
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
