@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Collector", "Counts"]
 
-BACKOFF = Backoff(most_s=5.0)
+BACKOFF = Backoff(first_s=0.02, most_s=1.0)
 
 TICK_S = 1.0
 """How often what is due is looked for."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Relay"]
 
-BACKOFF = Backoff(first_s=0.1, most_s=5.0)
+BACKOFF = Backoff(first_s=0.02, most_s=1.0)
 
 
 class Relay:

@@ -1,0 +1,224 @@
+"""What goes wrong around a collector that runs as a process: nothing of the others is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dnstap.content_type import CONTENT_TYPE
+from framestream import (
+    ControlFrame,
+    ControlType,
+    FrameStreamError,
+    encode_control_frame,
+    encode_data_frames,
+    listen_reader,
+    open_writer,
+    read_file,
+)
+from tests.interop.command import listening
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.interop.command import Command
+
+START = encode_control_frame(ControlFrame(ControlType.START, (CONTENT_TYPE,)))
+STOP = encode_control_frame(ControlFrame(ControlType.STOP))
+
+
+def recorded(path: Path) -> list[bytes]:
+    """What a finished recording holds."""
+    with read_file(path, [CONTENT_TYPE]) as reader:
+        return list(reader)
+
+
+def descriptors(command: Command) -> int:
+    """How many files the process has open."""
+    return len(os.listdir(f"/proc/{command.process.pid}/fd"))
+
+
+@contextlib.contextmanager
+def connection(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))  # without a timeout, it waits for room in the queue
+        sock.settimeout(DEADLINE_S)
+        yield sock
+
+
+def test_two_hundred_connections(tmp_path: Path) -> None:
+    """Of which some are silent, some slow, and some send garbage: every frame of the others arrives."""
+    tap, out = tmp_path / "s", tmp_path / "out"
+    chance = random.Random(8)
+    expected: list[bytes] = []
+    with listening(tap, tmp_path, "-w", out, "--stats") as command, contextlib.ExitStack() as stack:
+        before = descriptors(command)
+        senders = []
+        for number in range(200):
+            sock = stack.enter_context(connection(tap))
+            payloads = [b"%d:%d" % (number, index) for index in range(50)]
+            wire = START + encode_data_frames(payloads)
+            kind = number % 5
+            if kind == 0:
+                senders.append((sock, b""))
+            elif kind == 1:
+                good = payloads[: chance.randrange(50)]
+                senders.append((sock, START + encode_data_frames(good) + b"\xff" * 8))
+                expected += good
+            elif kind == 2:
+                senders.append((sock, chance.randbytes(200)))
+            else:
+                senders.append((sock, wire + STOP))
+                expected += payloads
+        # A little of each at a time, so that frames are cut anywhere.
+        while any(rest for _, rest in senders):
+            for index, (sock, rest) in enumerate(senders):
+                size = chance.randrange(1, 200)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    sock.sendall(rest[:size])
+                senders[index] = (sock, rest[size:])
+        wait_for(lambda: out.read_bytes().count(b":") >= len(expected), "the frames")
+        stack.close()
+        wait_for(lambda: descriptors(command) == before, "the end of all connections")
+        assert command.stop(signal.SIGTERM) == 0
+    assert sorted(recorded(out)) == sorted(expected)
+    lines = command.stderr.read_text().splitlines()
+    # Of each kind of fault a few, and then their number.
+    assert len(lines) < 40
+    assert re.search(r": \d+ more such lines", "\n".join(lines))
+    assert f"{len(expected)} frames of " in lines[-2]
+
+
+def test_a_receiver_that_is_killed_and_comes_back(tmp_path: Path) -> None:
+    """Twenty times, in the middle of a stream: no frame lost, no descriptor leaked.
+
+    It has always read what was sent when it goes: what the system had taken for it, nobody could count.
+    """
+    tap, there = tmp_path / "s", tmp_path / "r"
+    received: list[bytes] = []
+    gone: list[int] = []
+    sent = 0
+    rounds = 20
+
+    def receive() -> None:
+        for number in range(rounds + 1):
+            with listen_reader(there, [CONTENT_TYPE]) as listener, listener.accept() as reader:
+                for payload in reader:
+                    received.append(payload)
+                    if number < rounds and len(received) == 10 * (number + 1):
+                        break
+            gone.append(number)
+
+    def arrived() -> bool:
+        return len(received) == sent and len(gone) == min(sent // 10, rounds)
+
+    thread = threading.Thread(target=receive)
+    with listening(tap, tmp_path, "-U", there, "--stats") as command:
+        before = descriptors(command)
+        thread.start()
+        with open_writer(tap, [CONTENT_TYPE]) as writer:
+            for number in range(10 * rounds + 5):
+                writer.write(b"%d" % number)
+                sent += 1
+                wait_for(arrived, "the frame")
+            assert descriptors(command) <= before + 3
+        assert command.stop(signal.SIGTERM) == 0
+        thread.join(DEADLINE_S)
+    assert received == [b"%d" % number for number in range(sent)]
+    said = f"{sent} frames, of which 0 could not be sent; connected again {rounds} times"
+    assert command.stderr.read_text().splitlines()[-1] == f"dnstap: unix:{there}: {said}"
+
+
+def test_a_receiver_that_is_stopped(tmp_path: Path) -> None:
+    """SIGSTOP holds up the inputs, and SIGCONT lets them go on: back-pressure, and no loss."""
+    tap, there, out = tmp_path / "s", tmp_path / "r", tmp_path / "out"
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    payloads = [b"%d" % number * 2000 for number in range(1000)]
+    with (
+        listening(there, inner, "-w", out) as receiver,
+        listening(tap, tmp_path, "-U", there, "--stats") as command,
+        open_writer(tap, [CONTENT_TYPE]) as writer,
+    ):
+        writer.write(payloads[0])
+        wait_for(lambda: out.exists() and payloads[0] in out.read_bytes(), "the first")
+        receiver.process.send_signal(signal.SIGSTOP)
+        thread = threading.Thread(target=writer.write_many, args=(payloads[1:],))
+        thread.start()
+        thread.join(1)
+        assert thread.is_alive()
+        receiver.process.send_signal(signal.SIGCONT)
+        thread.join(DEADLINE_S)
+        writer.close()
+        assert command.stop(signal.SIGTERM) == 0
+        assert receiver.stop(signal.SIGTERM) == 0
+    assert recorded(out) == payloads
+
+
+def test_the_disk_is_full(tmp_path: Path) -> None:
+    """The recording stays readable, and the command ends with an error."""
+    tap, out = tmp_path / "s", tmp_path / "out"
+    limit = "from resource import setrlimit, RLIMIT_FSIZE as SIZE; setrlimit(SIZE, (100_000, 100_000))"
+    code = f"{limit}; from dnstap.cli import run; run()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "-u", str(tap), "-w", str(out)], stderr=subprocess.PIPE, text=True
+    )
+    wait_for(tap.exists, "the socket")
+    with contextlib.suppress(OSError, FrameStreamError), open_writer(tap, [CONTENT_TYPE]) as writer:
+        for number in range(100):
+            writer.write(b"%d" % (number % 10) * 2000)
+            if process.poll() is not None:
+                break
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert err.splitlines()[-1] == f"dnstap: {out}: cannot write: File too large"
+    with read_file(out) as reader:
+        payloads: list[bytes] = []
+        with contextlib.suppress(FrameStreamError):  # there is no STOP
+            payloads += reader
+    assert payloads == [b"%d" % (number % 10) * 2000 for number in range(len(payloads))]
+    assert len(payloads) > 30
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_signals_at_random_points(tmp_path: Path, ending: int) -> None:
+    """A hundred times each, with SIGHUP before: no frame is lost that was received, each file ends by STOP."""
+    chance = random.Random(ending)
+    tap, out = tmp_path / "s", tmp_path / "out"
+    with listening(tap, tmp_path, "-w", out) as command:
+        pass
+    for number in range(int(os.environ.get("DNSTAP_SIGNALS", "100"))):
+        out.unlink(missing_ok=True)
+        with listening(tap, tmp_path, "-w", out) as command:
+            sent: list[bytes] = []
+            writers = [open_writer(tap, [CONTENT_TYPE]) for _ in range(3)]
+            for index in range(chance.randrange(1, 30)):
+                payload = b"%d-%d" % (number, index) * chance.randrange(1, 500)
+                chance.choice(writers).write(payload)
+                sent.append(payload)
+                if chance.random() < 0.1:
+                    with contextlib.suppress(FileNotFoundError):
+                        out.rename(tmp_path / f"old-{number}-{index}")
+                    command.process.send_signal(signal.SIGHUP)
+            assert command.stop(ending) == 0
+            for writer in writers:
+                with contextlib.suppress(OSError, FrameStreamError):  # nobody answers any more
+                    writer.close()
+        files = [*tmp_path.glob(f"old-{number}-*"), *([out] if out.exists() else [])]
+        assert sorted(payload for path in files for payload in recorded(path)) == sorted(sent)
+        for path in files:
+            assert path.read_bytes().endswith(STOP)
+            path.unlink()
+    assert command.stderr.read_text() == f"dnstap: opened input socket {tap}\n"
