@@ -64,6 +64,7 @@ def test_two_hundred_connections(tmp_path: Path) -> None:
     chance = random.Random(8)
     expected: list[bytes] = []
     with listening(tap, tmp_path, "-w", out, "--stats") as command, contextlib.ExitStack() as stack:
+        wait_for(out.exists, "the recording")  # which is opened after the sockets
         before = descriptors(command)
         senders = []
         for number in range(200):
