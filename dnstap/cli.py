@@ -193,10 +193,7 @@ def _copy(args: argparse.Namespace) -> int:
                 gc.freeze()  # What has been loaded stays.
                 copying.run(output, _stages(args, copying))
     if args.stats:
-        _say(f"{copying.frames} frames of {copying.bytes} bytes from {len(args.read)} files")
-        if args.filter:
-            _say(f"{args.filter.matched} of them match the filter")
-        _say(f"{output.name}: {output.frames} frames, of which {output.bad} were left out")
+        _say_statistics(args, copying, files)
     return 1 if copying.failed_files else 0
 
 
@@ -204,7 +201,7 @@ async def _collect(args: argparse.Namespace) -> int:
     """From any inputs to any outputs."""
     from dnstap.collector import Collector
 
-    collector = Collector(_say, limits=_limits(args), deadlines=_deadlines(args))
+    collector = Collector(_say, limits=_limits(args), deadlines=_deadlines(args), overload=args.overload)
     files: list[FileOutput] = []
     with _signals(collector, files):
         try:
@@ -224,8 +221,7 @@ async def _collect(args: argparse.Namespace) -> int:
         finally:
             await collector.close()
     if args.stats:
-        for line in _statistics(args, collector, files, relays):
-            _say(line)
+        _say_statistics(args, collector, files, relays)
     return 1 if collector.failed_files or any(relay.lost for relay in relays) else 0
 
 
@@ -263,20 +259,16 @@ def _set_owner_and_mode(listening: Endpoint, args: argparse.Namespace) -> None:
         os.chmod(path, args.socket_mode)
 
 
-def _statistics(
-    args: argparse.Namespace, collector: Collector, files: list[FileOutput], relays: list[Relay]
-) -> Iterator[str]:
-    counts = collector.counts
-    yield (
-        f"{counts.frames} frames of {counts.bytes} bytes by {counts.connections} connections and from files;"
-        f" {counts.broken} streams were broken, {counts.left_out} frames over the limit left out"
-    )
+def _say_statistics(
+    args: argparse.Namespace, runner: Collector | Copying, files: list[FileOutput], relays: Sequence[Relay] = ()
+) -> None:
+    _say(str(runner.counts))
     if args.filter:
-        yield f"{args.filter.matched} of them match the filter"
+        _say(f"{args.filter.matched} of them match the filter; {args.filter.bad} could not be matched")
     for file in files:
-        yield f"{file.name}: {file.frames} frames, of which {file.bad} were left out"
+        _say(f"{file.name}: {file.frames} frames, of which {file.bad} were left out")
     for relay in relays:
-        yield (
+        _say(
             f"{relay.name}: {relay.frames} frames, of which {relay.lost} could not be sent;"
             f" connected again {relay.reconnects} times"
         )

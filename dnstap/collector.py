@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.counts import Counts
 from dnstap.reports import Changes, Reports, endings, news, words
 from framestream.aio import listen_reader, open_reader, read_file
 from framestream.endpoints import FileEndpoint, parse_endpoint
@@ -32,31 +35,15 @@ if TYPE_CHECKING:
     from framestream.endpoints import Endpoint, Tls
     from framestream.streams import EncodedFrames
 
-__all__ = ["Collector", "Counts"]
+__all__ = ["QUEUE_BYTES", "Collector"]
 
 BACKOFF = Backoff(first_s=0.02, most_s=1.0)
 
 TICK_S = 1.0
 """How often what is due is looked for."""
 
-
-class Counts(NamedTuple):
-    """What has come.
-
-    Attributes:
-        connections: accepted or made.
-        broken: streams that ended by a fault.
-        frames, bytes: payloads, and their size in all.
-        left_out: frames that were over the limit.
-        open: inputs that are read now.
-    """
-
-    connections: int = 0
-    broken: int = 0
-    frames: int = 0
-    bytes: int = 0
-    left_out: int = 0
-    open: int = 0
+QUEUE_BYTES = 1 << 24
+"""How much waits for the outputs before frames are dropped, if they may be."""
 
 
 class Collector:
@@ -67,6 +54,8 @@ class Collector:
         limits, deadlines: of the inputs.
         backoff: between attempts to connect to a writer again.
         drain_s: how long the outputs may take at the end for what has been received.
+        overload: what becomes of frames from sockets while outputs are behind. "wait": the sockets are not read before
+            these have caught up. "drop": QUEUE_BYTES of them wait, and what comes then is counted and given to none.
 
     Attributes:
         failed_files: files that could not be read to their end.
@@ -80,6 +69,7 @@ class Collector:
         deadlines: Deadlines = DEADLINES,
         backoff: Backoff = BACKOFF,
         drain_s: float = 5.0,
+        overload: Literal["wait", "drop"] = "wait",
     ) -> None:
         self.failed_files = 0
         self._past = Counts()
@@ -104,6 +94,10 @@ class Collector:
         self._stopped = asyncio.Event()
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._drops = overload == "drop"
+        self._queue: deque[list[bytes]] = deque()
+        self._queued_bytes = 0
+        self._reported_drops = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -111,7 +105,7 @@ class Collector:
         """What has come so far."""
         # A list of its own, because another thread may ask.
         live = list(self._readers)
-        return reduce(_with, live, self._past)._replace(open=len(live))
+        return reduce(Counts.plus, live, self._past)._replace(open=len(live))
 
     async def read(self, path: str, *, follow: bool = False) -> None:
         """Add a file, a named pipe, or standard input as "-". Regular files are read one after the other.
@@ -180,7 +174,9 @@ class Collector:
             for task in {*self._tasks, ticking}:
                 task.cancel()
             await asyncio.gather(*self._tasks, ticking, return_exceptions=True)
-            self._reports.say_counted(news(*stages, *outputs))
+            # The first has been given to outputs, which count it.
+            self._drop(sum(map(len, islice(self._queue, 1, None))))
+            self._reports.say_counted(news(self, *stages, *outputs))
         if self._failure:
             raise self._failure
 
@@ -226,7 +222,7 @@ class Collector:
                 self._failure = self._failure or error
                 self._changed.set()
             if self._reports.due():
-                self._reports.say_counted(news(*self._stages, *self._outputs))
+                self._reports.say_counted(news(self, *self._stages, *self._outputs))
 
     # Inputs.
 
@@ -247,6 +243,7 @@ class Collector:
         for file in files:
             reader = file.reader
             while True:
+                self._past = self._past._replace(files=self._past.files + 1)
                 self.failed_files += await self._pump(file.path, reader, file=not file.follow) is not None
                 if self._stopping or not file.follow:
                     break
@@ -278,7 +275,7 @@ class Collector:
         self._start(self._serve(reader))
 
     async def _serve(self, reader: Reader) -> None:
-        await self._pump(reader.peer, reader)
+        await self._pump(reader.peer, reader, drops=self._drops)
 
     async def _keep_connected(self, endpoint: Endpoint) -> None:
         name = str(endpoint)
@@ -295,11 +292,13 @@ class Collector:
             say.last = ""
             self._past = self._past._replace(connections=self._past.connections + 1)
             began = time.monotonic()
-            await self._pump(name, reader)
+            await self._pump(name, reader, drops=self._drops)
             if reader.frames or time.monotonic() - began >= STABLE_S:
                 waits = self._backoff.waits()
 
-    async def _pump(self, name: str, reader: Reader, *, file: bool = False) -> FrameStreamError | OSError | None:
+    async def _pump(
+        self, name: str, reader: Reader, *, file: bool = False, drops: bool = False
+    ) -> FrameStreamError | OSError | None:
         """Pass on what an input gives, until it ends; what was wrong with it."""
         self._readers[reader] = name
         error: FrameStreamError | OSError | None = None
@@ -317,7 +316,10 @@ class Collector:
                     break
                 if batch is None:
                     break
-                await self._pass_on(batch)
+                if drops and not self._encoded:
+                    self._put(batch)
+                else:
+                    await self._pass_on(batch)
             else:
                 self._say_where(name, reader)
         except asyncio.CancelledError:
@@ -326,7 +328,7 @@ class Collector:
             self._say_where(name, reader)
         finally:
             del self._readers[reader]
-            self._past = _with(self._past, reader)
+            self._past = self._past.plus(reader)
             await batches.aclose()
             await reader.close()
         if error and self._stopping and _lost_nothing(error):
@@ -339,6 +341,33 @@ class Collector:
 
     def _say_where(self, name: str, reader: Reader) -> None:
         self._report(f"{name}: stopped at byte {reader.protocol.offset}")
+
+    def _put(self, batch: list[bytes]) -> None:
+        """Have a batch passed on behind those that wait; drop it where too much does."""
+        size = sum(map(len, batch))
+        if self._queue and self._queued_bytes + size > QUEUE_BYTES:
+            self._drop(len(batch))
+            return
+        self._queued_bytes += size
+        self._queue.append(batch)
+        if len(self._queue) == 1:
+            self._start(self._empty_queue())
+
+    async def _empty_queue(self) -> None:
+        while self._queue:
+            batch = self._queue[0]
+            await self._pass_on(batch)
+            self._queued_bytes -= sum(map(len, batch))
+            self._queue.popleft()
+
+    def _drop(self, frames: int) -> None:
+        self._past = self._past._replace(dropped=self._past.dropped + frames)
+
+    def news(self) -> Iterator[str]:
+        """What is to be said, of what has happened since this was asked last."""
+        if new := self._past.dropped - self._reported_drops:
+            self._reported_drops = self._past.dropped
+            yield f"{new} frames dropped, because the outputs were behind; {self._reported_drops} in all"
 
     async def _pass_on(self, batch: Any) -> None:
         for write_encoded in self._encoded:
@@ -369,19 +398,12 @@ class Collector:
             await listener.close()
         for reader in self._readers:
             reader.end_input()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._drain_s)
+        end = time.monotonic() + self._drain_s
+        # What they give may start another, which empties the queue.
+        while self._tasks and (left := end - time.monotonic()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
         for name in self._readers.values():
             self._report(f"{name}: what has come was not taken by the outputs within {self._drain_s} s")
-
-
-def _with(counts: Counts, reader: Reader) -> Counts:
-    """The counts, and what came by one reader."""
-    return counts._replace(
-        frames=counts.frames + reader.frames,
-        bytes=counts.bytes + reader.bytes,
-        left_out=counts.left_out + reader.protocol.decoder.skipped_frames,
-    )
 
 
 class _File(NamedTuple):

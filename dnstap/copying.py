@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.counts import Counts
 from dnstap.reports import endings, news
 from framestream.errors import FrameStreamError
 from framestream.streams import LIMITS, Limits
@@ -28,13 +29,12 @@ class Copying:
     Args: report: takes one line about a file: what was wrong with it, or what was left out of it.
     Attributes:
         failed_files: files that could not be read to their end.
-        frames, bytes: payloads that have come, and their size in all.
+        counts: what has come, once a file is over.
     """
 
     def __init__(self, report: Callable[[str], object], *, limits: Limits = LIMITS) -> None:
         self.failed_files = 0
-        self.frames = 0
-        self.bytes = 0
+        self.counts = Counts()
         self._report = report
         self._limits = limits
         self._files: list[tuple[str, Reader]] = []
@@ -90,7 +90,7 @@ class Copying:
             output.write_many(payloads)
         else:
             self._report(f"{path}: stopped at byte {reader.protocol.offset}")
-        self.frames += reader.frames
-        self.bytes += reader.bytes
+        counts = self.counts.plus(reader)
+        self.counts = counts._replace(files=counts.files + 1, broken=counts.broken + (error is not None))
         for line in endings(path, reader, error):
             self._report(line)

@@ -37,16 +37,24 @@ def serving(
         def collect(self) -> Iterator[Metric]:
             counts = collector.counts
             yield GaugeMetricFamily("dnstap_open_inputs", "Inputs that are read.", counts.open)
-            for name, what, number in (
+            samples = [
                 ("connections", "Connections accepted or made.", counts.connections),
+                ("files", "Files read, or being read.", counts.files),
                 ("broken_streams", "Streams that ended by a fault.", counts.broken),
                 ("frames", "Data frames received.", counts.frames),
                 ("payload_bytes", "Their payloads.", counts.bytes),
                 ("oversize_frames", "Data frames over the limit, left out.", counts.left_out),
-            ):
-                yield CounterMetricFamily(f"dnstap_{name}", what, number)
+                ("dropped_frames", "Data frames dropped, because the outputs were behind.", counts.dropped),
+                ("ignored_control_frames", "Control frames of unknown type.", counts.ignored_control_frames),
+                ("ignored_bytes", "Bytes behind STOP.", counts.ignored_bytes),
+            ]
             if wanted:
-                yield CounterMetricFamily("dnstap_matched_frames", "Frames that match the filter.", wanted.matched)
+                samples += [
+                    ("matched_frames", "Frames that match the filter.", wanted.matched),
+                    ("unmatchable_frames", "Frames that do not decode, so match nothing.", wanted.bad),
+                ]
+            for name, what, number in samples:
+                yield CounterMetricFamily(f"dnstap_{name}", what, number)
             for name, attribute, what in (
                 ("frames", "frames", "Frames given to an output."),
                 ("bad_frames", "bad", "Frames that an output left out, because they do not decode."),

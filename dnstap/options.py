@@ -118,6 +118,12 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
     several("--listen", metavar="ENDPOINT", help="listen there for servers")
     several("--connect", metavar="ENDPOINT", help="connect to a server that listens, and again when it has gone")
     group.add_argument("--follow", action="store_true", help="wait for files to grow, and for those that replace them")
+    group.add_argument(
+        "--overload",
+        choices=("wait", "drop"),
+        default="wait",
+        help="while outputs are behind: do not read sockets (wait), or count and drop what they cannot hold (drop)",
+    )
     group.add_argument("--max-frame", metavar="BYTES", type=_number, help="longest frame that is taken (1048576)")
 
 

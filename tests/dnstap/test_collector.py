@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dnstap import Dnstap, DnstapType
+import dnstap.collector as collector_module
+from dnstap import Dnstap, DnstapType, reports
 from dnstap.collector import Collector
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.outputs import Recording, TextOutput
@@ -408,6 +409,66 @@ def test_an_output_that_waits(tmp_path: Path) -> None:
                 text += os.read(reading, 1 << 16)
     output.close()
     os.close(reading)
+
+
+class Slow(Payloads):
+    """An output that takes nothing until it is told to."""
+
+    may = False
+
+    async def write_many(self, payloads: list[bytes]) -> None:  # type: ignore[override]
+        while not self.may:
+            await asyncio.sleep(0.001)
+        self.extend(payloads)
+
+
+def test_frames_are_dropped_if_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the output is behind, sockets are read on; what does not fit into the queue is counted. Files wait."""
+    monkeypatch.setattr(collector_module, "QUEUE_BYTES", 100)
+    monkeypatch.setattr(reports, "PERIOD_S", 0.0)
+    monkeypatch.setattr(collector_module, "TICK_S", 0.01)
+    path, file = tmp_path / "s", tmp_path / "file"
+    with write_file(file, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"f" * 500] * 1000)
+    slow = Slow()
+
+    async def prepare(collector: Collector) -> None:
+        await collector.listen(path)
+        await collector.read(str(file))
+
+    sent = 0
+    with collecting(prepare, slow, overload="drop") as running, open_writer(path, [CONTENT_TYPE]) as tap:
+        while not running.collector.counts.dropped:
+            tap.write(b"%030d" % sent)
+            sent += 1
+        wait_for(lambda: running.collector.counts.frames >= sent, "the frames")
+        wait_for(lambda: running.reports, "the report")
+        assert running.collector.counts.frames < sent + 1000  # the file waits
+        slow.may = True
+    counts = running.collector.counts
+    assert counts.frames == len(slow) + counts.dropped
+    taps = [payload for payload in slow if payload[:1] != b"f"]
+    assert len(taps) == sent - counts.dropped
+    assert taps[0] == b"%030d" % 0
+    assert taps == sorted(set(taps))
+    assert running.reports[0].endswith(f"behind; {running.reports[0].split()[0]} in all")
+
+
+def test_what_waits_at_the_end_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    slow = Slow()
+    options: dict[str, Any] = {"overload": "drop", "drain_s": 0.2}
+    with (
+        collecting(lambda collector: collector.listen(path), slow, **options) as running,
+        open_writer(path, [CONTENT_TYPE]) as tap,
+    ):
+        for number in range(1, 4):
+            tap.write(b"x")
+            wait_for(lambda number=number: running.collector.counts.frames == number, "the frame")  # type: ignore[misc]
+    assert slow == []
+    # The first is with the output.
+    assert running.collector.counts.dropped == 2
+    assert running.reports == ["2 frames dropped, because the outputs were behind; 2 in all"]
 
 
 class Server:

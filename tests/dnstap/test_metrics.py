@@ -55,7 +55,12 @@ def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str
             "dnstap_frames_total": 2.0,
             "dnstap_payload_bytes_total": 6.0,
             "dnstap_oversize_frames_total": 0.0,
+            "dnstap_files_total": 0.0,
+            "dnstap_dropped_frames_total": 0.0,
+            "dnstap_ignored_control_frames_total": 0.0,
+            "dnstap_ignored_bytes_total": 0.0,
             "dnstap_matched_frames_total": 1.0,
+            "dnstap_unmatchable_frames_total": 1.0,
             f'dnstap_output_frames_total{{output="{out}"}}': 1.0,
             f'dnstap_output_bad_frames_total{{output="{out}"}}': 0.0,
         }
