@@ -273,6 +273,20 @@ class BaseWriter:
         self.frames += frames.number
         self.bytes += len(frames.data) - 4 * frames.number
 
+    def _sent_in(self, size: int) -> None:
+        """Count as sent what was waiting and is whole within the first bytes of what was to be sent."""
+        whole = 0
+        for payload in self.waiting:
+            size -= 4 + len(payload)
+            if size < 0:
+                break
+            whole += 1
+        sent = self.waiting[:whole]
+        del self.waiting[:whole]
+        self.frames += whole
+        self.bytes += sum(map(len, sent))
+        self.waiting_bytes -= sum(map(len, sent))
+
     def _sent(self) -> None:
         """Count what was waiting as sent."""
         if self.waiting:

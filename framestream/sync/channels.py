@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel", "connect", "over_socket"]
 
+PIECE_BYTES = 1 << 14
+"""As much goes over TLS at once, which is the most that a record holds: what is not there whole cannot be read."""
+
+_timeval = struct.Struct("@ll")
+
 _POLL_GONE = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
@@ -27,9 +33,13 @@ class Channel(Protocol):
     """What carries the bytes. A deadline is a time of time.monotonic(), None for none.
 
     Attributes:
+        taken: how many bytes of the last write the system has taken, so that the peer can read them; all of them, if it
+            has not failed.
         whole: whether every write so far has gone entirely, or not at all.
         transactional: whether what was written is given up unless it is kept.
     """
+
+    taken: int
 
     @property
     def whole(self) -> bool: ...
@@ -51,8 +61,10 @@ class SocketChannel:
 
     def __init__(self, sock: socket.socket) -> None:
         self.whole = True
+        self.taken = 0
         self._socket = sock
         self._waits: float | None = -1.0
+        self._sends_s: float | None = None
         self._left: int | None = None
         self._error: OSError | None = None
 
@@ -79,11 +91,31 @@ class SocketChannel:
 
     def write(self, data: bytes, deadline: float | None) -> None:
         self.whole = False
-        view = memoryview(data)
-        while view:
-            self._wait_until(deadline)
-            view = view[self._socket.send(view) :]
+        self.taken = 0
+        while self.taken < len(data):
+            self.taken += self._send(memoryview(data)[self.taken :], deadline)
         self.whole = True
+
+    def _send(self, data: memoryview, deadline: float | None) -> int:
+        """Send all, or what the system takes until the deadline; how much that was.
+
+        The system waits, and not Python, which would be called again for each piece that fits into the socket, and must
+        await the interpreter's lock each time: five milliseconds of a busy program.
+        """
+        waits = self._left_until(deadline)
+        if self._waits is not None:
+            self._socket.settimeout(None)
+            self._waits = None
+        if waits != self._sends_s and (waits is None or not waits <= (self._sends_s or 0) < 1.05 * waits):
+            self._sends_s = waits and 1.02 * waits
+            seconds, fraction = divmod(self._sends_s or 0.0, 1)
+            # 0 is for ever.
+            timeval = _timeval.pack(int(seconds), int(fraction * 1e6) + (waits is not None))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
 
     def gone(self) -> bool:
         if self.fileno() < 0:
@@ -103,14 +135,18 @@ class SocketChannel:
 
     def _wait_until(self, deadline: float | None) -> None:
         """Let the next call on the socket wait until then."""
-        waits = None
-        if deadline is not None:
-            waits = deadline - time.monotonic()
-            if waits <= 0:
-                raise TimeoutError("timed out")
+        waits = self._left_until(deadline)
         if waits is not None or self._waits is not None:
             self._socket.settimeout(waits)
             self._waits = waits
+
+    def _left_until(self, deadline: float | None) -> float | None:
+        if deadline is None:
+            return None
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
 
 
 class TlsChannel(SocketChannel):
@@ -131,13 +167,18 @@ class TlsChannel(SocketChannel):
         return data
 
     def write(self, data: bytes, deadline: float | None) -> None:
+        self.taken = 0
         self._handshake(deadline)
         self.whole = False
-        self._session.write(data)
         try:
-            self._say(deadline)
+            while self.taken < len(data):
+                piece = data[self.taken : self.taken + PIECE_BYTES]
+                self._session.write(piece)
+                self._say(deadline)
+                self.taken += len(piece)
         except ConnectionError as error:
             raise self._refusal() or error from None
+        self.whole = True
 
     def close(self, *, keep: bool = True) -> None:
         if self.fileno() < 0:
@@ -168,8 +209,11 @@ class TlsChannel(SocketChannel):
             self._say(deadline)
 
     def _say(self, deadline: float | None) -> None:
-        if data := self._session.data_to_send():
-            super().write(data, deadline)
+        data = memoryview(self._session.data_to_send())
+        whole, self.whole = self.whole, not data and self.whole
+        while data:
+            data = data[self._send(data, deadline) :]
+        self.whole = whole
 
     def _refusal(self) -> ssl.SSLError | None:
         """Why the other side has broken the connection, if it has said so."""

@@ -25,8 +25,8 @@ _BACKOFF = Backoff()
 class ReconnectingWriter(BaseReconnectingWriter):
     """A writer that connects again when its reader has gone. May be used by many threads.
 
-    What a write could not send is sent to the next reader. Some of it may have arrived at the last one, so frames may
-    arrive twice; what the system had taken, for a reader that never read it, is lost, and nobody can tell.
+    What a write could not send is sent to the next reader, from the first frame on that the system had not taken whole.
+    What it had taken, for a reader that never read it, is lost, and nobody can tell.
 
     Args:
         connect: makes the next Writer: `lambda: open_writer("unix:/run/x.sock", [b"..."])`, or `listener.accept`.

@@ -32,6 +32,7 @@ __all__ = ["InputChannel", "OutputChannel", "opened", "read_file", "write_file"]
 
 
 class InputChannel:
+    taken = 0
     whole = True
     transactional = False
 
@@ -62,6 +63,8 @@ class InputChannel:
 
 
 class OutputChannel:
+    taken = 0  # A write to a file that fails leaves nothing of it there.
+
     def __init__(self, file: FileOutput | ObjectOutput) -> None:
         self._file = file
         self.fileno = file.fileno

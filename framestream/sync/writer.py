@@ -103,6 +103,7 @@ class Writer(BaseWriter):
                 self._channel.write(self.protocol.data_to_send(), after(self._deadlines.write_s))
             except OSError as error:
                 self._error = error
+                self._sent_in(self._channel.taken)
                 raise
             self._sent()
 

@@ -8,6 +8,7 @@ import os
 import pty
 import threading
 import tty
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +16,12 @@ import pytest
 import framestream.aio.channels
 import framestream.sync.channels
 from framestream import aio, sync
-from framestream.errors import LocalProtocolError
+from framestream.errors import LocalProtocolError, TruncatedStreamError
 from framestream.files import open_input, open_output
-from framestream.streams import after
+from framestream.streams import Deadlines, after
 from tests.framestream.fronts import FRONTS, using
-from tests.framestream.nets import background, front_named
-from tests.framestream.wire import START, STOP, control, data
+from tests.framestream.nets import CLIENT, SERVER, background, front_named
+from tests.framestream.wire import DNSTAP, START, STOP, control, data
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -184,3 +185,33 @@ class TestCancelled:
 
         asyncio.run(main())
         assert b"".join(written) == control(2) + data(b"a", b"b") + STOP
+
+
+def begun(listener: sync.Listener[sync.Reader]) -> sync.Reader:
+    """The next connection, with the handshake done."""
+    reader = listener.accept()
+    reader.handshake()
+    return reader
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp", "tls"])
+def test_what_the_system_has_taken(tmp_path: Path, kind: str) -> None:
+    """A write that came to a stop tells which frames the reader can still read: no fewer, and no more."""
+    where = {"unix": f"unix:{tmp_path}/socket", "tcp": "tcp:localhost:0", "tls": "tls:localhost:0"}[kind]
+    payloads = [b"%06d" % number * 50 for number in range(30_000)]
+    with sync.listen_reader(where, [DNSTAP], tls=SERVER) as listener, ThreadPoolExecutor() as pool:
+        accepting = pool.submit(begun, listener)
+        writer = sync.open_writer(str(listener.endpoint), [DNSTAP], deadlines=Deadlines(write_s=0.3), tls=CLIENT)
+        with accepting.result(DEADLINE_S) as reader:
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    writer.write_many(payloads)
+            assert 100 < writer.frames < len(payloads)
+            assert writer.waiting == payloads[writer.frames :]
+            assert writer.waiting_bytes == sum(map(len, writer.waiting))
+            assert writer.bytes == sum(map(len, payloads[: writer.frames]))
+            writer.abort()
+            got: list[bytes] = []
+            with pytest.raises(TruncatedStreamError):
+                got.extend(reader)
+            assert len(got) == writer.frames
