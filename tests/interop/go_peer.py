@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tests.interop.peers import missing, require
+from tests.interop.go_build import built
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
     from framestream import Tls
 
 __all__ = ["GoPeer", "go_peer"]
-
-_SOURCE = Path(__file__).parent / "go"
 
 
 class GoPeer:
@@ -40,7 +35,7 @@ class GoPeer:
         stdin = folder / "stdin"
         stdin.write_text("".join(f"{payload.hex()}\n" for payload in sends))
         with stdin.open("rb") as source, self._stdout.open("wb") as out, self._stderr.open("wb") as err:
-            self.process = subprocess.Popen([_built(), *words], stdin=source, stdout=out, stderr=err)
+            self.process = subprocess.Popen([built("go"), *words], stdin=source, stdout=out, stderr=err)
 
     @property
     def listening(self) -> str:
@@ -106,22 +101,3 @@ def go_peer(
     finally:
         peer.process.kill()
         peer.process.wait()
-
-
-@cache
-def _built() -> str:
-    """The program's path; without Go or the library's source the test is skipped or fails, as `require` says."""
-    go = require("go")
-    # Without cgo no C compiler is needed.
-    environment = {**os.environ, "CGO_ENABLED": "0"}
-    download = subprocess.run(
-        [go, "mod", "download"], cwd=_SOURCE, env=environment, capture_output=True, text=True, check=False
-    )
-    if download.returncode:
-        missing(f"golang-framestream cannot be had ({download.stderr.strip()})")
-    folder = tempfile.mkdtemp(prefix="framestream-go-")
-    atexit.register(shutil.rmtree, folder)
-    program = os.path.join(folder, "peer")
-    command = [go, "build", "-mod=readonly", "-buildvcs=false", "-o", program, "."]
-    subprocess.run(command, cwd=_SOURCE, env=environment, check=True)
-    return program
