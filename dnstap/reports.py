@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -79,10 +81,19 @@ def news(*parts: object) -> Iterator[str]:
             yield from part.news()
 
 
+_TLS = re.compile(r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?")
+"""What Python says of an error of OpenSSL; an alert is what the other side has said."""
+
+
 def words(error: FrameStreamError | OSError) -> str:
     """What an error says, without the number of the system."""
     # A TimeoutError of asyncio says nothing.
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or "timed out"
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or "timed out"
+    if tls := _TLS.fullmatch(text):
+        return f"TLS {'refused by the other side' if tls[1] else 'failed'}: {tls[2]}"
+    if isinstance(error, OSError) and error.errno and text.startswith("Connect call failed"):
+        return os.strerror(error.errno)  # asyncio says so whatever the reason is
+    return text
 
 
 def endings(name: str, reader: BaseReader, error: FrameStreamError | OSError | None) -> Iterator[str]:

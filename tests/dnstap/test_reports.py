@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+
+import pytest
 
 from dnstap import reports
 from dnstap.reports import AT_ONCE, Changes, Reports, words
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_of_many_lines_of_a_kind_some_are_counted() -> None:
@@ -49,3 +47,27 @@ def test_words() -> None:
     assert words(TimeoutError("late")) == "late"
     assert words(TimeoutError()) == "timed out"
     assert words(ssl.SSLError(1, "wrong")) == "wrong"
+    assert words(OSError(111, "Connect call failed ('127.0.0.1', 6000)")) == "Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required (_ssl.c:2580)",
+            "TLS refused by the other side: certificate required",
+        ),
+        (
+            "[SSL: SSL/TLS_ALERT_BAD_CERTIFICATE] ssl/tls alert bad certificate (_ssl.c:1006)",
+            "TLS refused by the other side: bad certificate",
+        ),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)",
+            "TLS failed: certificate verify failed: self-signed certificate",
+        ),
+        ("[SSL] unknown error (_ssl.c:1000)", "TLS failed: unknown error"),
+        ("[SSL: NO_CIPHERS_AVAILABLE] no ciphers available", "TLS failed: no ciphers available"),
+    ],
+)
+def test_words_of_tls(text: str, said: str) -> None:
+    assert words(ssl.SSLError(1, text)) == said
