@@ -39,6 +39,9 @@ __all__ = ["QUEUE_BYTES", "Collector"]
 
 BACKOFF = Backoff(first_s=0.02, most_s=1.0)
 
+FEW_FRAMES = 10
+"""A stream that ends with fewer is not made again at once: a writer that breaks each time would keep both ends busy."""
+
 TICK_S = 1.0
 """How often what is due is looked for."""
 
@@ -295,6 +298,8 @@ class Collector:
             await self._pump(name, reader, drops=self._drops)
             if reader.frames or time.monotonic() - began >= STABLE_S:
                 waits = self._backoff.waits()
+                if reader.frames < FEW_FRAMES:
+                    next(waits)  # which is none
 
     async def _pump(
         self, name: str, reader: Reader, *, file: bool = False, drops: bool = False

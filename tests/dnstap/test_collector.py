@@ -10,13 +10,14 @@ import socket
 import threading
 import time
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import dnstap.collector as collector_module
 from dnstap import Dnstap, DnstapType, reports
-from dnstap.collector import Collector
+from dnstap.collector import FEW_FRAMES, Collector
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.outputs import Recording, TextOutput
 from dnstap.stages import First, Sample
@@ -486,6 +487,7 @@ class Server:
             self.connections += 1
             with contextlib.suppress(OSError, FrameStreamError):
                 self._serve(writer, self.connections)
+            writer.abort()
 
     def close(self) -> None:
         self.listener.close()
@@ -536,6 +538,28 @@ def test_a_writer_that_is_gone_is_looked_for_less_and_less(tmp_path: Path) -> No
         wait_for(lambda: running.collector.counts.broken == 2, "two attempts")
         assert server.connections == 2
     assert len(running.reports) == 2
+
+
+@pytest.mark.parametrize(("frames", "first_s"), [(FEW_FRAMES - 1, 0.1), (FEW_FRAMES, 60.0)])
+def test_a_stream_that_breaks_early_is_not_made_again_at_once(tmp_path: Path, frames: int, first_s: float) -> None:
+    """But after the first wait, however often; one that has brought some frames is."""
+    times: list[float] = []
+
+    def serve(writer: Writer, number: int) -> None:
+        times.append(time.monotonic())
+        writer.write_many([b"%d" % number] * frames)
+        writer.abort()
+
+    async def prepare(collector: Collector) -> None:
+        collector.connect(tmp_path / "server")
+
+    with (
+        closing(Server(tmp_path / "server", serve)),
+        collecting(prepare, backoff=Backoff(first_s=first_s, factor=1000.0, jitter=0.0)) as running,
+    ):
+        wait_for(lambda: len(running.payloads) >= 4 * frames, "four streams")
+    if frames < FEW_FRAMES:
+        assert min(later - earlier for earlier, later in pairwise(times)) > 0.9 * first_s
 
 
 def test_a_file_that_grows_and_is_replaced(tmp_path: Path) -> None:
