@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dns.message
-import dns.query
 import dns.rdatatype
 
 from framestream import TcpEndpoint, TlsEndpoint, UnixEndpoint, parse_endpoint
@@ -20,9 +19,11 @@ from tests.wait import DEADLINE_S, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ask", "free_port", "nsd", "unbound"]
+__all__ = ["ZONES", "ask", "free_port", "nsd", "running", "unbound"]
 
-_HERE = Path(__file__).parent / "servers"
+ZONES = Path(__file__).parent / "servers"
+
+_READY = dns.message.make_query("ready.refused.test.", dns.rdatatype.A).to_wire()
 
 
 def free_port() -> int:
@@ -58,8 +59,8 @@ def ask(port: int, query: bytes, *, tcp: bool = False) -> bytes:
 def nsd(workdir: Path) -> Iterator[int]:
     """An authoritative server for example.test and plain.test; its port."""
     port = free_port()
-    config = _configure("nsd", workdir, PORT=port, ZONES=_HERE)
-    with _server([require("nsd"), "-d", "-c", str(config)], port, workdir / "nsd.log"):
+    config = _configure("nsd", workdir, PORT=port, ZONES=ZONES)
+    with running([require("nsd"), "-d", "-c", str(config)], port, workdir / "nsd.log"):
         yield port
 
 
@@ -83,27 +84,31 @@ def unbound(
         CERT_BUNDLE=ca or "",
         BIDIRECTIONAL="yes" if bidirectional else "no",
     )
-    with _server([require("unbound"), "-d", "-p", "-c", str(config)], port, workdir / "unbound.log"):
+    with running([require("unbound"), "-d", "-p", "-c", str(config)], port, workdir / "unbound.log"):
         yield port
 
 
 def _configure(name: str, workdir: Path, **values: object) -> Path:
     """Fill the template in."""
     known = {"WORKDIR": workdir, **values}
-    template = (_HERE / f"{name}.conf.in").read_text()
+    template = (ZONES / f"{name}.conf.in").read_text()
     config = workdir / f"{name}.conf"
     config.write_text(re.sub(r"@([A-Z_]+)@", lambda match: str(known[match[1]]), template))
     return config
 
 
 @contextmanager
-def _server(command: list[str], port: int, log: Path) -> Iterator[None]:
-    """Run a server in the foreground while the body runs, which starts when it answers."""
-    with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
+def running(
+    command: list[str], port: int, log: Path, *, query: bytes = _READY, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in the foreground while the body runs, which starts when it answers the query."""
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+    with process:
         try:
-            wait_for(lambda: _answers(port) or process.poll() is not None, f"an answer of {command[0]}")
+            wait_for(lambda: _answers(port, query) or process.poll() is not None, f"an answer of {command[0]}")
             assert process.poll() is None, log.read_text()
-            yield
+            yield process
         finally:
             process.terminate()
             try:
@@ -113,10 +118,12 @@ def _server(command: list[str], port: int, log: Path) -> Iterator[None]:
                 raise
 
 
-def _answers(port: int) -> bool:
-    query = dns.message.make_query("ready.refused.test.", dns.rdatatype.A)
-    try:
-        dns.query.udp(query, "127.0.0.1", timeout=0.2, port=port)
-    except (dns.exception.DNSException, OSError):
-        return False
-    return True
+def _answers(port: int, query: bytes) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        datagrams.settimeout(0.2)
+        try:
+            datagrams.connect(("127.0.0.1", port))
+            datagrams.send(query)
+            return datagrams.recv(65535)[:2] == query[:2]
+        except OSError:
+            return False
