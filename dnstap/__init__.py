@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dnstap.anonymize import Anonymizer, CryptoPan, truncate
     from dnstap.codec import Decoder
     from dnstap.collector import Collector
     from dnstap.content_type import CONTENT_TYPE
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
         SocketFamily,
         SocketProtocol,
     )
-    from dnstap.errors import DecodeError, DnsMessageError, DnstapError, EncodeError, FilterError, MissingFieldError
+    from dnstap.errors import (
+        DecodeError,
+        DnsMessageError,
+        DnstapError,
+        EncodeError,
+        FilterError,
+        KeyFileError,
+        MissingFieldError,
+    )
     from dnstap.filters import Filter, compile_filter
     from dnstap.messages import Dnstap, Message, Policy
     from dnstap.render import FORMATS, Style, render, renderer
@@ -29,7 +38,9 @@ __version__ = "0.1.0"
 __all__ = [
     "CONTENT_TYPE",
     "FORMATS",
+    "Anonymizer",
     "Collector",
+    "CryptoPan",
     "DecodeError",
     "Decoder",
     "DnsMessageError",
@@ -40,6 +51,7 @@ __all__ = [
     "Filter",
     "FilterError",
     "HttpProtocol",
+    "KeyFileError",
     "Message",
     "MessageType",
     "MissingFieldError",
@@ -52,13 +64,15 @@ __all__ = [
     "compile_filter",
     "render",
     "renderer",
+    "truncate",
 ]
 
 _HOMES = {
-    "errors": "DecodeError DnsMessageError DnstapError EncodeError FilterError MissingFieldError",
+    "errors": "DecodeError DnsMessageError DnstapError EncodeError FilterError KeyFileError MissingFieldError",
     "content_type": "CONTENT_TYPE",
     "enums": "DnstapType HttpProtocol MessageType PolicyAction PolicyMatch SocketFamily SocketProtocol",
     "messages": "Dnstap Message Policy",
+    "anonymize": "Anonymizer CryptoPan truncate",
     "codec": "Decoder",
     "render": "FORMATS Style render renderer",
     "filters": "Filter compile_filter",

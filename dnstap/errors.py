@@ -5,12 +5,21 @@ DnstapError
 │   └── MissingFieldError   well-formed, but the required `type` is absent
 ├── EncodeError         an object that cannot be written: names the field and what it may hold
 ├── DnsMessageError     the DNS message inside a payload does not parse
-└── FilterError         a filter expression that cannot be compiled: says where, and what was expected there
+├── FilterError         a filter expression that cannot be compiled: says where, and what was expected there
+└── KeyFileError        a file that should hold a key for Crypto-PAn holds something else
 
 The data is in attributes; the text is built from it in `__str__`.
 """
 
-__all__ = ["DecodeError", "DnsMessageError", "DnstapError", "EncodeError", "FilterError", "MissingFieldError"]
+__all__ = [
+    "DecodeError",
+    "DnsMessageError",
+    "DnstapError",
+    "EncodeError",
+    "FilterError",
+    "KeyFileError",
+    "MissingFieldError",
+]
 
 
 class DnstapError(Exception):
@@ -109,3 +118,22 @@ class FilterError(DnstapError):
         shown = "".join([c if c.isprintable() else " " for c in self.text[start : start + 100]])
         caret = " " * (len(before) + self.position - start) + "^"
         return f"{self.expected} expected, {self.came} came\n  {before}{shown}{behind}\n  {caret}"
+
+
+class KeyFileError(DnstapError):
+    """A file does not hold what it should, a key. Nothing of what it holds is in the text.
+
+    Attributes:
+        path: the file's name.
+        expected: what should be in it, e.g. "32 octets or 64 hexadecimal digits".
+        came: what is in it, e.g. "33 octets".
+    """
+
+    def __init__(self, path: str, expected: str, came: str) -> None:
+        super().__init__(path, expected, came)
+        self.path = path
+        self.expected = expected
+        self.came = came
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.expected} expected, {self.came} came"
