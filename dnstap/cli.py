@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
+    from dnstap.anonymize import Anonymizer
     from dnstap.collector import Collector
     from dnstap.copying import Copying
     from dnstap.outputs import FileOutput
@@ -110,6 +111,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             args.filter = compile_filter(args.filter)
         except FilterError as error:
             made.error(f"--filter: {error}")
+    if args.anonymize is not None:
+        args.anonymize = _anonymizer(args, made)
+    elif args.anonymize_answers or args.anonymize_ports:
+        made.error("--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD")
     args.files_only = not (relays or sockets or args.follow or args.metrics) and all(map(_is_regular, args.read))
     if not args.files_only:
         try:
@@ -117,6 +122,24 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         except ValueError as error:
             made.error(str(error))
     return args
+
+
+def _anonymizer(args: argparse.Namespace, made: argparse.ArgumentParser) -> Anonymizer:
+    from dnstap.anonymize import Anonymizer
+    from dnstap.anonymize.methods import parse_method
+    from dnstap.errors import KeyFileError
+    from framestream.errors import MissingLibraryError
+
+    try:
+        method = parse_method(args.anonymize)
+    except OSError as error:
+        made.error(f"--anonymize: {error.filename}: {error.strerror}")
+    except (KeyFileError, MissingLibraryError, ValueError) as error:
+        made.error(f"--anonymize: {error}")
+    _, _, key = args.anonymize.partition("crypto-pan=")
+    if key and os.stat(key).st_mode & stat.S_IROTH:
+        _say(f"--anonymize: {key}: all users of this machine can read the key, and so undo what it does")
+    return Anonymizer(method, answers=args.anonymize_answers, ports=args.anonymize_ports)
 
 
 def _parse_endpoints(args: argparse.Namespace) -> None:
@@ -265,6 +288,8 @@ def _say_statistics(
     _say(str(runner.counts))
     if args.filter:
         _say(f"{args.filter.matched} of them match the filter; {args.filter.bad} could not be matched")
+    if args.anonymize:
+        _say(args.anonymize.summary())
     for file in files:
         _say(f"{file.name}: {file.frames} frames, of which {file.bad} were left out")
     for relay in relays:
@@ -294,7 +319,8 @@ def _stages(args: argparse.Namespace, runner: Collector | Copying) -> list[Stage
         stages.append(Sample(args.sample))
     if args.count:
         stages.append(First(args.count, runner.stop))
-    return stages
+    # Last: what chooses sees the addresses as they are.
+    return [*stages, args.anonymize] if args.anonymize else stages
 
 
 def _file_output(args: argparse.Namespace) -> FileOutput:
@@ -329,7 +355,7 @@ def _metrics(args: argparse.Namespace, collector: Collector, outputs: list[objec
 
             host, port = args.metrics
             try:
-                port = stack.enter_context(serving(host, port, collector, outputs, args.filter))
+                port = stack.enter_context(serving(host, port, collector, outputs, args.filter, args.anonymize))
             except (MissingLibraryError, OSError) as error:
                 raise _CommandError(f"--metrics: {getattr(error, 'strerror', None) or error}") from None
             _say(f"metrics at port {port}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from dnstap.anonymize import Anonymizer
     from dnstap.collector import Collector
     from dnstap.filters.selecting import Filter
 
@@ -20,7 +21,12 @@ __all__ = ["serving"]
 
 @contextmanager
 def serving(
-    host: str, port: int, collector: Collector, outputs: Sequence[object], wanted: Filter | None = None
+    host: str,
+    port: int,
+    collector: Collector,
+    outputs: Sequence[object],
+    wanted: Filter | None = None,
+    anonymizer: Anonymizer | None = None,
 ) -> Iterator[int]:
     """Answer requests for http://HOST:PORT/metrics, in a thread, while the body runs; the port.
 
@@ -55,6 +61,13 @@ def serving(
                 ]
             for name, what, number in samples:
                 yield CounterMetricFamily(f"dnstap_{name}", what, number)
+            for name, attribute, what in (
+                ("left_out_frames", "bad", "Frames that do not decode, left out by --anonymize."),
+                ("cut_messages", "cut", "DNS messages that --anonymize cut."),
+                ("stripped_frames", "stripped", "Frames of which --anonymize left fields out."),
+            ):
+                if anonymizer:
+                    yield CounterMetricFamily(f"dnstap_anonymize_{name}", what, getattr(anonymizer, attribute))
             for name, attribute, what in (
                 ("frames", "frames", "Frames given to an output."),
                 ("bad_frames", "bad", "Frames that an output left out, because they do not decode."),

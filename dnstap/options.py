@@ -152,6 +152,14 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
     group.add_argument("--sample", metavar="1/N", type=_share, help="only one of every N frames")
     group.add_argument("--count", metavar="N", type=_number, help="end after N frames")
     group.add_argument(
+        "--anonymize",
+        metavar="METHOD",
+        help="other addresses in all outputs: truncate, truncate=V4,V6 (bits that are kept; 24,48), or crypto-pan=FILE"
+        " with a key of 32 octets or 64 hexadecimal digits (docs/anonymizing.md)",
+    )
+    group.add_argument("--anonymize-answers", action="store_true", help="in the records of DNS messages, too")
+    group.add_argument("--anonymize-ports", action="store_true", help="and ports become 0")
+    group.add_argument(
         "--metrics", metavar="HOST:PORT", type=address, help="answer Prometheus there, or on all addresses at :PORT"
     )
     group.add_argument("--stats", action="store_true", help="say at the end how much came, and what became of it")

@@ -13,13 +13,27 @@ import socket
 import subprocess
 import sys
 import threading
+from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
 import dnstap
-from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style, render
+from dnstap import (
+    FORMATS,
+    Anonymizer,
+    CryptoPan,
+    Dnstap,
+    DnstapType,
+    Message,
+    MessageType,
+    Style,
+    compile_filter,
+    render,
+    truncate,
+)
 from dnstap.cli import _fill_standard_descriptors, main, run
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.counts import Counts
@@ -34,6 +48,9 @@ from framestream import (
     write_file,
 )
 from tests.wait import wait_for
+
+if TYPE_CHECKING:
+    from dnstap.anonymize import Method
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "nsd-auth.fstrm"
@@ -746,6 +763,110 @@ def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert caught.value.code == 2
     expected = "--filter: a port, 0 to 65535 expected, 'dns' came\n  type = CQ and port = dns\n" + " " * 23 + "^\n"
     assert capfd.readouterr().err.endswith(expected)
+
+
+@pytest.mark.parametrize("capture", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
+def test_anonymize(capture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Lines of captures differ in their addresses, and in nothing else but where a DNS message was cut."""
+    (tmp_path / "key").write_text("1522178d33a4cf80130a5b1649907d10 d8988f837979652762574c2d2a842202\n")
+    (tmp_path / "key").chmod(0o600)
+    before = [line.split(" ") for line in capture.with_suffix(".q.txt").read_text().splitlines()]
+    methods: dict[str, Method] = {
+        "truncate": truncate(),
+        f"crypto-pan={tmp_path / 'key'}": CryptoPan.from_file(tmp_path / "key"),
+    }
+    for word, method in methods.items():
+        status = main(["-r", str(capture), "--anonymize", word, "--stats"])
+        assert status == ("cut" in capture.stem)
+        out, err = capfd.readouterr()
+        after = [line.split(" ") for line in out.splitlines()]
+        assert [line[:2] for line in after] == [line[:2] for line in before]
+        assert [line[2] for line in after] == [str(ip_address(method(ip_address(line[2]).packed))) for line in before]
+        differing = sum(new[3:] != old[3:] for new, old in zip(after, before, strict=True))
+        (said,) = re.findall(r"which 0 were left out; (\d+) DNS messages were cut, and of 0 payloads", err)
+        # Of a response that has its query in it only the response is shown.
+        assert differing <= int(said) <= 3
+
+
+def test_anonymize_frames(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Behind the filter, which sees all; in both ways through the command, and to every output."""
+    path, fifo = tmp_path / "bad", tmp_path / "fifo"
+    with read_file(SAMPLE) as reader:
+        frames = list(reader)
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"junk", *frames])
+    words = ["--anonymize", "truncate=0,0", "--anonymize-answers", "--anonymize-ports"]
+    expected = Anonymizer(truncate(0, 0), answers=True, ports=True)(frames)
+    said = "1 of 487 payloads cannot be anonymized and are left out; the first was payload 1: "
+    # Without anonymizing, recordings have what does not decode, too.
+    assert main(["-r", str(path), *words, "-w", str(tmp_path / "out")]) == 0
+    assert f"dnstap: {said}" in capfd.readouterr().err
+    with read_file(tmp_path / "out") as reader:
+        assert list(reader) == expected
+    os.mkfifo(fifo)
+    feeder = threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()))
+    feeder.start()
+    relayed: list[bytes] = []
+    with receiving(tmp_path / "relay", relayed):
+        words += ["-U", str(tmp_path / "relay"), "--stats", "--filter", "client in 127.0.0.0/8"]
+        assert main(["-r", str(fifo), *words, "-q", "-w", str(tmp_path / "text")]) == 0
+    feeder.join()
+    chosen = compile_filter("client in 127.0.0.0/8").select(frames)
+    assert relayed == Anonymizer(truncate(0, 0), answers=True, ports=True)(chosen)
+    lines = (tmp_path / "text").read_text().splitlines()
+    assert {line.split(" ")[2] for line in lines} == {"0.0.0.0"}
+    assert len(lines) == len(chosen)
+    assert f"dnstap: {len(chosen)} payloads came to be anonymized, of which 0 were left out; " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["--anonymize", "shorten"],
+            "--anonymize: truncate, truncate=V4,V6 (numbers of bits) or crypto-pan=FILE expected",
+        ),
+        (["--anonymize", "truncate=24,129"], "--anonymize: IPv6 prefix of 129 bits; 0 to 128 expected"),
+        (["--anonymize", "crypto-pan=missing"], "--anonymize: missing: No such file or directory"),
+        (
+            ["--anonymize", "crypto-pan=/dev/null"],
+            "--anonymize: /dev/null: 32 octets or 64 hexadecimal digits expected",
+        ),
+        (["--anonymize-ports"], "--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD"),
+        (["--anonymize-answers"], "--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD"),
+    ],
+)
+def test_wrong_anonymize(
+    arguments: list[str], text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), *arguments])
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err
+
+
+def test_anonymize_without_its_library(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
+    (tmp_path / "key").write_bytes(bytes(32))
+    with pytest.raises(SystemExit):
+        main(["-r", str(SAMPLE), "--anonymize", f"crypto-pan={tmp_path / 'key'}"])
+    assert "--anonymize: Crypto-PAn needs a library that is not installed: pip install" in capfd.readouterr().err
+
+
+def test_a_key_that_all_can_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(bytes(32))
+    for mode, said in (
+        (0o640, ""),
+        (0o644, f"dnstap: --anonymize: {key}: all users of this machine can read the key, and so undo what it does\n"),
+    ):
+        key.chmod(mode)
+        arguments = ["-r", str(DATA / "named-axfr.fstrm"), "-w", str(tmp_path / "out")]
+        assert main([*arguments, "--anonymize", f"crypto-pan={key}"]) == 0
+        assert capfd.readouterr().err == said
 
 
 def test_rotate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

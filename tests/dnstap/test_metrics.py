@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dnstap import Anonymizer, truncate
 from dnstap.cli import main
 from dnstap.collector import Collector
 from dnstap.content_type import CONTENT_TYPE
@@ -70,6 +71,19 @@ def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str
 def test_without_a_filter() -> None:
     with serving("127.0.0.1", 0, Collector(print), [object()]) as port:
         assert "dnstap_matched_frames_total" not in scraped(port)
+
+
+def test_what_was_anonymized() -> None:
+    anonymizer = Anonymizer(truncate())
+    with serving("127.0.0.1", 0, Collector(print), [], anonymizer=anonymizer) as port:
+        message = b"r\x1d\x08\5R\x19\0\x29\0\x08\0\5" + b"\xff" * 19
+        assert len(anonymizer([b"junk", message + b"x\1", message + b"x\1\xa2\6\1x"])) == 2
+        samples = {name: value for name, value in scraped(port).items() if "anonymize" in name}
+    assert samples == {
+        "dnstap_anonymize_left_out_frames_total": 1.0,
+        "dnstap_anonymize_cut_messages_total": 2.0,
+        "dnstap_anonymize_stripped_frames_total": 1.0,
+    }
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
