@@ -15,7 +15,7 @@ from tests.wait import DEADLINE_S, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Command", "connecting", "listening", "run"]
+__all__ = ["Command", "connecting", "listening", "run", "running"]
 
 _ENVIRONMENT = {**os.environ, "TZ": "UTC", "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -35,7 +35,7 @@ def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProce
 class Command:
     """A running `dnstap`; its output goes to files, so that it never waits for a reader.
 
-    Attributes: endpoint: where it listens, or connects to.
+    Attributes: endpoint: where it listens.
     """
 
     def __init__(self, arguments: list[str], workdir: Path) -> None:
@@ -54,10 +54,21 @@ class Command:
 
 
 @contextmanager
+def running(workdir: Path, *arguments: str | Path) -> Iterator[Command]:
+    """`dnstap ARGUMENTS`, killed if it runs at the end."""
+    command = Command([*map(str, arguments)], workdir)
+    try:
+        yield command
+    finally:
+        command.process.kill()
+        command.process.wait()
+
+
+@contextmanager
 def listening(endpoint: Path | str, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
     """`dnstap --listen ENDPOINT ARGUMENTS`, or `-u` a path, from when it listens; killed if it runs at the end."""
     option = "-u" if isinstance(endpoint, Path) else "--listen"
-    with _started([option, str(endpoint), *map(str, arguments)], workdir) as command:
+    with running(workdir, option, str(endpoint), *arguments) as command:
         wait_for(lambda: b"opened input socket" in command.stderr.read_bytes(), "the socket")
         opened = command.stderr.read_text().partition("opened input socket ")[2].splitlines()[0]
         command.endpoint = opened if ":" in opened else f"unix:{opened}"
@@ -67,16 +78,6 @@ def listening(endpoint: Path | str, workdir: Path, *arguments: str | Path) -> It
 @contextmanager
 def connecting(endpoint: str, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
     """`dnstap --connect ENDPOINT ARGUMENTS`; killed if it runs at the end."""
-    with _started(["--connect", endpoint, *map(str, arguments)], workdir) as command:
+    with running(workdir, "--connect", endpoint, *arguments) as command:
         command.endpoint = endpoint
         yield command
-
-
-@contextmanager
-def _started(arguments: list[str], workdir: Path) -> Iterator[Command]:
-    command = Command(arguments, workdir)
-    try:
-        yield command
-    finally:
-        command.process.kill()
-        command.process.wait()

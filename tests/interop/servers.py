@@ -1,4 +1,4 @@
-"""Real DNS servers, started for a test: Unbound, and the NSD that answers it. Templates and zones are in servers/."""
+"""Real DNS servers, started for a test: NSD, Knot, BIND, dnsdist, Unbound. Templates and zones are in servers/."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dns.message
-import dns.rdatatype
+import dns.rcode
 
 from framestream import TcpEndpoint, TlsEndpoint, UnixEndpoint, parse_endpoint
-from tests.interop.peers import require
+from tests.interop.peers import missing, require
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
-__all__ = ["ZONES", "ask", "free_port", "nsd", "running", "unbound"]
+__all__ = ["PROBES", "ZONES", "ask", "dnsdist", "free_port", "knotd", "named", "nsd", "running", "unbound"]
+
+PROBES = ("ready.example.test.", "ready.plain.test.")
+"""What a server is asked, again and again, until it answers from both zones. No test asks it."""
 
 ZONES = Path(__file__).parent / "servers"
 
-_READY = dns.message.make_query("ready.refused.test.", dns.rdatatype.A).to_wire()
+_READY = tuple(dns.message.make_query(name, "A").to_wire() for name in PROBES)
 
 
 def free_port() -> int:
@@ -56,11 +59,55 @@ def ask(port: int, query: bytes, *, tcp: bool = False) -> bytes:
 
 
 @contextmanager
-def nsd(workdir: Path) -> Iterator[int]:
-    """An authoritative server for example.test and plain.test; its port."""
+def nsd(workdir: Path, tap: str = "") -> Iterator[int]:
+    """An authoritative server for example.test and plain.test that may log to an endpoint; its port."""
     port = free_port()
-    config = _configure("nsd", workdir, PORT=port, ZONES=ZONES)
+    config = _configure(
+        "nsd", workdir, PORT=port, DNSTAP="yes" if tap else "no", SOCKET=_path(tap) if tap else workdir / "unused.sock"
+    )
     with running([require("nsd"), "-d", "-c", str(config)], port, workdir / "nsd.log"):
+        yield port
+
+
+@contextmanager
+def knotd(workdir: Path, tap: str) -> Iterator[int]:
+    """An authoritative server for the same zones that logs to an endpoint; its port."""
+    port = free_port()
+    config = _configure("knotd", workdir, PORT=port, SINK=tap.removeprefix("file:"))
+    program = require("knotd")
+    check = subprocess.run([require("knotc"), "-c", config, "conf-check"], capture_output=True, check=False)
+    if b"unknown module 'mod-dnstap'" in check.stderr:
+        missing("knotd has no mod-dnstap")
+    with running([program, "-c", str(config)], port, workdir / "knotd.log"):
+        yield port
+
+
+@contextmanager
+def named(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
+    """A server for example.test that asks another about plain.test, and logs to an endpoint; its port."""
+    port = free_port()
+    kind, _, path = tap.partition(":")
+    config = _configure("named", workdir, PORT=port, UPSTREAM_PORT=upstream_port, OUTPUT=f'{kind} "{path}"')
+    with running([require("named"), "-g", "-c", str(config)], port, workdir / "named.log"):
+        yield port
+
+
+@contextmanager
+def dnsdist(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
+    """A load balancer before a server that logs to an endpoint; its port."""
+    port = free_port()
+    endpoint = parse_endpoint(tap)
+    tcp = isinstance(endpoint, TcpEndpoint)
+    config = _configure(
+        "dnsdist",
+        workdir,
+        PORT=port,
+        UPSTREAM_PORT=upstream_port,
+        LOGGER="Tcp" if tcp else "Unix",
+        ADDRESS=tap.removeprefix("tcp:") if tcp else _path(tap),
+    )
+    command = [require("dnsdist"), "--supervised", "--disable-syslog", "-C", str(config)]
+    with running(command, port, workdir / "dnsdist.log"):
         yield port
 
 
@@ -88,9 +135,15 @@ def unbound(
         yield port
 
 
+def _path(tap: str) -> str:
+    endpoint = parse_endpoint(tap)
+    assert isinstance(endpoint, UnixEndpoint), tap
+    return endpoint.path
+
+
 def _configure(name: str, workdir: Path, **values: object) -> Path:
     """Fill the template in."""
-    known = {"WORKDIR": workdir, **values}
+    known = {"WORKDIR": workdir, "ZONES": ZONES, **values}
     template = (ZONES / f"{name}.conf.in").read_text()
     config = workdir / f"{name}.conf"
     config.write_text(re.sub(r"@([A-Z_]+)@", lambda match: str(known[match[1]]), template))
@@ -99,14 +152,20 @@ def _configure(name: str, workdir: Path, **values: object) -> Path:
 
 @contextmanager
 def running(
-    command: list[str], port: int, log: Path, *, query: bytes = _READY, environment: dict[str, str] | None = None
+    command: list[str], port: int, log: Path, *, query: bytes = b"", environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in the foreground while the body runs, which starts when it answers the query."""
+    """Run a server in the foreground while the body runs, which starts when it answers the query or else all probes."""
+
+    def ready() -> bool:
+        if query:
+            return _answers(port, query, range(16))
+        return all(_answers(port, probe, (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)) for probe in _READY)
+
     with log.open("ab") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
     with process:
         try:
-            wait_for(lambda: _answers(port, query) or process.poll() is not None, f"an answer of {command[0]}")
+            wait_for(lambda: ready() or process.poll() is not None, f"an answer of {command[0]}")
             assert process.poll() is None, log.read_text()
             yield process
         finally:
@@ -118,12 +177,13 @@ def running(
                 raise
 
 
-def _answers(port: int, query: bytes) -> bool:
+def _answers(port: int, query: bytes, rcodes: Container[int]) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         datagrams.settimeout(0.2)
         try:
             datagrams.connect(("127.0.0.1", port))
             datagrams.send(query)
-            return datagrams.recv(65535)[:2] == query[:2]
+            answer = datagrams.recv(65535)
+            return answer[:2] == query[:2] and answer[3] & 15 in rcodes
         except OSError:
             return False
