@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +13,12 @@ import pytest
 from tests.interop.accounting import Exchange, check_summary, payloads, so_far, unaccounted, wait_accounted
 from tests.interop.command import listening, running
 from tests.interop.command import run as run_ours
+from tests.interop.peers import require
 from tests.interop.servers import dnsdist, knotd, named, nsd
 from tests.wait import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 STOP = bytes.fromhex("00000000 00000004 00000003")
 
@@ -99,3 +102,24 @@ def test_the_server_writes_a_file(tmp_path: Path, server: str) -> None:
     done = run_ours("-r", path, "-w", copied)
     assert (done.returncode, done.stderr) == (0, b"")
     assert payloads(copied) == written
+
+
+CHECKS = {
+    "dnsdist": "dnsdist --check-config -C FILE",
+    "knot": "knotc -c FILE conf-check",
+    "named": "named-checkconf FILE",
+    "nsd": "nsd-checkconf FILE",
+    "unbound": "unbound-checkconf FILE",
+}
+
+
+@pytest.mark.parametrize("server", CHECKS)
+def test_the_servers_take_what_the_docs_say(tmp_path: Path, server: str) -> None:
+    """The lines of configuration of docs/collecting.md."""
+    page = Path(__file__).parents[2] / "docs" / "collecting.md"
+    [lines] = re.findall(rf"^```{server}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    config = tmp_path / "config"
+    config.write_text(lines)
+    program, *words = CHECKS[server].replace("FILE", str(config)).split()
+    done = subprocess.run([require(program), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout.decode()
