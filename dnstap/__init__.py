@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dnstap.filters import Filter, compile_filter
     from dnstap.messages import Dnstap, Message, Policy
     from dnstap.render import FORMATS, Style, render, renderer
+    from dnstap.tap import AsyncTap, Tap, TapCounts
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ __all__ = [
     "CONTENT_TYPE",
     "FORMATS",
     "Anonymizer",
+    "AsyncTap",
     "Collector",
     "CryptoPan",
     "DecodeError",
@@ -61,6 +63,8 @@ __all__ = [
     "SocketFamily",
     "SocketProtocol",
     "Style",
+    "Tap",
+    "TapCounts",
     "compile_filter",
     "render",
     "renderer",
@@ -77,6 +81,7 @@ _HOMES = {
     "render": "FORMATS Style render renderer",
     "filters": "Filter compile_filter",
     "collector": "Collector",
+    "tap": "AsyncTap Tap TapCounts",
 }
 
 

@@ -14,16 +14,19 @@ from __future__ import annotations
 import struct
 from functools import partial
 from itertools import groupby
-from operator import index
+from operator import attrgetter, index
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dnstap.codec.fields import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, Field, Table, table_of
 from dnstap.errors import EncodeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import betterproto2
 
-__all__ = ["encode", "encoder_of"]
+__all__ = ["encode", "encoder_of", "values_of", "varint"]
 
 MAX_MEMO = 4096
 """Entries of what is kept for one field or run of fields."""
@@ -55,6 +58,16 @@ def encoder_of(cls: type[betterproto2.Message]) -> Encoder:
     return _way_of(table_of(cls)).encode
 
 
+def values_of(cls: type[betterproto2.Message]) -> tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any], bytes]]:
+    """Encoding in two steps: from a message to the values of its fields, by number, and from those to the octets.
+
+    The first takes little time, and what is set in the message afterwards makes no difference to the second, which
+    raises as `encode` does. A message inside it is not copied.
+    """
+    way = _way_of(table_of(cls))
+    return way.values, way.encode_values
+
+
 def _careful(table: Table, message: betterproto2.Message, lenient: bool, path: str = "") -> bytes:
     """The octets of a message of any kind and with any error in it; what can be looked up later is kept."""
     way = _way_of(table)
@@ -71,7 +84,7 @@ def _careful(table: Table, message: betterproto2.Message, lenient: bool, path: s
             number = len(contents)
         else:
             number = _number(field, value, f"{path}{field.name}")
-        octets = number.to_bytes(4, "little") if field.kind == FIXED32 else _varint(number & 0xFFFFFFFFFFFFFFFF)
+        octets = number.to_bytes(4, "little") if field.kind == FIXED32 else varint(number & 0xFFFFFFFFFFFFFFFF)
         out[field.name] = field.tag_octets + octets + contents
         way.keep_number(field, number, field.tag_octets + octets)
     way.keep_runs(message, out)
@@ -114,7 +127,7 @@ def _wrong_type(field: Field, value: Any, path: str) -> NoReturn:
     raise EncodeError(path, f"{value!r:.60} is {type(value).__name__}; {_expected(field)} expected")
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -127,7 +140,7 @@ def _no() -> NoReturn:
     raise TypeError
 
 
-_HIGH = {high: _varint(high) for high in range(1, 512)}
+_HIGH = {high: varint(high) for high in range(1, 512)}
 """What follows the first octet of a port from 128 on."""
 
 
@@ -156,10 +169,18 @@ class _UsualWay:
         self._space |= {"MISS": MISS, "careful": partial(_careful, table)}
         source = f"""def encode(m, *, lenient=False):
             try: return {self._expression("m")}
-            except MISS: return careful(m, lenient)"""
+            except MISS: return careful(m, lenient)\n"""
+        names = [*[field.name for field in table.by_number], "_unknown_fields"]
+        self._space["again"] = lambda values: SimpleNamespace(**dict(zip(names, values, strict=True)))
+        source += f"""def encode_values(values):
+            {", ".join([f"m_{name}" for name in names])} = values
+            try: return {self._expression("m").replace("m.", "m_")}
+            except MISS: return careful(again(values), False)"""
         exec(source, self._space)  # noqa: S102 (made of the names of fields alone)
         self.encode: Encoder = self._space["encode"]
         self.encode.__doc__ = encode.__doc__
+        self.values: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
+        self.encode_values: Callable[[Any], bytes] = self._space["encode_values"]
 
     def keep_number(self, field: Field, number: int, octets: bytes) -> None:
         """Keep the tag of a field with its number, or with the length of its contents."""

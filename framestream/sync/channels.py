@@ -51,6 +51,8 @@ class Channel(Protocol):
     def write(self, data: bytes, deadline: float | None) -> None: ...
     def gone(self) -> bool: ...
     def end_input(self) -> None: ...
+    def interrupt(self) -> None: ...
+    def forget(self) -> None: ...
     def close(self, *, keep: bool = True) -> None: ...
 
 
@@ -129,6 +131,13 @@ class SocketChannel:
             # TCP takes what comes later all the same: what has come is counted.
             self._left = unread(self._socket)
             self._socket.shutdown(socket.SHUT_RD)
+
+    def interrupt(self) -> None:
+        with contextlib.suppress(OSError):  # The peer has gone, or it is closed.
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def forget(self) -> None:
+        self._socket.close()
 
     def close(self, *, keep: bool = True) -> None:  # noqa: ARG002
         self._socket.close()

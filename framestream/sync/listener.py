@@ -108,6 +108,11 @@ class Listener(Generic[End]):
         self._closed.set()
         self._listening.close()
 
+    def forget(self) -> None:
+        """Close the descriptor alone: the process that this one was forked from goes on listening."""
+        self._closed.set()
+        self._listening.socket.close()
+
     def __enter__(self) -> Self:
         return self
 

@@ -58,6 +58,12 @@ class InputChannel:
         self._file.end_input()
         self._stopped.set()
 
+    def interrupt(self) -> None:
+        """Nobody else is at its other end."""
+
+    def forget(self) -> None:
+        self._file.close()
+
     def close(self, *, keep: bool = True) -> None:  # noqa: ARG002
         self._file.close()
 
@@ -88,6 +94,12 @@ class OutputChannel:
 
     def end_input(self) -> None:
         """It has none."""
+
+    def interrupt(self) -> None:
+        """Nobody else is at its other end."""
+
+    def forget(self) -> None:
+        self._file.close(keep=False)
 
     def close(self, *, keep: bool = True) -> None:
         self._file.close(keep=keep)

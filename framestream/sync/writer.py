@@ -140,6 +140,14 @@ class Writer(BaseWriter):
             if not self._closed:
                 self._close(keep=False)
 
+    def interrupt(self) -> None:
+        """Break the connection for both sides; whoever waits in a call, in another thread, gets an OSError."""
+        self._channel.interrupt()
+
+    def forget(self) -> None:
+        """Close the descriptor of a socket, and leave the stream as it is: to the process that this was forked from."""
+        self._channel.forget()
+
     def _close(self, *, keep: bool) -> None:
         self._closed = True
         self._changed.notify_all()

@@ -40,7 +40,10 @@ class TestOneWay:
         for channel in (outgoing, incoming):
             assert not channel.gone()
             channel.end_input()
+            channel.interrupt()
             channel.close()
+        for forgotten in (outgoing, incoming):
+            forgotten.forget()
 
     def test_aio(self, tmp_path: Path) -> None:
         async def main() -> None:

@@ -292,6 +292,8 @@ class FakeChannel:
         return False  # as TCP, which tells only who writes
 
     def end_input(self) -> None: ...
+    def interrupt(self) -> None: ...
+    def forget(self) -> None: ...
     def close(self, *, keep: bool = True) -> None: ...
 
 
@@ -351,12 +353,12 @@ class Machine(RuleBasedStateMachine):
 
     def received(self) -> list[int]:
         start = bytes(4) + b"\0\0\0\4\0\0\0\2"
-        stop = bytes(4) + b"\0\0\0\4\0\0\0\3"
         numbers = []
         for channel in self.channels:
-            rest = bytes(channel.got).removeprefix(start).removesuffix(stop)
-            # Behind the last frame there may be a part of another, which comes again.
-            numbers += [int(rest[index + 4 : index + 8]) for index in range(0, len(rest) - 7, 8)]
+            rest = bytes(channel.got).removeprefix(start)
+            # Behind the last frame there may be a part of another, which comes again, or STOP.
+            frames = [rest[index : index + 8] for index in range(0, len(rest) - 7, 8)]
+            numbers += [int(frame[4:]) for frame in frames if frame[:4] == b"\0\0\0\4"]
         return numbers
 
     def teardown(self) -> None:

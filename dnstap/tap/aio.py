@@ -1,0 +1,36 @@
+"""The tap of asyncio servers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+from dnstap.tap.base import CLOSE_S, BaseTap
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["AsyncTap"]
+
+
+class AsyncTap(BaseTap):
+    """As Tap, for asyncio: what waits is awaited.
+
+    Frames are sent by a thread here too: a loop that is busy answering does not delay them, and sending them does not
+    delay its answers.
+    """
+
+    async def close(self, timeout_s: float = CLOSE_S) -> int:
+        """As Tap.close.
+
+        It goes on if this is cancelled.
+        """
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close, timeout_s))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,86 @@
+"""From messages to payloads, for one server.
+
+In two steps. A server's thread takes the values out of its message, and goes on; what encodes them is the thread that
+sends them, so that frames which are dropped in between cost the server little more than nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dnstap.codec.encoder import values_of, varint
+from dnstap.enums import DnstapType
+from dnstap.messages import Dnstap, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Payloads", "Text"]
+
+Text = str | bytes | None
+"""As text, in UTF-8; None is absent."""
+
+MAX_KEPT = 4096
+"""The longest message of which the octets of its length are kept."""
+
+_values, _encode = values_of(Message)
+_MESSAGE_TAG = b"r"
+_TYPE = Dnstap(type=DnstapType.MESSAGE).encode()
+_QUERY_MESSAGE, _RESPONSE_MESSAGE = 9, 13
+"""Where they are among the values: one less than the numbers of their fields."""
+
+
+class Payloads:
+    """What is the same in all payloads of one server, and what makes them of messages.
+
+    Args:
+        extra: one for all, or made for each message.
+        full: whether payloads have the DNS messages.
+    Attributes:
+        values: from a Message to what `payload` takes. What is set in the message later makes no difference. It raises
+            AttributeError for what is no Message, and whatever `extra` raises.
+    """
+
+    def __init__(self, identity: Text, version: Text, extra: Text | Callable[[Message], Text], *, full: bool) -> None:
+        self._head = Dnstap(identity=_octets(identity), version=_octets(version)).encode(lenient=True)
+        self._full = full
+        self._varies = callable(extra)
+        self._lengths = _Lengths()
+        self.values: Callable[[Message], Any] = _values
+        if callable(extra):
+            self.values = lambda message: (_values(message), _extra(extra(message)))
+        else:
+            self._head += _extra(extra)
+
+    def payload(self, values: Any) -> bytes:
+        """The payload of a data frame, its fields in the order that libfstrm's senders have.
+
+        Raises: EncodeError.
+        """
+        head = self._head
+        if self._varies:
+            values, extra = values
+            head += extra
+        if not self._full:
+            values = list(values)
+            values[_QUERY_MESSAGE] = values[_RESPONSE_MESSAGE] = None
+        octets = _encode(values)
+        return b"".join((head, self._lengths[len(octets)], octets, _TYPE))
+
+
+def _octets(text: Text) -> bytes | None:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _extra(extra: Text) -> bytes:
+    return Dnstap(extra=_octets(extra)).encode(lenient=True)
+
+
+class _Lengths(dict[int, bytes]):
+    """The tag and the length that stand before a message of so many octets."""
+
+    def __missing__(self, length: int) -> bytes:
+        octets = _MESSAGE_TAG + varint(length)
+        if length <= MAX_KEPT:
+            self[length] = octets
+        return octets

@@ -1,0 +1,32 @@
+"""The tap of servers with threads, and of any other that does not use asyncio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from dnstap.tap.base import CLOSE_S, BaseTap
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Tap"]
+
+
+class Tap(BaseTap):
+    __doc__ = BaseTap.__doc__
+
+    def close(self, timeout_s: float = CLOSE_S) -> int:
+        """Send what waits, then STOP, and wait for FINISH; at the end of the program this is done for whoever has not.
+
+        Args: timeout_s: how long all of it may take.
+        Returns: how many frames were left, which are dropped.
+        """
+        return self._close(timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

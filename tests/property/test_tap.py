@@ -1,0 +1,171 @@
+"""A tap while its receiver comes, goes, reads slowly or not at all: the counters always add up.
+
+The receiver is the test itself, and breaks a connection so that it knows what the system had taken for it: it refuses
+more, reads what is there, and closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from dnstap import Dnstap, Tap
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.tap import outlet, sending
+from framestream import ControlFrame, ControlType, FrameDecoder, encode_control_frame
+from framestream.streams import Backoff, Deadlines
+from tests.wait import DEADLINE_S, wait_for
+
+ACCEPT = encode_control_frame(ControlFrame(ControlType.ACCEPT, (CONTENT_TYPE,)))
+FINISH = encode_control_frame(ControlFrame(ControlType.FINISH))
+
+
+class Connection:
+    """One connection of the tap, and the frames of it that have come."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.frames: list[int] = []
+        self.controls: list[object] = []
+        self._decoder = FrameDecoder()
+
+    def receive(self, size: int) -> bool:
+        """Take bytes that have come; whether there were any, or will be."""
+        self.sock.setblocking(False)
+        try:
+            data = self.sock.recv(size)
+        except BlockingIOError:
+            return False
+        self._decoder.receive_data(data)
+        while (frames := self._decoder.next()) is not None:
+            if isinstance(frames, ControlFrame):
+                self.controls.append(frames.type)
+            else:
+                self.frames += [Dnstap.parse(payload).message.query_port for payload in frames]  # type: ignore[misc, union-attr]
+        return bool(data)
+
+    def end(self) -> None:
+        """Take no more, but all that the system has taken."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RD)
+        while self.receive(1 << 20):
+            pass
+        self.sock.close()
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = pytest.MonkeyPatch()
+        self.patches.setattr(sending, "BACKOFF", Backoff(first_s=0.001, most_s=0.002))
+        self.patches.setattr(sending, "TICK_S", 0.01)
+        self.patches.setattr(sending, "DEADLINES", Deadlines(write_s=DEADLINE_S, handshake_s=DEADLINE_S))
+        self.patches.setattr(outlet, "GATHER_S", 0.001)
+        self.patches.setattr(outlet, "MAX_BATCH", 20)
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = str(Path(self.folder.name) / "s")
+        self.listening: socket.socket | None = None
+        self.live: Connection | None = None
+        self.past: list[Connection] = []
+        self.submitted = 0
+        self.tap = Tap(self.path, queue=50)
+
+    @rule(count=st.integers(1, 60), size=st.sampled_from([0, 100, 60_000]))
+    def submit(self, count: int, size: int) -> None:
+        for _ in range(count):
+            self.tap.client_query(bytes(size), query_port=self.submitted)
+            self.submitted += 1
+
+    @rule()
+    def submit_what_is_no_message(self) -> None:
+        self.tap.client_query(b"", query_address="nowhere")
+        self.submitted += 1
+
+    @precondition(lambda self: not self.listening)
+    @rule()
+    def comes(self) -> None:
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.settimeout(DEADLINE_S)
+        with contextlib.suppress(FileNotFoundError):
+            Path(self.path).unlink()
+        self.listening.bind(self.path)
+        self.listening.listen()
+
+    @precondition(lambda self: self.listening and not self.live)
+    @rule(answer=st.sampled_from([ACCEPT, ACCEPT, ACCEPT, FINISH, b"\xff" * 8, b""]))
+    def accepts(self, answer: bytes) -> None:
+        """And answers right, wrong, or not at all."""
+        assert self.listening
+        sock, _ = self.listening.accept()
+        sock.settimeout(DEADLINE_S)
+        sock.recv(42)
+        if answer:
+            sock.sendall(answer)
+        if answer == ACCEPT:
+            self.live = Connection(sock)
+            wait_for(lambda: self.tap.connected, "the connection")
+        else:
+            sock.close()
+
+    @precondition(lambda self: self.live)
+    @rule(size=st.sampled_from([1, 1000, 1 << 20]))
+    def reads(self, size: int) -> None:
+        assert self.live
+        self.live.receive(size)
+
+    @precondition(lambda self: self.live)
+    @rule()
+    def breaks(self) -> None:
+        assert self.live
+        self.live.end()
+        self.past.append(self.live)
+        self.live = None
+        wait_for(lambda: not self.tap.connected, "the end")
+
+    @precondition(lambda self: self.listening and not self.live)
+    @rule()
+    def goes(self) -> None:
+        assert self.listening
+        self.listening.close()
+        self.listening = None
+
+    @invariant()
+    def adds_up(self) -> None:
+        counts = self.tap.counts
+        assert counts.submitted == self.submitted
+        assert counts.submitted == counts.sent + counts.waiting + counts.dropped
+        assert counts.waiting <= 50 + 20
+        frames = [
+            frame for connection in [*self.past, *([self.live] if self.live else [])] for frame in connection.frames
+        ]
+        assert frames == sorted(set(frames))
+        assert len(frames) <= self.tap.counts.sent + (20 if self.live else 0)  # on its way
+
+    def teardown(self) -> None:
+        if self.live:
+            # It reads no more.
+            left = self.tap.close(0.05)
+            assert left <= self.tap.counts.closed
+            self.live.end()
+            self.past.append(self.live)
+        else:
+            self.tap.close(0)
+        if self.listening:
+            self.listening.close()
+        wait_for(lambda: not self.tap.counts.waiting, "the end of its thread")
+        self.live = None
+        self.adds_up()
+        assert sum(len(connection.frames) for connection in self.past) == self.tap.counts.sent
+        self.folder.cleanup()
+        self.patches.undo()
+
+
+def test_counters_always_add_up() -> None:
+    run_state_machine_as_test(Machine, settings=settings(max_examples=40, stateful_step_count=25, deadline=None))
