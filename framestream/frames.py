@@ -161,22 +161,26 @@ class FrameDecoder:
     def _walk_over(self) -> tuple[list[bytes], int | None]:
         """As _walk, but the run is given as it came."""
         chunk = self._chunk
-        begin = position = self._position
+        begin = position = before = self._position
+        # No frame within this reach is over the limit; one that leaves it is not taken.
         end = min(len(chunk), position + 4 + self.max_data_bytes)
+        last = end - 4
         unpack = _word.unpack_from
         count = 0
         size = None
-        start = position + 4
-        while start <= end:
+        while position <= last:
             (size,) = unpack(chunk, position)
-            stop = start + size
-            if stop > end or not size:
+            if not size:
                 break
+            before = position
+            position += 4 + size
             count += 1
-            position = stop
-            start = stop + 4
         else:
-            size = None
+            if position > end:
+                position = before
+                count -= 1
+            else:
+                size = None
         self._position = position
         self.run_frames = count
         return ([chunk[begin:position]] if count else []), size

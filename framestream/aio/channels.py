@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import threading
 import time
 from collections import deque
 from functools import partial
@@ -28,6 +29,19 @@ __all__ = ["Channel", "InputChannel", "OutputChannel", "connect", "lookup", "ove
 
 HIGH_WATER_BYTES = 1 << 19
 """When so much has come that nobody has read, the transport is paused until all of it has been."""
+
+BUFFER_BYTES = 1 << 18
+"""How much is received from a socket at once, at most: more than a unix socket holds."""
+
+
+class _Buffer(threading.local):
+    """What all sockets of a thread receive into, one after the other: fresh memory would be mapped each time."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(BUFFER_BYTES))
+
+
+_buffer = _Buffer()
 
 
 class Channel(Protocol):
@@ -180,7 +194,7 @@ class OutputChannel:
         await asyncio.get_running_loop().run_in_executor(None, lambda: self._file.close(keep=keep))
 
 
-class SocketChannel(asyncio.Protocol):
+class SocketChannel(asyncio.BufferedProtocol):
     """A connected socket. Its transport, and with it TLS, begins with what is first read or written."""
 
     whole = True
@@ -343,13 +357,17 @@ class SocketChannel(asyncio.Protocol):
         if self._closing:  # Whoever closed may have been cancelled.
             self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return _buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        # Called as soon as the buffer has been filled, before anybody else can be given it.
         if self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
+            nbytes = min(nbytes, self._left)
+            self._left -= nbytes
             self._ended = not self._left
-        self._chunks.append(data)
-        self._size += len(data)
+        self._chunks.append(bytes(_buffer.view[:nbytes]))
+        self._size += nbytes
         if (self._ended or self._size >= HIGH_WATER_BYTES) and not self._paused:
             self._paused = True
             self._opened().pause_reading()

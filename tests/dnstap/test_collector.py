@@ -472,6 +472,24 @@ def test_what_waits_at_the_end_is_counted(tmp_path: Path) -> None:
     assert running.reports == ["2 frames dropped, because the outputs were behind; 2 in all"]
 
 
+def test_small_batches_are_let_gather(tmp_path: Path) -> None:
+    """Those that come at once are passed on together; nothing is lost or reordered."""
+    batches: list[list[bytes]] = []
+
+    class Batches:
+        def write_many(self, payloads: list[bytes]) -> None:
+            batches.append(payloads)
+
+    payloads = [b"%d" % number for number in range(2000)]
+    with collecting(lambda collector: collector.listen(tmp_path / "s"), Batches()) as running:
+        with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+            for payload in payloads:
+                writer.write(payload)
+        wait_for(lambda: running.collector.counts.frames == len(payloads), "the frames")
+    assert [payload for batch in batches for payload in batch] == payloads
+    assert len(batches) < len(payloads) / 2
+
+
 class Server:
     """A writer that listens, of which each stream is what a function does with its Writer."""
 
