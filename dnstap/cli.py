@@ -116,6 +116,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     elif args.anonymize_answers or args.anonymize_ports:
         made.error("--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD")
     args.files_only = not (relays or sockets or args.follow or args.metrics) and all(map(_is_regular, args.read))
+    if args.jobs > 1 and not args.format:
+        made.error("--jobs: is for text; give -q, -y, -j, --format or --fields")
+    if args.jobs > 1 and not args.files_only:
+        made.error(
+            "--jobs: is for what is read of regular files only (-r FILE), without --follow, relays and --metrics"
+        )
     if not args.files_only:
         try:
             _parse_endpoints(args)
@@ -333,6 +339,10 @@ def _file_output(args: argparse.Namespace) -> FileOutput:
         from dnstap.rotation import Rotation
 
         rotation = Rotation(args.rotate, _say, compression=args.compress, command=args.rotate_command or "")
+    if args.jobs > 1:
+        from dnstap.parallel import ParallelText
+
+        return ParallelText(args.write, args.format, args.style, jobs=args.jobs, append=args.append, rotation=rotation)
     if args.format:
         return TextOutput(args.write, args.format, args.style, append=args.append, rotation=rotation)
     return Recording(args.write, append=args.append, rotation=rotation)

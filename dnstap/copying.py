@@ -64,6 +64,7 @@ class Copying:
             for path, reader in self._files:
                 with closing(reader):
                     self._copy(path, reader, output)
+            output.flush()
         finally:
             for line in news(*stages, output):
                 self._report(line)

@@ -197,6 +197,9 @@ def _add_text(made: argparse.ArgumentParser) -> None:
         "--raw", action="store_true", help="texts of the sender as they are, control characters too (--fields)"
     )
     group.add_argument(
+        "--jobs", metavar="N", type=_number, default=1, help="so many processes make the text of files (1)"
+    )
+    group.add_argument(
         "--color",
         "--colour",
         dest="colour",

@@ -13,14 +13,14 @@ from io import FileIO
 from typing import TYPE_CHECKING, Protocol
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.errors import DnstapError
-from dnstap.render.formats import decoder_for, renderer
 from dnstap.render.style import DEFAULT, Style
+from dnstap.texts import Text, Texts
 from framestream.sync.recordings import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
+    from dnstap.errors import DnstapError
     from dnstap.rotation import Rotation
     from framestream.streams import EncodedFrames
 
@@ -86,6 +86,12 @@ class FileOutput(ABC):
     @abstractmethod
     def _write(self, payloads: list[bytes]) -> None:
         """Write payloads, which have been counted, to the file that is open."""
+
+    def flush(self) -> None:  # noqa: B027 (most write at once)
+        """Write what has been given, where that is not done at once. To be called before `close` and the last `news`.
+
+        Raises: OSError.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -212,24 +218,24 @@ class TextOutput(FileOutput):
     ) -> None:
         super().__init__(path, rotation)
         self._mode = "ab" if append else "wb"
-        self._decode = decoder_for(format_name, style)
-        self._render = renderer(format_name, style)
+        self._texts = Texts(format_name, style)
         self._file = self._open()
 
     def fileno(self) -> int:
         return self._file.fileno()
 
     def _write(self, payloads: list[bytes]) -> None:
-        decode, render = self._decode, self._render
-        try:
-            lines = [render(decode(payload)) for payload in payloads]
-        except DnstapError:
-            first = self.frames - len(payloads) + 1
-            lines = [self._line(number, payload) for number, payload in enumerate(payloads, first)]
-        # Octets of a message that are no UTF-8 are written as they came.
-        text = memoryview("".join(lines).encode("utf-8", "surrogateescape"))
-        while text:
-            text = text[self._file.write(text) :]
+        self._put(self._texts(payloads), self.frames - len(payloads) + 1)
+
+    def _put(self, text: Text, first: int) -> None:
+        """Count what was left out, and write the rest; first: the number of its first payload."""
+        self.bad += text.bad
+        if text.first_bad and not self.first_bad:
+            before, error = text.first_bad
+            self.first_bad = first + before, error
+        rest = memoryview(text.octets)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
         """Close it.
@@ -238,14 +244,6 @@ class TextOutput(FileOutput):
         """
         self._file.close()
         self._closed()
-
-    def _line(self, number: int, payload: bytes) -> str:
-        try:
-            return self._render(self._decode(payload))
-        except DnstapError as error:
-            self.bad += 1
-            self.first_bad = self.first_bad or (number, error)
-            return ""
 
     def _open(self) -> FileIO:
         if self.path == "-":

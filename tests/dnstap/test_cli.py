@@ -893,3 +893,24 @@ def test_wrong_rotation(arguments: list[str], text: str, capfd: pytest.CaptureFi
     with pytest.raises(SystemExit):
         main(["-r", str(SAMPLE), *arguments])
     assert text in capfd.readouterr().err
+
+
+def test_jobs(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", str(SAMPLE), "--jobs", "2"]) == 0
+    assert capfd.readouterr().out == SAMPLE.with_suffix(".q.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-r", str(SAMPLE), "-w", "x"], "--jobs: is for text"),
+        (["-r", "-"], "--jobs: is for what is read of regular files only"),
+        (["-r", str(SAMPLE), "-u", "x"], "--jobs: is for what is read of regular files only"),
+        (["-r", str(SAMPLE), "--follow"], "--jobs: is for what is read of regular files only"),
+    ],
+)
+def test_jobs_that_are_of_no_use(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--jobs", "2"])
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err
