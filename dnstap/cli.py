@@ -16,13 +16,14 @@ from dnstap.render.style import Style
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from dnstap.anonymize import Anonymizer
     from dnstap.collector import Collector
     from dnstap.copying import Copying
     from dnstap.outputs import FileOutput
+    from dnstap.progress import Progress
     from dnstap.relays import Relay
     from dnstap.stages import Stage
     from framestream.endpoints import Endpoint
@@ -209,21 +210,40 @@ def _copy(args: argparse.Namespace) -> int:
     from dnstap.copying import Copying
 
     files: list[FileOutput] = []
-    with contextlib.closing(Copying(_say, limits=_limits(args))) as copying, _signals(copying, files):
+    progress: list[Progress] = []
+
+    def say(line: str) -> None:
+        for shown in progress:
+            shown.remove()
+        _say(line)
+
+    with contextlib.closing(Copying(say, limits=_limits(args))) as copying, _signals(copying, files):
         # Before the output: a wrong name of the input must not cost an old recording.
         for path in args.read:
             with _input_errors(path):
                 copying.read(path)
             _check_not_written(path, args)
         with _output_errors(args):
-            output = _file_output(args)
+            output = _file_output(args, say)
             files.append(output)
-            with contextlib.closing(output):
+            with contextlib.closing(output), contextlib.ExitStack() as stack:
+                if _shows_progress(args, output):
+                    from dnstap.progress import Progress
+
+                    progress.append(Progress(sys.stderr.fileno(), copying.size, copying.position))
+                    stack.callback(progress[0].remove)
                 gc.freeze()  # What has been loaded stays.
-                copying.run(output, _stages(args, copying))
+                copying.run(output, [*progress, *_stages(args, copying)])
     if args.stats:
         _say_statistics(args, copying, files)
     return 1 if copying.failed_files else 0
+
+
+def _shows_progress(args: argparse.Namespace, output: FileOutput) -> bool:
+    """Whether there is a terminal for it, to which no text goes: what is on a pipe may come to one, by less or grep."""
+    if args.no_progress or os.environ.get("TERM") == "dumb" or output.waits:
+        return False
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 async def _collect(args: argparse.Namespace) -> int:
@@ -236,7 +256,7 @@ async def _collect(args: argparse.Namespace) -> int:
         try:
             await _open_inputs(args, collector)
             with _output_errors(args):
-                files += [_file_output(args)] if args.write else []
+                files += [_file_output(args, _say)] if args.write else []
                 relays = _relays(args)
                 try:
                     gc.freeze()  # What has been loaded stays.
@@ -329,7 +349,7 @@ def _stages(args: argparse.Namespace, runner: Collector | Copying) -> list[Stage
     return [*stages, args.anonymize] if args.anonymize else stages
 
 
-def _file_output(args: argparse.Namespace) -> FileOutput:
+def _file_output(args: argparse.Namespace, say: Callable[[str], object]) -> FileOutput:
     from dnstap.outputs import Recording, TextOutput
 
     if args.write == "-" and sys.stdout is None:
@@ -338,7 +358,7 @@ def _file_output(args: argparse.Namespace) -> FileOutput:
     if args.rotate:
         from dnstap.rotation import Rotation
 
-        rotation = Rotation(args.rotate, _say, compression=args.compress, command=args.rotate_command or "")
+        rotation = Rotation(args.rotate, say, compression=args.compress, command=args.rotate_command or "")
     if args.jobs > 1:
         from dnstap.parallel import ParallelText
 

@@ -3,6 +3,7 @@ many a file to print."""
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class Copying:
         self._files: list[tuple[str, Reader]] = []
         self._stages: Sequence[Stage] = ()
         self._stopping = False
+        self._passed = 0
+        self._reader: Reader | None = None
 
     def read(self, path: str) -> None:
         """Add a file.
@@ -47,6 +50,16 @@ class Copying:
         Raises: OSError.
         """
         self._files.append((path, read_file(path, [CONTENT_TYPE], limits=self._limits)))
+
+    @property
+    def size(self) -> int:
+        """Octets of all regular files, compressed as they are. To be asked before the run."""
+        return sum(_size(reader) for _, reader in self._files)
+
+    def position(self) -> int:
+        """How many of these have been read."""
+        reader = self._reader
+        return self._passed + (os.lseek(reader.fileno(), 0, os.SEEK_CUR) if reader else 0)
 
     def stop(self) -> None:
         """End the run before the next read. May be called by a signal handler."""
@@ -63,7 +76,10 @@ class Copying:
         try:
             for path, reader in self._files:
                 with closing(reader):
+                    self._reader = reader
                     self._copy(path, reader, output)
+                    self._passed += _size(reader)
+                    self._reader = None
             output.flush()
         finally:
             for line in news(*stages, output):
@@ -95,3 +111,7 @@ class Copying:
         self.counts = counts._replace(files=counts.files + 1, broken=counts.broken + (error is not None))
         for line in endings(path, reader, error):
             self._report(line)
+
+
+def _size(reader: Reader) -> int:
+    return os.fstat(reader.fileno()).st_size

@@ -162,6 +162,7 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--metrics", metavar="HOST:PORT", type=address, help="answer Prometheus there, or on all addresses at :PORT"
     )
+    group.add_argument("--no-progress", action="store_true", help="do not show on a terminal how far files are read")
     group.add_argument("--stats", action="store_true", help="say at the end how much came, and what became of it")
 
 
