@@ -1,8 +1,9 @@
 """The command beside the Go tool: `-q`, `-y` and `-j` of a file into a file, and how long a small file takes.
 
-    python benchmarks/rendering.py [--json] [--rounds N] [--formats q,y,j] [--hits] [FILE...]
+    python benchmarks/rendering.py [--json] [--rounds N] [--formats q,y,j] [--jobs N] [--hits] [FILE...]
 
-Measured is the processor time of the whole process, user and system, its start included. Without files: 100,000 made
+Measured is the processor time of the whole process, user and system, its start included. With --jobs also the time on
+the clock: that of the Go tool, of one process of ours, and of ours with so many. Without files: 100,000 made
 payloads like those of a busy Unbound and a busy named; then the same *cold*, with nothing in them that comes again
 (benchmarks/traffic.py). Of files only as many as are given, and each again cold. What both write is compared first.
 docs/performance.md says how to record large files. With --hits: of how many messages what was remembered served.
@@ -19,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from multiprocessing import Process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,15 +44,19 @@ COUNT = 100_000
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"TZ": "UTC"}
 
 
-def run(*command: str, output: Path) -> tuple[float, float]:
-    """Run a command with its output in a file: its processor seconds, and the MiB that it had resident at the most."""
+def run(*command: str, output: Path) -> tuple[float, float, float]:
+    """Run a command with its output in a file: its processor seconds, with those of processes that it made, the MiB
+    that it had resident at the most, and the seconds on the clock.
+    """
+    began = time.perf_counter()
     with output.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
         _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, seconds
 
 
 def compare(name: str, path: Path, flags: Iterable[str], rounds: int) -> Iterator[dict[str, Any]]:
@@ -73,6 +79,32 @@ def compare(name: str, path: Path, flags: Iterable[str], rounds: int) -> Iterato
             "go_microseconds": min(yours[0] for _, yours in pairs) / frames * 1e6,
             "times_go": statistics.median(mine[0] / yours[0] for mine, yours in pairs),
             "mebibytes": max(mine[1] for mine, _ in pairs),
+        }
+
+
+def share_out(name: str, path: Path, flags: Iterable[str], rounds: int, jobs: int) -> Iterator[dict[str, Any]]:
+    """One row for each flag: the clock, and the processor, with several processes."""
+    for flag in flags:
+        commands = {
+            "jobs": [OURS, "-r", str(path), f"-{flag}", "--jobs", str(jobs)],
+            "one": [OURS, "-r", str(path), f"-{flag}"],
+            "Go": [GO, "-r", str(path), f"-{flag}"],
+        }
+        outputs = {key: path.parent / key for key in commands}
+        times: list[dict[str, tuple[float, float, float]]] = [
+            {key: run(*command, output=outputs[key]) for key, command in commands.items()} for _ in range(rounds)
+        ]
+
+        def ratio(value: int, other: str, times: list[dict[str, tuple[float, float, float]]] = times) -> float:
+            return statistics.median(row["jobs"][value] / row[other][value] for row in times)
+
+        yield {
+            "job": f"{name} -{flag} --jobs {jobs}",
+            "same_output": all(filecmp.cmp(outputs["jobs"], outputs[key], shallow=False) for key in ("one", "Go")),
+            "seconds": {key: min(row[key][2] for row in times) for key in commands},
+            "times_one": ratio(2, "one"),
+            "times_go": ratio(2, "Go"),
+            "processor_times_one": ratio(0, "one"),
         }
 
 
@@ -135,11 +167,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object a job")
     parser.add_argument("--rounds", type=int, default=7, help="how often each command runs (%(default)s)")
     parser.add_argument("--formats", default="q,y,j", help="which (%(default)s)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="instead, the time on the clock with so many processes")
     parser.add_argument("--hits", action="store_true", help="what is remembered, instead of how long it takes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "capture"
-        if not options.hits:
+        if not (options.hits or options.jobs):
             show(start_up(Path(folder), options.rounds), options)
         for source in options.files or ["unbound-unix", "named-recursor"]:
             for is_cold in False, True:
@@ -151,7 +184,12 @@ def main() -> None:
                 if options.hits:
                     show(hits(name, path), options)
                     continue
-                for row in compare(name, path, options.formats.split(","), options.rounds):
+                formats = options.formats.split(",")
+                if options.jobs:
+                    rows = share_out(name, path, formats, options.rounds, options.jobs)
+                else:
+                    rows = compare(name, path, formats, options.rounds)
+                for row in rows:
                     show(row, options)
 
 
@@ -173,6 +211,12 @@ def show(row: dict[str, Any], options: argparse.Namespace) -> None:
     elif "milliseconds" in row:
         times = ", ".join(f"{name} {milliseconds:.0f} ms" for name, milliseconds in row["milliseconds"].items())
         print(f"{row['job']}: {times}; {row['times_python']:.1f} x python -c pass", flush=True)
+    elif "times_one" in row:
+        times = ", ".join(f"{key} {seconds:.2f} s" for key, seconds in row["seconds"].items())
+        ratios = f"{row['times_one']:.2f} x one process, {row['times_go']:.2f} x Go"
+        verdict = "" if row["same_output"] else "OUTPUT DIFFERS"
+        processor = f"processor {row['processor_times_one']:.2f} x one process"
+        print(f"{row['job']:32} {times}: {ratios}; {processor}  {verdict}", flush=True)
     else:
         times = f"{row['microseconds']:6.2f} us  Go {row['go_microseconds']:5.2f} us  {row['times_go']:5.2f} x Go"
         verdict = "" if row["same_output"] else "OUTPUT DIFFERS"
