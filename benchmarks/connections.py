@@ -2,8 +2,9 @@
 
     python benchmarks/connections.py [--json]
 
-Ours by asyncio and with a thread for each connection, beside fstrm_capture. Each connection sends 2,000 frames of 200
-bytes. The figure is the resident memory of the process, and what each connection past the first has added to it.
+Ours by asyncio, with a thread for each connection, and the command, beside fstrm_capture. Each connection sends 2,000
+frames of 200 bytes. The figure is the resident memory of the process, and what each connection past the first has added
+to it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from framestream.streams import Batching
 
 CONTENT_TYPE = b"protobuf:dnstap.Dnstap"
 FRAMES = 2000
-CONTESTANTS = ("framestream asyncio", "framestream threads", "fstrm_capture")
+CONTESTANTS = ("framestream asyncio", "framestream threads", "dnstap -u -w", "fstrm_capture")
 COUNTS = (1, 10, 100, 1000)
 
 
@@ -59,6 +60,8 @@ def measure(contestant: str) -> dict[int, int]:
         tap = f"{folder}/tap"
         if contestant == "fstrm_capture":
             command = ["/usr/bin/fstrm_capture", "-t", CONTENT_TYPE.decode(), "-u", tap, "-w", "/dev/null"]
+        elif contestant == "dnstap -u -w":
+            command = [sys.executable, "-m", "dnstap", "-u", tap, "-w", f"{folder}/out"]
         else:
             command = [sys.executable, __file__, "--receive", contestant, tap]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

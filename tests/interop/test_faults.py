@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,6 +192,51 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
             payloads += reader
     assert payloads == [b"%d" % (number % 10) * 2000 for number in range(len(payloads))]
     assert len(payloads) > 30
+
+
+def test_kill_9(tmp_path: Path) -> None:
+    """The recording has every frame that had come a second before; it only lacks STOP."""
+    tap, out = tmp_path / "s", tmp_path / "out"
+    with listening(tap, tmp_path, "-w", out) as command, open_writer(tap, [CONTENT_TYPE]) as writer:
+        sent: list[tuple[float, bytes]] = []
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            sent.append((time.monotonic(), b"%d" % len(sent) * 100))
+            writer.write(sent[-1][1])
+        killed = time.monotonic()
+        command.process.kill()
+        command.process.wait()
+        writer.abort()
+    with read_file(out) as reader:
+        payloads: list[bytes] = []
+        with pytest.raises(FrameStreamError, match="STOP"):
+            payloads += reader
+    assert payloads == [payload for _, payload in sent[: len(payloads)]]
+    old = [payload for when, payload in sent if when < killed - 1]
+    assert len(old) > 10
+    assert len(payloads) >= len(old)
+
+
+def test_nobody_reads_the_output(tmp_path: Path) -> None:
+    """The command ends as others do in a pipe, and takes its socket with it."""
+    tap = tmp_path / "s"
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dnstap", "-u", str(tap), "-j"], stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    wait_for(tap.exists, "the socket")
+    with open_writer(tap, [CONTENT_TYPE]) as writer:
+        writer.write(b"x\1")
+        assert os.read(reading, 10)
+        os.close(reading)
+        with contextlib.suppress(OSError):
+            while process.poll() is None:
+                writer.write(b"x\1")
+        _, err = process.communicate(timeout=DEADLINE_S)
+        writer.abort()
+    assert (process.returncode, err) == (128 + signal.SIGPIPE, f"dnstap: opened input socket {tap}\n".encode())
+    assert not tap.exists()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
