@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import runpy
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 import dnstap
+import dnstap.adapters
 import framestream
 import framestream.sync
 
@@ -35,8 +37,8 @@ def test_dnstap_loads_its_names_when_they_are_used() -> None:
         _ = dnstap.nothing
 
 
-@pytest.mark.parametrize("package", [framestream, framestream.sync])
-def test_framestream_loads_its_names_when_they_are_used(package: ModuleType) -> None:
+@pytest.mark.parametrize("package", [framestream, framestream.sync, dnstap.adapters])
+def test_packages_load_their_names_when_they_are_used(package: ModuleType) -> None:
     for name in package.__all__:
         assert getattr(package, name) is not None
         assert name in dir(package)
@@ -49,3 +51,14 @@ def test_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
     with pytest.raises(SystemExit):
         runpy.run_module("dnstap", run_name="__main__")
     assert capfd.readouterr().out == f"dnstap {dnstap.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["TapLogger", "TappedDatagramProtocol", "TappedProtocol"])
+def test_an_adapter_loads_nothing_of_the_others(name: str) -> None:
+    program = f"""
+import sys
+from dnstap.adapters import {name}
+print(*sorted({{"dns", "dnslib", "asyncio"}} & set(sys.modules)))
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ([] if name == "TapLogger" else ["asyncio"])

@@ -18,7 +18,18 @@ from tests.wait import DEADLINE_S, wait_for
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCS = ("streams", "decoding", "messages", "formats", "collecting", "filters", "anonymizing", "tapping", "testing")
+DOCS = (
+    "streams",
+    "decoding",
+    "messages",
+    "formats",
+    "collecting",
+    "filters",
+    "anonymizing",
+    "tapping",
+    "adapters",
+    "testing",
+)
 PAGES = README + "".join((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
 

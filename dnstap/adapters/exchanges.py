@@ -1,0 +1,44 @@
+"""What the adapters have in common: the methods of a tap, and the addresses of sockets.
+
+Nothing here raises an error for what it is given by a server or a client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dnstap.enums import MessageType
+
+if TYPE_CHECKING:
+    from dnstap.making import MakeMessage
+    from dnstap.tap.base import BaseTap
+
+__all__ = ["bound_to", "host_and_port", "methods"]
+
+WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 (nothing is bound here)
+
+
+def methods(tap: BaseTap, log_as: MessageType) -> tuple[MakeMessage[None], MakeMessage[None]]:
+    """A tap's methods for the queries of a type, and for the responses to them.
+
+    Raises: ValueError: no type of queries.
+    """
+    name = MessageType(log_as).name or ""
+    if not name.endswith("_QUERY"):
+        raise ValueError(f"log_as is {log_as!r}; a type of queries expected, such as MessageType.CLIENT_QUERY")
+    name = name.lower()
+    return getattr(tap, name), getattr(tap, name.replace("query", "response"))
+
+
+def host_and_port(address: Any) -> tuple[str | None, int | None]:
+    """The address and the port of an IP socket's address, as the socket module has it; None, None of anything else."""
+    match address:
+        case (str(host), int(port), *_):
+            return host, port
+    return None, None
+
+
+def bound_to(address: Any) -> tuple[str | None, int | None]:
+    """The same of a socket's own address. If it is bound to all, to which one a datagram came is not known."""
+    host, port = host_and_port(address)
+    return None if host in WILDCARDS else host, port

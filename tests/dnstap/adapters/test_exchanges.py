@@ -1,0 +1,46 @@
+"""The methods of a tap by a type of queries, and what the addresses of sockets say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dnstap import MessageType
+from dnstap.adapters.exchanges import bound_to, host_and_port, methods
+from tests.dnstap.adapters.recorder import Recorder
+
+
+@pytest.mark.parametrize("log_as", [message_type for message_type in MessageType if message_type % 2])
+def test_methods(log_as: MessageType) -> None:
+    recorder = Recorder()
+    for method in methods(recorder.tap, log_as):
+        method(b"wire")
+    assert [message.type for message in recorder.messages] == [log_as, log_as + 1]
+
+
+@pytest.mark.parametrize("log_as", [MessageType.AUTH_RESPONSE, MessageType.TOOL_RESPONSE, MessageType(99)])
+def test_no_type_of_queries(log_as: MessageType) -> None:
+    with pytest.raises(ValueError, match=r"log_as is .*; a type of queries expected, such as MessageType.CLIENT_QUERY"):
+        methods(Recorder().tap, log_as)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (("192.0.2.1", 53), ("192.0.2.1", 53)),
+        (("2001:db8::1", 53, 0, 0), ("2001:db8::1", 53)),
+        ("/run/dns.sock", (None, None)),
+        (("192.0.2.1",), (None, None)),
+        ((b"", 53), (None, None)),
+        (b"", (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_host_and_port(address: Any, expected: tuple[str | None, int | None]) -> None:
+    assert host_and_port(address) == bound_to(address) == expected
+
+
+@pytest.mark.parametrize("address", [("0.0.0.0", 53), ("::", 53, 0, 0), ("", 53)])
+def test_bound_to_all(address: Any) -> None:
+    assert bound_to(address) == (None, 53)
