@@ -1,0 +1,192 @@
+"""The servers of examples/, as processes, into our command: what they were asked and answered, octet for octet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnstap import Dnstap, Message, SocketProtocol
+from tests.interop.accounting import payloads
+from tests.interop.command import listening
+from tests.interop.servers import ask, free_port
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+
+QUESTIONS = [
+    ("www.example.test.", "A", dns.rcode.NOERROR),
+    ("WEB.example.test.", "AAAA", dns.rcode.NOERROR),
+    ("example.test.", "MX", dns.rcode.NOERROR),
+    ("mail.example.test.", "TXT", dns.rcode.NOERROR),
+    ("nothing.example.test.", "A", dns.rcode.NXDOMAIN),
+    ("www.example.org.", "A", dns.rcode.REFUSED),
+    ("large.example.test.", "TXT", dns.rcode.NOERROR),
+]
+
+Entry = tuple[str, str, bool, bytes]
+"""The type of a message, who logged it, whether it went over TCP, its octets."""
+
+
+@contextmanager
+def example(workdir: Path, name: str, number: signal.Signals, *arguments: str | int) -> Iterator[int]:
+    """A server of examples/ that is ended by a signal, and its port."""
+    port = free_port()
+    log = workdir / f"{name}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-W",
+                "error",
+                ROOT / "examples" / f"{name}.py",
+                "--port",
+                str(port),
+                *map(str, arguments),
+            ],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    try:
+        wait_for(lambda: b"listening" in log.read_bytes() or process.poll() is not None, f"the start of {name}")
+        assert process.poll() is None, log.read_text()
+        yield port
+        process.send_signal(number)
+        assert process.wait(DEADLINE_S) == 0, log.read_text()
+        listened, counts = log.read_text().splitlines()
+        assert listened == f"listening on 127.0.0.1 port {port}"
+        assert "waiting=0, queue_full=0, not_connected=0, too_large=0, not_encodable=0, closed=0" in counts
+    finally:
+        process.kill()
+        process.wait()
+
+
+def make_queries() -> list[bytes]:
+    """One of each question, with EDNS and without, under IDs of their own."""
+    queries = []
+    for number, (name, qtype, _) in enumerate(QUESTIONS * 2):
+        query = dns.message.make_query(name, qtype, use_edns=number % 2 == 0, id=number + 1)
+        queries.append(query.to_wire())
+    return queries
+
+
+def ask_all(port: int, queries: list[bytes]) -> list[bytes]:
+    """The answers to queries that are sent together over one connection, cut where no message ends."""
+    stream = b"".join([len(query).to_bytes(2) + query for query in queries])
+    with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as connection, connection.makefile("rb") as file:
+        for at in range(0, len(stream), 37):
+            connection.sendall(stream[at : at + 37])
+        return [file.read(int.from_bytes(file.read(2))) for _ in queries]
+
+
+def logged(recording: Path) -> tuple[Counter[Entry], list[Message]]:
+    """What the servers have logged."""
+    entries: Counter[Entry] = Counter()
+    messages = []
+    for dnstap in map(Dnstap.parse, payloads(recording)):
+        message = dnstap.message
+        assert message is not None
+        assert message.type is not None
+        assert message.wire is not None
+        is_tcp = message.socket_protocol is SocketProtocol.TCP
+        entries[message.type.name, (dnstap.identity or b"").decode(), is_tcp, message.wire] += 1
+        messages.append(message)
+    return entries, messages
+
+
+def entries(kind: str, who: str, *, tcp: bool, wires: list[bytes]) -> Counter[Entry]:
+    return Counter([(kind, who, tcp, wire) for wire in wires])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_authoritative_server(tmp_path: Path, number: signal.Signals) -> None:
+    recording = tmp_path / "log.fstrm"
+    queries, bad = make_queries(), b"\0\1no message"
+    with listening(tmp_path / "tap.sock", tmp_path, "-w", recording) as command:
+        with example(tmp_path, "authoritative_dnslib", number, "--tap", command.endpoint) as port:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+                datagrams.sendto(bad, ("127.0.0.1", port))
+            udp = [ask(port, query) for query in queries]
+            tcp = [ask(port, query, tcp=True) for query in queries]
+        assert command.stop() == 0
+    for (_, _, rcode), response, whole in zip(QUESTIONS * 2, udp, tcp, strict=True):
+        assert dns.message.from_wire(response).rcode() == dns.message.from_wire(whole).rcode() == rcode
+    assert dns.message.from_wire(udp[6]).flags & dns.flags.TC
+    found, messages = logged(recording)
+    expected = entries("AUTH_QUERY", "authoritative", tcp=False, wires=[*queries, bad])
+    expected += entries("AUTH_RESPONSE", "authoritative", tcp=False, wires=udp)
+    expected += entries("AUTH_QUERY", "authoritative", tcp=True, wires=queries)
+    expected += entries("AUTH_RESPONSE", "authoritative", tcp=True, wires=tcp)
+    assert found == expected
+    check_exchanges(messages, port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_forwarder(tmp_path: Path, number: signal.Signals) -> None:
+    """Before the authoritative server, whose log says what the forwarder should have logged of its other side."""
+    recording = tmp_path / "log.fstrm"
+    queries, bad = make_queries(), b"\0\1no message"
+    with listening(tmp_path / "tap.sock", tmp_path, "-w", recording) as command:
+        tap = ("--tap", command.endpoint)
+        with (
+            example(tmp_path, "authoritative_dnslib", number, *tap) as upstream,
+            example(
+                tmp_path, "forwarder_asyncio", number, *tap, "--upstream", "127.0.0.1", "--upstream-port", upstream
+            ) as port,
+        ):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+                datagrams.sendto(bad, ("127.0.0.1", port))
+            udp = [ask(port, query) for query in queries]
+            tcp = ask_all(port, queries)
+        assert command.stop() == 0
+    assert dns.message.from_wire(udp[6]).flags & dns.flags.TC
+    assert sorted(wire[:2] for wire in tcp) == [query[:2] for query in queries]
+    found, messages = logged(recording)
+    expected = entries("CLIENT_QUERY", "forwarder", tcp=False, wires=[*queries, bad])
+    expected += entries("CLIENT_RESPONSE", "forwarder", tcp=False, wires=udp)
+    expected += entries("CLIENT_QUERY", "forwarder", tcp=True, wires=queries)
+    expected += entries("CLIENT_RESPONSE", "forwarder", tcp=True, wires=tcp)
+    behind = Counter({entry: count for entry, count in found.items() if entry[1] == "authoritative"})
+    assert behind.total() == 4 * len(queries)
+    for (kind, _, is_tcp, wire), count in behind.items():
+        expected[kind.replace("AUTH", "FORWARDER"), "forwarder", is_tcp, wire] += count
+    assert found == expected + behind
+    for kind, server in (("CLIENT", port), ("AUTH", upstream)):
+        check_exchanges([m for m in messages if m.type is not None and m.type.name.startswith(kind)], server)
+    for message in messages:
+        if message.type is not None and message.type.name.startswith("FORWARDER"):
+            assert (str(message.response_ip), message.response_port) == ("127.0.0.1", upstream)
+
+
+def check_exchanges(messages: list[Message], port: int) -> None:
+    """Who asked and who answered, and when: a response says when its query came."""
+    asked: dict[tuple[bytes, int | None], int] = {}
+    for message in messages:
+        assert message.wire is not None
+        assert str(message.query_ip) == str(message.response_ip) == "127.0.0.1"
+        assert message.response_port == port
+        assert message.query_port
+        assert message.query_time_ns is not None
+        if message.is_query:
+            asked[message.wire[:2], message.query_port] = message.query_time_ns
+    for message in messages:
+        if message.is_response:
+            assert message.wire is not None
+            assert message.query_time_ns == asked[message.wire[:2], message.query_port]
+            assert message.response_time_ns is not None
+            assert message.response_time_ns >= message.query_time_ns
