@@ -138,9 +138,9 @@ class InputChannel:
         await asyncio.shield(self._close())  # Whoever is cancelled here has closed all the same.
 
     async def _close(self) -> None:
-        if self._reading:
-            await asyncio.wait([self._reading])
-            self._reading.exception()  # Or asyncio complains that nobody has looked at it.
+        if reading := self._reading:
+            await asyncio.wait([reading])
+            reading.exception()  # Or asyncio complains that nobody has looked at it.
         self._file.close()
 
 

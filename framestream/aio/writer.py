@@ -137,6 +137,10 @@ class Writer(BaseWriter):
     async def _close(self, *, keep: bool) -> None:
         self._closed = True
         self._stop_timer()
+        if self._flusher:
+            # It waits for its turn, or for a reader that is given up.
+            self._flusher.cancel()
+            await asyncio.wait([self._flusher])
         await self._channel.close(keep=keep)
 
     async def _handshake(self) -> None:
@@ -192,7 +196,9 @@ class Writer(BaseWriter):
         """Send what waits in so many seconds, instead of when that was to be done before."""
 
         def begin() -> None:
-            self._flusher = asyncio.ensure_future(self._flush_now())
+            # One that has not had its turn yet sends this too.
+            if self._flusher is None or self._flusher.done():
+                self._flusher = asyncio.ensure_future(self._flush_now())
 
         self._stop_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, begin)

@@ -1049,7 +1049,7 @@ class TestBoth:
 def test_frames_are_passed_on_as_they_came(tmp_path: Path) -> None:
     """Behind what the handshake has taken and what waits; counted as frames."""
     path, copy = tmp_path / "a", tmp_path / "b"
-    sent = [b"1", b"22", b"", LARGE[:70_000], b"333"]
+    sent = [b"1", b"22", b"", LARGE[:7_000], b"333"]
     path.write_bytes(START + data(*sent[:2]) + control(9) + data(*sent[3:]) + STOP)
     sent.remove(b"")
     with read_file(path, [DNSTAP]) as reader, write_file(copy, [DNSTAP], batching=Batching(1000)) as writer:
