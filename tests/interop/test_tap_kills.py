@@ -1,0 +1,168 @@
+"""Receivers of a tap that are killed in mid-stream, and come back: what is lost is counted, or bounded."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dnstap import Dnstap, Tap
+from framestream import FrameStreamError, TruncatedStreamError, read_file
+from tests.interop import dying_receiver
+from tests.interop.command import listening
+from tests.wait import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WIRE = b"\x7e\x57\1\0\0\1\0\0\0\0\0\0\7example\0\0\1\0\1"
+
+SOCKET_OCTETS = int(Path("/proc/sys/net/core/wmem_default").read_text())
+"""How much a unix socket holds that has been sent and not been read; of frames less, since the system counts its own
+structures too."""
+
+
+def whole_frames(path: Path) -> list[bytes]:
+    """The payloads of a file that may end inside a frame, or before there is a stream."""
+    found: list[bytes] = []
+    with suppress(FrameStreamError, FileNotFoundError), read_file(path) as reader:
+        found.extend(reader)
+    return found
+
+
+def ends_inside_a_frame(path: Path) -> bool:
+    try:
+        with read_file(path) as reader:
+            list(reader)
+    except TruncatedStreamError as error:
+        return error.inside_frame
+    return False
+
+
+def numbers(payloads: list[bytes]) -> list[int]:
+    """Those that `submit_next` has put into them."""
+    return [int(dnstap.extra or b"") for dnstap in map(Dnstap.parse, payloads)]
+
+
+@contextmanager
+def dying(path: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, dying_receiver.__file__, str(path), str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as process:
+        try:
+            wait_for(path.exists, "the receiver")
+            yield process
+            assert process.stdin
+            process.stdin.close()
+            process.wait()
+        finally:
+            process.kill()
+
+
+@pytest.mark.timeout(600)
+def test_killed_two_hundred_times(tmp_path: Path) -> None:
+    """Each time: what was received, whole, and what was counted as dropped, are what was submitted; in order, and no
+    frame twice.
+
+    Nobody could count what the system had taken for a process that never read it; so here that is saved.
+    """
+    rounds = int(os.environ.get("DNSTAP_KILLS", "200"))
+    chance = random.Random(9)
+    submitted = 0
+    received: list[int] = []
+    folder = tmp_path / "received"
+    folder.mkdir()
+    last = (0, 0)
+
+    def arrived(sent: int) -> bool:
+        """Whether so many frames are in the files, of which only the last ones are still growing."""
+        nonlocal last
+        while True:
+            number, known = last
+            found = numbers(whole_frames(folder / str(number)))
+            received.extend(found[known:])
+            last = number, len(found)
+            if not (folder / str(number + 1)).exists():
+                return len(received) >= sent
+            if numbers(whole_frames(folder / str(number))) == found:
+                last = number + 1, 0
+
+    with dying(tmp_path / "s", folder) as receiver:
+        assert receiver.stdin
+        # In full queues and in empty ones, and frames of all sizes.
+        with Tap(f"unix:{tmp_path}/s", extra=lambda _: str(submitted), queue=2000) as tap:
+            wait_for(lambda: tap.connected, "the connection")
+            before = len(os.listdir("/proc/self/fd")), threading.active_count()
+            for number in range(rounds):
+                receiver.stdin.write(b"%d\n" % chance.choice((1, chance.randrange(1, 400_000))))
+                wire = WIRE + bytes(chance.choice((0, 100, 1000)))
+
+                def comes_back(wire: bytes = wire, next_file: Path = folder / str(number + 1)) -> bool:
+                    nonlocal submitted
+                    for _ in range(500):
+                        tap.client_query(wire, query_address="192.0.2.1", query_port=1024)
+                        submitted += 1
+                    return next_file.exists()
+
+                wait_for(comes_back, f"connection {number + 1}")
+                wait_for(lambda: not tap.counts.waiting and tap.connected, "the end of the queue")
+                counts = tap.counts
+                assert counts.submitted == submitted == counts.sent + counts.dropped
+                wait_for(lambda: arrived(tap.counts.sent), f"the frames of round {number}")
+                assert len(received) + counts.dropped == submitted, number
+                wait_for(
+                    lambda: (len(os.listdir("/proc/self/fd")), threading.active_count()) == before,
+                    "the descriptors and threads as they were",
+                )
+            assert tap.counts.dropped == tap.counts.queue_full + tap.counts.not_connected
+    assert len(os.listdir(folder)) == rounds + 1
+    assert received == sorted(set(received))
+    # Of some it had part of a frame, which came again whole.
+    assert any(ends_inside_a_frame(path) for path in folder.iterdir()) or rounds < 20
+
+
+def test_our_command_killed(tmp_path: Path) -> None:
+    """A process that is killed loses what its system has taken for it and it has not read, and nobody can count that.
+
+    It is no more than a socket holds and a read brings; everything else is received or counted, and in order.
+    """
+    rounds = 20
+    chance = random.Random(10)
+    submitted = lost = 0
+    received: list[int] = []
+    with Tap(f"unix:{tmp_path}/s", extra=lambda _: str(submitted), queue=100_000) as tap:
+        for number in range(rounds + 1):
+            out = tmp_path / str(number)
+            with listening(tmp_path / "s", tmp_path, "-w", out) as command:
+                wait_for(lambda: tap.connected, "the connection")
+                before = tap.counts.sent
+                enough = tap.counts.submitted + chance.randrange(1, 5000)
+                while submitted < enough:
+                    tap.client_query(WIRE, query_address="192.0.2.1", query_port=1024)
+                    submitted += 1
+                wait_for(lambda before=before: tap.counts.sent > before, "that some are sent")  # type: ignore[misc]
+                if number == rounds:
+                    wait_for(lambda: not tap.counts.waiting, "the end of the queue")
+                    assert tap.close() == 0
+                    assert command.stop() == 0
+                else:
+                    command.process.send_signal(signal.SIGKILL)
+                    command.process.wait()
+                    wait_for(lambda: not tap.connected, "that the tap has seen it")
+            found = numbers(whole_frames(out))
+            received += found
+            sent = tap.counts.sent - before
+            assert len(found) <= sent
+            lost += sent - len(found)
+            assert (sent - len(found)) * len(WIRE) <= SOCKET_OCTETS + (1 << 18)
+    counts = tap.counts
+    assert counts.submitted == submitted == counts.sent + counts.dropped
+    assert counts.sent == len(received) + lost
+    assert received == sorted(set(received))
