@@ -128,8 +128,8 @@ def test_a_receiver_that_is_stopped(
 ) -> None:
     """SIGSTOP: 50,000 frames are submitted nevertheless, the oldest give way; all others arrive after SIGCONT."""
     out = tmp_path / "out"
-    if how_long != "a moment":
-        monkeypatch.setattr(dnstap.tap.sending, "DEADLINES", Deadlines(write_s=0.5, handshake_s=0.5))
+    seconds = DEADLINE_S if how_long == "a moment" else 0.5
+    monkeypatch.setattr(dnstap.tap.sending, "DEADLINES", Deadlines(write_s=seconds, handshake_s=seconds))
     with listening(tmp_path / "s", tmp_path, "-w", out) as command, Tap(f"unix:{tmp_path}/s", queue=5000) as tap:
         submit(tap, 1)
         wait_for(lambda: submitted_numbers(payloads(out)) == [0], "the first frame")
@@ -153,8 +153,10 @@ def test_a_receiver_that_is_stopped(
     counts = tap.counts
     found = submitted_numbers(payloads(out))
     assert counts.submitted == counts.sent + counts.dropped
-    assert found == sorted(set(found))
-    assert found[-1] == 60_000
+    assert len(set(found)) == len(found)
+    assert 60_000 in found
+    # The connection that was given up is read at the same time as the next one.
+    assert found == sorted(found) or how_long != "a moment"
     # The connection that had been given up was read to its end too.
     assert len(found) == counts.sent
 
@@ -256,6 +258,9 @@ for worker in 1, 2, 3, 4:
         tap.close()
         os._exit(0)
     workers.append(pid)
+if not (idle := os.fork()):
+    os._exit(0)  # which has done nothing
+workers.append(idle)
 for number in range(500, 1000):
     tap.client_query(WIRE, query_address="192.0.2.1", query_port=number)
 for pid in workers:
