@@ -11,7 +11,7 @@ from dnstap.enums import MessageType, SocketFamily, SocketProtocol
 if TYPE_CHECKING:
     from dnstap.dns.dnspython import DnspythonMessage
 
-__all__ = ["Address", "MakeMessage", "Time", "maker"]
+__all__ = ["Address", "MakeMessage", "Time", "maker", "values_maker"]
 
 M_co = TypeVar("M_co", covariant=True)
 
@@ -59,12 +59,10 @@ class MakeMessage(Protocol[M_co]):
 def maker(cls: type[M_co], message_type: MessageType) -> MakeMessage[M_co]:
     """The constructor of the messages of a type. cls: Message.
 
-    The `wire` of a query becomes its query_message, that of a response its response_message; socket_family is that of
-    the addresses. Other fields can be set in what the constructor returns. It raises ValueError for what is no address,
-    port or time, and TypeError for a value of another type.
+    Other fields can be set in what the constructor returns.
     """
     new = object.__new__
-    is_query = message_type % 2
+    values = values_maker(message_type)
 
     def make(
         wire: Any = None,
@@ -78,12 +76,60 @@ def maker(cls: type[M_co], message_type: MessageType) -> MakeMessage[M_co]:
         response_time: Any = None,
     ) -> Any:
         m: Any = new(cls)
-        m.type = message_type
-        m.socket_protocol = socket_protocol
-        m.query_port = query_port
-        m.response_port = response_port
-        m.query_zone = m.policy = m.http_protocol = None
+        (
+            m.type,
+            m.socket_family,
+            m.socket_protocol,
+            m.query_address,
+            m.response_address,
+            m.query_port,
+            m.response_port,
+            m.query_time_sec,
+            m.query_time_nsec,
+            m.query_message,
+            m.query_zone,
+            m.response_time_sec,
+            m.response_time_nsec,
+            m.response_message,
+            m.policy,
+            m.http_protocol,
+            _,
+        ) = values(
+            wire,
+            query_address=query_address,
+            query_port=query_port,
+            response_address=response_address,
+            response_port=response_port,
+            socket_protocol=socket_protocol,
+            query_time=query_time,
+            response_time=response_time,
+        )
+        return m
 
+    make.__name__ = make.__qualname__ = message_type.name.lower()
+    make.__doc__ = f"A Message of type {message_type.name}; docs/messages.md says what may be given."
+    return make
+
+
+def values_maker(message_type: MessageType) -> MakeMessage[tuple[Any, ...]]:
+    """The function that gives the values of a message's fields, by number, and its unknown fields: of one type.
+
+    The `wire` of a query becomes its query_message, that of a response its response_message; socket_family is that of
+    the addresses. It raises ValueError for what is no address, port or time, and TypeError for a value of another type.
+    """
+    is_query = message_type % 2
+
+    def values(
+        wire: Any = None,
+        *,
+        query_address: Any = None,
+        query_port: Any = None,
+        response_address: Any = None,
+        response_port: Any = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Any = None,
+        response_time: Any = None,
+    ) -> tuple[Any, ...]:
         family = None
         if query_address is not None:
             if type(query_address) is not bytes:
@@ -97,41 +143,47 @@ def maker(cls: type[M_co], message_type: MessageType) -> MakeMessage[M_co]:
                 family = response_family
             elif family is not response_family:
                 raise ValueError(f"query_address is {family.name}, response_address {response_family.name}")
-        m.socket_family = family
-        m.query_address = query_address
-        m.response_address = response_address
 
         if type(wire) is not bytes and wire is not None:
             wire = _wire(wire)
-        if is_query:
-            m.query_message = wire
-            m.response_message = None
-        else:
-            m.query_message = None
-            m.response_message = wire
 
-        if query_time is None:
-            m.query_time_sec = m.query_time_nsec = None
-        elif type(query_time) is int and query_time >= 0:
-            m.query_time_sec, m.query_time_nsec = divmod(query_time, 1_000_000_000)
-        else:
-            m.query_time_sec, m.query_time_nsec = _seconds("query_time", query_time)
-        if response_time is None:
-            m.response_time_sec = m.response_time_nsec = None
-        elif type(response_time) is int and response_time >= 0:
-            m.response_time_sec, m.response_time_nsec = divmod(response_time, 1_000_000_000)
-        else:
-            m.response_time_sec, m.response_time_nsec = _seconds("response_time", response_time)
+        query_sec = query_nsec = response_sec = response_nsec = None
+        if query_time is not None:
+            if type(query_time) is int and query_time >= 0:
+                query_sec, query_nsec = divmod(query_time, 1_000_000_000)
+            else:
+                query_sec, query_nsec = _seconds("query_time", query_time)
+        if response_time is not None:
+            if type(response_time) is int and response_time >= 0:
+                response_sec, response_nsec = divmod(response_time, 1_000_000_000)
+            else:
+                response_sec, response_nsec = _seconds("response_time", response_time)
 
         if query_port is not None and not (type(query_port) is int and 0 <= query_port <= 65535):
             _check_port("query_port", query_port)
         if response_port is not None and not (type(response_port) is int and 0 <= response_port <= 65535):
             _check_port("response_port", response_port)
-        return m
+        return (
+            message_type,
+            family,
+            socket_protocol,
+            query_address,
+            response_address,
+            query_port,
+            response_port,
+            query_sec,
+            query_nsec,
+            wire if is_query else None,
+            None,
+            response_sec,
+            response_nsec,
+            None if is_query else wire,
+            None,
+            None,
+            b"",
+        )
 
-    make.__name__ = make.__qualname__ = message_type.name.lower()
-    make.__doc__ = f"A Message of type {message_type.name}; docs/messages.md says what may be given."
-    return make
+    return values
 
 
 def _octets(address: Any) -> bytes:

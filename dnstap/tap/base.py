@@ -11,6 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from dnstap.enums import MessageType
+from dnstap.making import values_maker
 from dnstap.messages import Message
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.payloads import Payloads
@@ -93,6 +94,7 @@ class BaseTap:
         self._queue = queue
         payloads = Payloads(identity, version, extra, full=full)
         self._values = payloads.values
+        self._plain = payloads.plain
         self._pump = Pump(payloads.payload, self._note, self._tick)
         self._lock = threading.Lock()
         self._refused = TapCounts()
@@ -207,7 +209,7 @@ class Nobody:
 def _method(message_type: MessageType) -> Any:
     """The method of the messages of a type."""
     name = message_type.name.lower()
-    make = getattr(Message, name)
+    make_message, make_values = getattr(Message, name), values_maker(message_type)
     now = time.time_ns
 
     is_query = message_type % 2
@@ -230,7 +232,8 @@ def _method(message_type: MessageType) -> Any:
                     query_time = now()
             elif response_time is None:
                 response_time = now()
-            message = make(
+            make: MakeMessage[Any] = make_values if self._plain else make_message
+            made = make(
                 wire,
                 query_address=query_address,
                 query_port=query_port,
@@ -240,7 +243,7 @@ def _method(message_type: MessageType) -> Any:
                 query_time=query_time,
                 response_time=response_time,
             )
-            self._put(self._values(message))
+            self._put(made if self._plain else self._values(made))
         except Exception as error:  # noqa: BLE001 (as in submit)
             self._refuse(error)
 

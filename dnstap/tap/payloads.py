@@ -37,6 +37,7 @@ class Payloads:
         extra: one for all, or made for each message.
         full: whether payloads have the DNS messages.
     Attributes:
+        plain: whether `values` is no more than the values of the fields, as dnstap.making gives them too.
         values: from a Message to what `payload` takes. What is set in the message later makes no difference. It raises
             AttributeError for what is no Message, and whatever `extra` raises.
     """
@@ -44,7 +45,7 @@ class Payloads:
     def __init__(self, identity: Text, version: Text, extra: Text | Callable[[Message], Text], *, full: bool) -> None:
         self._head = Dnstap(identity=_octets(identity), version=_octets(version)).encode(lenient=True)
         self._full = full
-        self._varies = callable(extra)
+        self.plain = not callable(extra)
         self._lengths = _Lengths()
         self.values: Callable[[Message], Any] = _values
         if callable(extra):
@@ -58,7 +59,7 @@ class Payloads:
         Raises: EncodeError.
         """
         head = self._head
-        if self._varies:
+        if not self.plain:
             values, extra = values
             head += extra
         if not self._full:
