@@ -17,6 +17,7 @@ from framestream import TcpEndpoint, Tls, TlsEndpoint, listen_reader, write_file
 from tests.interop.command import connecting, listening
 from tests.interop.coredns import coredns, named
 from tests.interop.go_build import BUILD_S
+from tests.interop.go_recording import recorded_by_go
 from tests.interop.peers import require
 from tests.interop.servers import free_port
 from tests.interop.test_coredns import ask_all, certificates, expected, payloads, said, statistics
@@ -24,7 +25,6 @@ from tests.interop.test_fstrm import DATA, DNSTAP, peer
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -64,15 +64,6 @@ def all_arrived(tap: Tap, recording: Path, caplog: pytest.LogCaptureFixture) -> 
     assert not caplog.records, caplog.text
 
 
-def part_of_go(process: subprocess.Popen[bytes], out: Path, number: int) -> Path:
-    """What the Go tool has written by now: to its end by HUP alone, and to a file that has been renamed."""
-    wait_for(out.exists, "the file")
-    part = out.rename(out.with_name(f"part{number}"))
-    process.send_signal(signal.SIGHUP)
-    wait_for(lambda: part.read_bytes().endswith(STOP), "STOP")
-    return part
-
-
 @pytest.mark.parametrize("receiver", ["fstrm_capture", "Go"])
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
 def test_others(tmp_path: Path, receiver: str, transport: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -93,12 +84,7 @@ def test_others(tmp_path: Path, receiver: str, transport: str, caplog: pytest.Lo
             caplog.clear()  # It may not have listened at once.
             submit_all(tap)
         if receiver == "Go":
-            # What was on its way inside it when FINISH was sent comes behind a HUP.
-            found: list[bytes] = []
-            for number in range(10):
-                found += payloads(part_of_go(process, out, number))
-                if len(found) >= len(FRAMES):
-                    break
+            found = recorded_by_go(process, out, len(FRAMES))
             with write_file(out, [CONTENT_TYPE]) as writer:
                 writer.write_many(found)
         else:

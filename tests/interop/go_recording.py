@@ -1,0 +1,36 @@
+"""What the Go tool has recorded, which it writes to its end by HUP alone, and to a file that has been renamed."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from tests.interop.accounting import payloads
+from tests.wait import wait_for
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+__all__ = ["recorded_by_go"]
+
+STOP = bytes.fromhex("00000000 00000004 00000003")
+
+
+def recorded_by_go(process: subprocess.Popen[bytes], out: Path, number: int) -> list[bytes]:
+    """The payloads that it has written, at least so many.
+
+    It sends FINISH while frames are on their way inside it: those come behind a further HUP.
+    """
+    found: list[bytes] = []
+
+    def all_of_them() -> bool:
+        wait_for(out.exists, "the file")
+        part = out.rename(out.with_name("part"))
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: part.read_bytes().endswith(STOP), "STOP")
+        found.extend(payloads(part))
+        return len(found) >= number
+
+    wait_for(all_of_them, f"{number} frames")
+    return found
