@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 
+GATHER_S = 0.0003
+"""How long a busy server is let write before it is read again: it writes more than is read in that time."""
+
+
 class _CommandError(Exception):
     """Ends the command with one line."""
 
@@ -250,7 +254,9 @@ async def _collect(args: argparse.Namespace) -> int:
     """From any inputs to any outputs."""
     from dnstap.collector import Collector
 
-    collector = Collector(_say, limits=_limits(args), deadlines=_deadlines(args), overload=args.overload)
+    collector = Collector(
+        _say, limits=_limits(args), deadlines=_deadlines(args), overload=args.overload, gather_s=GATHER_S
+    )
     files: list[FileOutput] = []
     with _signals(collector, files):
         try:

@@ -49,9 +49,8 @@ QUEUE_BYTES = 1 << 24
 """How much waits for the outputs before frames are dropped, if they may be."""
 
 GATHER_BYTES = 1 << 16
-GATHER_S = 0.0003
 DENSE_S = 0.003
-"""When less than so many bytes came at once, and not so long after the last, more is let gather for so long.
+"""When less than so many bytes came at once, and not so long after the last, more is let gather, if it may be.
 
 A busy server writes 8 KiB at a time, and to wake up for each takes longer than to pass it on.
 """
@@ -67,6 +66,8 @@ class Collector:
         drain_s: how long the outputs may take at the end for what has been received.
         overload: what becomes of frames from sockets while outputs are behind. "wait": the sockets are not read before
             these have caught up. "drop": QUEUE_BYTES of them wait, and what comes then is counted and given to none.
+        gather_s: how long a busy input is let gather before it is read again. The loop stands still meanwhile, so this
+            is for programs that do nothing else, as the command.
 
     Attributes:
         failed_files: files that could not be read to their end.
@@ -81,6 +82,7 @@ class Collector:
         backoff: Backoff = BACKOFF,
         drain_s: float = 5.0,
         overload: Literal["wait", "drop"] = "wait",
+        gather_s: float = 0.0,
     ) -> None:
         self.failed_files = 0
         self._past = Counts()
@@ -109,6 +111,7 @@ class Collector:
         self._queue: deque[list[bytes]] = deque()
         self._queued_bytes = 0
         self._reported_drops = 0
+        self._gather_s = gather_s
         self._came = 0.0
         self._gathered = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -336,7 +339,7 @@ class Collector:
                     self._put(batch)
                 else:
                     await self._pass_on(batch)
-                if not file:
+                if self._gather_s and not file:
                     self._gather(reader.bytes - before)
                     before = reader.bytes
             else:
@@ -396,8 +399,8 @@ class Collector:
         if dense and size < GATHER_BYTES and not self._gathered:
             self._gathered = True
             asyncio.get_running_loop().call_soon(self._turned)
-            time.sleep(GATHER_S)
-            self._came += GATHER_S
+            time.sleep(self._gather_s)
+            self._came += self._gather_s
 
     def _turned(self) -> None:
         self._gathered = False

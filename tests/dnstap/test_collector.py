@@ -481,7 +481,7 @@ def test_small_batches_are_let_gather(tmp_path: Path) -> None:
             batches.append(payloads)
 
     payloads = [b"%d" % number for number in range(2000)]
-    with collecting(lambda collector: collector.listen(tmp_path / "s"), Batches()) as running:
+    with collecting(lambda collector: collector.listen(tmp_path / "s"), Batches(), gather_s=0.002) as running:
         with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
             for payload in payloads:
                 writer.write(payload)
