@@ -140,9 +140,10 @@ def test_our_command_killed(tmp_path: Path) -> None:
     with Tap(f"unix:{tmp_path}/s", extra=lambda _: str(submitted), queue=100_000) as tap:
         for number in range(rounds + 1):
             out = tmp_path / str(number)
+            # Nobody is there: what waits is sent as soon as somebody is.
+            before = tap.counts.sent
             with listening(tmp_path / "s", tmp_path, "-w", out) as command:
                 wait_for(lambda: tap.connected, "the connection")
-                before = tap.counts.sent
                 enough = tap.counts.submitted + chance.randrange(1, 5000)
                 while submitted < enough:
                     tap.client_query(WIRE, query_address="192.0.2.1", query_port=1024)
