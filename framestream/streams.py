@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from framestream.compression import Decompressor
@@ -275,12 +276,8 @@ class BaseWriter:
 
     def _sent_in(self, size: int) -> None:
         """Count as sent what was waiting and is whole within the first bytes of what was to be sent."""
-        whole = 0
-        for payload in self.waiting:
-            size -= 4 + len(payload)
-            if size < 0:
-                break
-            whole += 1
+        ends = accumulate([4 + len(payload) for payload in self.waiting])
+        whole = sum([end <= size for end in ends])
         sent = self.waiting[:whole]
         del self.waiting[:whole]
         self.frames += whole

@@ -354,6 +354,22 @@ class TestManyTasks:
 
         run(main)
 
+    def test_one_flush_waits_for_its_turn(self, tmp_path: Path) -> None:
+        """Not one for each timer; and none is left behind a writer that is closed."""
+
+        async def main() -> None:
+            before = len(asyncio.all_tasks())
+            writer = await aio.write_file(tmp_path / "file")
+            async with writer._turn:
+                for _ in range(3):
+                    writer._flush_in(0)
+                    await asyncio.sleep(0.001)
+                assert len(asyncio.all_tasks()) == before + 1
+            await writer.close()
+            assert len(asyncio.all_tasks()) == before
+
+        run(main)
+
 
 class TestServe:
     def test_cancelled(self, caplog: pytest.LogCaptureFixture) -> None:

@@ -449,5 +449,6 @@ def test_its_stream_breaks(tmp_path: Path) -> None:
             bad += 1
     text = run_ours("-r", recording, "-q", "-w", tmp_path / "text", "--stats").stderr.decode()
     assert text.endswith(f"{tmp_path}/text: {len(found)} frames, of which {bad} were left out\n")
-    assert numbers == (len(found), numbers.broken + 1, numbers.broken)
-    assert numbers.broken >= 5
+    assert numbers.frames == len(found)
+    # A stream may also end between two frames, which is no break.
+    assert numbers.connections > numbers.broken >= 5
