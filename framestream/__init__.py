@@ -1,124 +1,100 @@
-"""Frame Streams: the framing of dnstap, and of anything else that is sent in frames, in pure Python.
+"""Frame Streams in pure Python: the framing of dnstap, and of any other payloads sent as frames.
 
-The names are loaded when they are first used: who reads a file needs nothing of sockets.
+Names are imported on first use, so reading a file loads nothing that only sockets need.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from framestream._lazy import lazy_import
 
 if TYPE_CHECKING:
-    from framestream.control import ControlFrame, ControlType, decode_control, encode_control
-    from framestream.endpoints import (
-        Endpoint,
-        FileEndpoint,
-        TcpEndpoint,
-        Tls,
-        TlsEndpoint,
-        UnixEndpoint,
-        parse_endpoint,
-    )
-    from framestream.errors import (
-        CompressionError,
-        ContentTypeError,
-        ControlFrameError,
-        FrameStreamError,
-        FrameTooLargeError,
-        LocalProtocolError,
-        MissingLibraryError,
-        RemoteProtocolError,
-        TruncatedStreamError,
-        UnexpectedFrameError,
-    )
-    from framestream.frames import FrameDecoder, encode_control_frame, encode_data_frames
-    from framestream.protocol import TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
-    from framestream.streams import Backoff, Batching, Deadlines, EncodedFrames, Limits
-    from framestream.sync import (
-        Listener,
-        Reader,
-        ReconnectingWriter,
-        Writer,
-        listen_reader,
-        listen_writer,
-        open_reader,
-        open_writer,
-        read_file,
-        serve,
-        write_file,
-    )
+    from framestream import aio as aio
+    from framestream import strategies as strategies
+    from framestream import sync as sync
+    from framestream import testing as testing
+    from framestream.control import ControlFrame as ControlFrame
+    from framestream.control import ControlType as ControlType
+    from framestream.control import decode_control as decode_control
+    from framestream.control import encode_control as encode_control
+    from framestream.endpoints import Endpoint as Endpoint
+    from framestream.endpoints import FileEndpoint as FileEndpoint
+    from framestream.endpoints import TcpEndpoint as TcpEndpoint
+    from framestream.endpoints import Tls as Tls
+    from framestream.endpoints import TlsEndpoint as TlsEndpoint
+    from framestream.endpoints import UnixEndpoint as UnixEndpoint
+    from framestream.endpoints import parse_endpoint as parse_endpoint
+    from framestream.errors import CompressionError as CompressionError
+    from framestream.errors import ContentTypeError as ContentTypeError
+    from framestream.errors import ControlFrameError as ControlFrameError
+    from framestream.errors import FrameStreamError as FrameStreamError
+    from framestream.errors import FrameTooLargeError as FrameTooLargeError
+    from framestream.errors import LocalProtocolError as LocalProtocolError
+    from framestream.errors import MissingLibraryError as MissingLibraryError
+    from framestream.errors import RemoteProtocolError as RemoteProtocolError
+    from framestream.errors import TruncatedStreamError as TruncatedStreamError
+    from framestream.errors import UnexpectedFrameError as UnexpectedFrameError
+    from framestream.frames import FrameDecoder as FrameDecoder
+    from framestream.frames import encode_control_frame as encode_control_frame
+    from framestream.frames import encode_data_frames as encode_data_frames
+    from framestream.protocol import TRANSITIONS as TRANSITIONS
+    from framestream.protocol import ReaderProtocol as ReaderProtocol
+    from framestream.protocol import Role as Role
+    from framestream.protocol import State as State
+    from framestream.protocol import Transport as Transport
+    from framestream.protocol import WriterProtocol as WriterProtocol
+    from framestream.streams import Backoff as Backoff
+    from framestream.streams import Batching as Batching
+    from framestream.streams import Deadlines as Deadlines
+    from framestream.streams import EncodedFrames as EncodedFrames
+    from framestream.streams import Limits as Limits
+    from framestream.sync.listener import Listener as Listener
+    from framestream.sync.opening import listen_reader as listen_reader
+    from framestream.sync.opening import listen_writer as listen_writer
+    from framestream.sync.opening import open_reader as open_reader
+    from framestream.sync.opening import open_writer as open_writer
+    from framestream.sync.opening import serve as serve
+    from framestream.sync.reader import Reader as Reader
+    from framestream.sync.reconnecting import ReconnectingWriter as ReconnectingWriter
+    from framestream.sync.recordings import read_file as read_file
+    from framestream.sync.recordings import write_file as write_file
+    from framestream.sync.writer import Writer as Writer
 
-__all__ = [
-    "TRANSITIONS",
-    "Backoff",
-    "Batching",
-    "CompressionError",
-    "ContentTypeError",
-    "ControlFrame",
-    "ControlFrameError",
-    "ControlType",
-    "Deadlines",
-    "EncodedFrames",
-    "Endpoint",
-    "FileEndpoint",
-    "FrameDecoder",
-    "FrameStreamError",
-    "FrameTooLargeError",
-    "Limits",
-    "Listener",
-    "LocalProtocolError",
-    "MissingLibraryError",
-    "Reader",
-    "ReaderProtocol",
-    "ReconnectingWriter",
-    "RemoteProtocolError",
-    "Role",
-    "State",
-    "TcpEndpoint",
-    "Tls",
-    "TlsEndpoint",
-    "Transport",
-    "TruncatedStreamError",
-    "UnexpectedFrameError",
-    "UnixEndpoint",
-    "Writer",
-    "WriterProtocol",
-    "decode_control",
-    "encode_control",
-    "encode_control_frame",
-    "encode_data_frames",
-    "listen_reader",
-    "listen_writer",
-    "open_reader",
-    "open_writer",
-    "parse_endpoint",
-    "read_file",
-    "serve",
-    "write_file",
-]
+__version__ = "0.1.0"
 
-_HOMES = {
-    "control": "ControlFrame ControlType decode_control encode_control",
-    "endpoints": "Endpoint FileEndpoint TcpEndpoint Tls TlsEndpoint UnixEndpoint parse_endpoint",
-    "errors": "CompressionError ContentTypeError ControlFrameError FrameStreamError FrameTooLargeError "
-    "LocalProtocolError MissingLibraryError RemoteProtocolError TruncatedStreamError UnexpectedFrameError",
-    "frames": "FrameDecoder encode_control_frame encode_data_frames",
-    "protocol": "TRANSITIONS ReaderProtocol Role State Transport WriterProtocol",
-    "streams": "Backoff Batching Deadlines EncodedFrames Limits",
-    "sync.recordings": "read_file write_file",
-    "sync.listener": "Listener",
-    "sync.reader": "Reader",
-    "sync.writer": "Writer",
-    "sync.reconnecting": "ReconnectingWriter",
-    "sync.opening": "listen_reader listen_writer open_reader open_writer serve",
-}
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names.split():
-            value = globals()[name] = getattr(import_module(f"framestream.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+lazy_import(
+    globals(),
+    {
+        "framestream.control": ("ControlFrame", "ControlType", "decode_control", "encode_control"),
+        "framestream.endpoints": (
+            "Endpoint",
+            "FileEndpoint",
+            "TcpEndpoint",
+            "Tls",
+            "TlsEndpoint",
+            "UnixEndpoint",
+            "parse_endpoint",
+        ),
+        "framestream.errors": (
+            "CompressionError",
+            "ContentTypeError",
+            "ControlFrameError",
+            "FrameStreamError",
+            "FrameTooLargeError",
+            "LocalProtocolError",
+            "MissingLibraryError",
+            "RemoteProtocolError",
+            "TruncatedStreamError",
+            "UnexpectedFrameError",
+        ),
+        "framestream.frames": ("FrameDecoder", "encode_control_frame", "encode_data_frames"),
+        "framestream.protocol": ("TRANSITIONS", "ReaderProtocol", "Role", "State", "Transport", "WriterProtocol"),
+        "framestream.streams": ("Backoff", "Batching", "Deadlines", "EncodedFrames", "Limits"),
+        "framestream.sync.listener": ("Listener",),
+        "framestream.sync.opening": ("listen_reader", "listen_writer", "open_reader", "open_writer", "serve"),
+        "framestream.sync.reader": ("Reader",),
+        "framestream.sync.reconnecting": ("ReconnectingWriter",),
+        "framestream.sync.recordings": ("read_file", "write_file"),
+        "framestream.sync.writer": ("Writer",),
+    },
+    submodules=("aio", "strategies", "sync", "testing"),
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import pydoc
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +31,45 @@ def test_every_module_says_what_is_public(package: ModuleType) -> None:
             assert sorted(set(names)) == sorted(names), module.name
 
 
+def names_for_the_type_checker(package: ModuleType) -> tuple[dict[str, str], set[str]]:
+    """The names that a package imports under `if TYPE_CHECKING`, each with its module; and its own modules there."""
+    tree = ast.parse(Path(str(package.__file__)).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    homes: dict[str, str] = {}
+    submodules: set[str] = set()
+    for statement in block.body:
+        assert isinstance(statement, ast.ImportFrom)
+        for alias in statement.names:
+            assert alias.asname == alias.name, "under another name, or as nothing that is exported"
+            if statement.module == package.__name__:
+                submodules.add(alias.name)
+            else:
+                homes[alias.name] = str(statement.module)
+    return homes, submodules
+
+
+@pytest.mark.parametrize(
+    "package", [framestream, framestream.sync, dnstap.adapters], ids=lambda package: package.__name__
+)
+class TestLazyPackages:
+    def test_the_type_checker_sees_the_same_names(self, package: ModuleType) -> None:
+        homes, submodules = names_for_the_type_checker(package)
+        assert sorted(homes) == package.__all__
+        assert {name for name in dir(package) if not name.startswith("__")} == set(homes) | submodules
+        for name, home in homes.items():
+            assert getattr(package, name) is getattr(importlib.import_module(home), name)
+        for name in submodules:
+            assert getattr(package, name) is importlib.import_module(f"{package.__name__}.{name}")
+
+    def test_other_names_are_refused(self, package: ModuleType) -> None:
+        with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+            _ = package.nothing
+
+    def test_help(self, package: ModuleType) -> None:
+        text = pydoc.plain(pydoc.render_doc(package))
+        assert all(name in text for name in package.__all__)
+
+
 def test_dnstap_loads_its_names_when_they_are_used() -> None:
     for name in dnstap.__all__:
         assert getattr(dnstap, name) is not None
@@ -37,13 +79,8 @@ def test_dnstap_loads_its_names_when_they_are_used() -> None:
         _ = dnstap.nothing
 
 
-@pytest.mark.parametrize("package", [framestream, framestream.sync, dnstap.adapters])
-def test_packages_load_their_names_when_they_are_used(package: ModuleType) -> None:
-    for name in package.__all__:
-        assert getattr(package, name) is not None
-        assert name in dir(package)
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        _ = package.nothing
+def test_both_packages_have_one_version() -> None:
+    assert framestream.__version__ == dnstap.__version__
 
 
 def test_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

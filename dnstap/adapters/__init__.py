@@ -1,32 +1,23 @@
-"""Taps for DNS software of others: dnslib's servers, dnspython's query functions, server protocols of asyncio.
+"""Taps for other DNS software: dnslib's servers, dnspython's query functions, asyncio server protocols.
 
-The names are loaded when they are first used, so that whoever uses one adapter needs nothing of the others.
+Names are imported on first use, so one adapter loads nothing that only another one needs.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from framestream._lazy import lazy_import
 
 if TYPE_CHECKING:
-    from dnstap.adapters.asyncio_protocols import TappedDatagramProtocol, TappedProtocol
-    from dnstap.adapters.dnslib_logger import TapLogger
-    from dnstap.adapters.dnspython_queries import tapped
+    from dnstap.adapters.asyncio_protocols import TappedDatagramProtocol as TappedDatagramProtocol
+    from dnstap.adapters.asyncio_protocols import TappedProtocol as TappedProtocol
+    from dnstap.adapters.dnslib_logger import TapLogger as TapLogger
+    from dnstap.adapters.dnspython_queries import tapped as tapped
 
-__all__ = ["TapLogger", "TappedDatagramProtocol", "TappedProtocol", "tapped"]
-
-_HOMES = {
-    "TapLogger": "dnslib_logger",
-    "TappedDatagramProtocol": "asyncio_protocols",
-    "TappedProtocol": "asyncio_protocols",
-    "tapped": "dnspython_queries",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"dnstap.adapters.{_HOMES[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+lazy_import(
+    globals(),
+    {
+        "dnstap.adapters.asyncio_protocols": ("TappedDatagramProtocol", "TappedProtocol"),
+        "dnstap.adapters.dnslib_logger": ("TapLogger",),
+        "dnstap.adapters.dnspython_queries": ("tapped",),
+    },
+)

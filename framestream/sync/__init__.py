@@ -1,56 +1,39 @@
-"""Blocking readers and writers, for files, pipes, unix sockets, TCP and TLS.
+"""Blocking readers and writers for files, pipes, unix sockets, TCP and TLS.
 
-| | the other side listens | we listen |
+| | peer listens | this side listens |
 |---|---|---|
-| we read | `open_reader` | `listen_reader`, `serve` |
-| we write | `open_writer`, `ReconnectingWriter` | `listen_writer` |
+| read | `open_reader` | `listen_reader`, `serve` |
+| write | `open_writer`, `ReconnectingWriter` | `listen_writer` |
 
-Each takes an endpoint, as text or as an object (framestream.endpoints). `read_file` and `write_file` have what only
-files need. framestream.aio has the same names for asyncio.
+Each takes an endpoint, as text or as an object (framestream.endpoints). `read_file` and `write_file` add the options
+that only files have. framestream.aio has the same names for asyncio.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from framestream._lazy import lazy_import
 
 if TYPE_CHECKING:
-    from framestream.sync.listener import Listener
-    from framestream.sync.opening import listen_reader, listen_writer, open_reader, open_writer, serve
-    from framestream.sync.reader import Reader
-    from framestream.sync.reconnecting import ReconnectingWriter
-    from framestream.sync.recordings import read_file, write_file
-    from framestream.sync.writer import Writer
+    from framestream.sync.listener import Listener as Listener
+    from framestream.sync.opening import listen_reader as listen_reader
+    from framestream.sync.opening import listen_writer as listen_writer
+    from framestream.sync.opening import open_reader as open_reader
+    from framestream.sync.opening import open_writer as open_writer
+    from framestream.sync.opening import serve as serve
+    from framestream.sync.reader import Reader as Reader
+    from framestream.sync.reconnecting import ReconnectingWriter as ReconnectingWriter
+    from framestream.sync.recordings import read_file as read_file
+    from framestream.sync.recordings import write_file as write_file
+    from framestream.sync.writer import Writer as Writer
 
-__all__ = [
-    "Listener",
-    "Reader",
-    "ReconnectingWriter",
-    "Writer",
-    "listen_reader",
-    "listen_writer",
-    "open_reader",
-    "open_writer",
-    "read_file",
-    "serve",
-    "write_file",
-]
-
-_HOMES = {
-    "recordings": "read_file write_file",
-    "listener": "Listener",
-    "reader": "Reader",
-    "writer": "Writer",
-    "reconnecting": "ReconnectingWriter",
-    "opening": "listen_reader listen_writer open_reader open_writer serve",
-}
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names.split():
-            value = globals()[name] = getattr(import_module(f"framestream.sync.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+lazy_import(
+    globals(),
+    {
+        "framestream.sync.listener": ("Listener",),
+        "framestream.sync.opening": ("listen_reader", "listen_writer", "open_reader", "open_writer", "serve"),
+        "framestream.sync.reader": ("Reader",),
+        "framestream.sync.reconnecting": ("ReconnectingWriter",),
+        "framestream.sync.recordings": ("read_file", "write_file"),
+        "framestream.sync.writer": ("Writer",),
+    },
+)
