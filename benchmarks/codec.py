@@ -46,8 +46,8 @@ from benchmarks.contest import own
 from benchmarks.traffic import SENDERS, busy, captures, hostile, payloads_of
 from dnstap import Decoder, Dnstap, Message
 from dnstap.codec import decode as generic
-from dnstap.codec import decoder
-from dnstap.codec.fields import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, table_of
+from dnstap.codec import learned
+from dnstap.codec.tables import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, table_of
 from framestream import FrameDecoder, encode_data_frames
 from tests.judge import google
 
@@ -119,12 +119,12 @@ def job_first(name: str, rounds: int) -> list[Row]:
     last: list[Decoder[Dnstap]] = []
 
     def ours() -> None:
-        decoder._shapes.clear()
+        learned._shapes.clear()
         last[:] = [Decoder(Dnstap)]
         run(last[0].decode, data)
 
     row = duel(ours, partial(own(decode_and_read), upb.FromString, data), len(data), rounds)
-    row["note"] = f"{last[0]._misses} without a plan, {last[0]._count} plans and forks, {len(decoder._shapes)} shapes"
+    row["note"] = f"{last[0]._misses} without a plan, {last[0]._count} plans and forks, {len(learned._shapes)} shapes"
     again = against_upb(last[0].decode, data, rounds, warm=0)
     return [{**row, "name": name}, {**again, "name": f"{name}, again"}]
 
@@ -147,7 +147,7 @@ def job_hostile(_: str, rounds: int) -> list[Row]:
         len(data),
         rounds,
     )
-    decoder._shapes.clear()
+    learned._shapes.clear()
     tracemalloc.start()
     kept = Decoder(Dnstap)
     decode_and_read(kept.decode, data)

@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.traffic import busy, captures, cold
 from dnstap import CONTENT_TYPE, DnsMessageError, Dnstap, Message
-from dnstap.dns.message_texts import MessageTexts
-from dnstap.dns.questions import Questions
+from dnstap.dns.cached_questions import Questions
+from dnstap.dns.cached_texts import MessageTexts
 from framestream import read_file, write_file
 
 if TYPE_CHECKING:

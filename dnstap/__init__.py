@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dnstap.anonymize import Anonymizer, CryptoPan, truncate
     from dnstap.codec import Decoder
-    from dnstap.collector import Collector
     from dnstap.content_type import CONTENT_TYPE
-    from dnstap.enums import (
-        DnstapType,
-        HttpProtocol,
-        MessageType,
-        PolicyAction,
-        PolicyMatch,
-        SocketFamily,
-        SocketProtocol,
-    )
     from dnstap.errors import (
         DecodeError,
         DnsMessageError,
@@ -31,7 +21,17 @@ if TYPE_CHECKING:
     )
     from dnstap.filters import Filter, compile_filter
     from dnstap.messages import Dnstap, Message, Policy
-    from dnstap.render import FORMATS, Style, render, renderer
+    from dnstap.pipeline.collector import Collector
+    from dnstap.rendering import FORMATS, Style, render, renderer
+    from dnstap.schema.enums import (
+        DnstapType,
+        HttpProtocol,
+        MessageType,
+        PolicyAction,
+        PolicyMatch,
+        SocketFamily,
+        SocketProtocol,
+    )
     from dnstap.tap import AsyncTap, Tap, TapCounts
 
 __version__ = "0.1.0"
@@ -74,13 +74,13 @@ __all__ = [
 _HOMES = {
     "errors": "DecodeError DnsMessageError DnstapError EncodeError FilterError KeyFileError MissingFieldError",
     "content_type": "CONTENT_TYPE",
-    "enums": "DnstapType HttpProtocol MessageType PolicyAction PolicyMatch SocketFamily SocketProtocol",
+    "schema.enums": "DnstapType HttpProtocol MessageType PolicyAction PolicyMatch SocketFamily SocketProtocol",
     "messages": "Dnstap Message Policy",
     "anonymize": "Anonymizer CryptoPan truncate",
     "codec": "Decoder",
-    "render": "FORMATS Style render renderer",
+    "rendering": "FORMATS Style render renderer",
     "filters": "Filter compile_filter",
-    "collector": "Collector",
+    "pipeline.collector": "Collector",
     "tap": "AsyncTap Tap TapCounts",
 }
 

@@ -1,5 +1,5 @@
 """`python -m dnstap` is the dnstap command."""
 
-from dnstap.cli import run
+from dnstap.cli.main import run
 
 run()

@@ -74,7 +74,7 @@ def test_dnstap_loads_its_names_when_they_are_used() -> None:
     for name in dnstap.__all__:
         assert getattr(dnstap, name) is not None
         assert name in dir(dnstap)
-    assert dnstap.Dnstap is importlib.import_module("dnstap.messages").Dnstap
+    assert dnstap.Dnstap is importlib.import_module("dnstap.messages.classes").Dnstap
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = dnstap.nothing
 

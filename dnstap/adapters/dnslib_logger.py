@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from dnstap.adapters.exchanges import bound_to, host_and_port, methods
-from dnstap.enums import MessageType, SocketProtocol
+from dnstap.schema.enums import MessageType, SocketProtocol
 
 if TYPE_CHECKING:
     from dnstap.tap.base import BaseTap

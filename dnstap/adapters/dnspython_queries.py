@@ -13,14 +13,14 @@ import dns.inet
 from dns.message import Message, Truncated
 
 from dnstap.adapters.exchanges import bound_to, methods
-from dnstap.enums import MessageType, SocketProtocol
+from dnstap.schema.enums import MessageType, SocketProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from dnstap.making import MakeMessage
+    from dnstap.messages.constructors import MakeMessage
     from dnstap.tap.base import BaseTap
 
 __all__ = ["tapped"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnstap.enums import MessageType
+from dnstap.schema.enums import MessageType
 
 if TYPE_CHECKING:
-    from dnstap.making import MakeMessage
+    from dnstap.messages.constructors import MakeMessage
     from dnstap.tap.base import BaseTap
 
 __all__ = ["bound_to", "host_and_port", "methods"]

@@ -13,9 +13,9 @@ from dnstap.anonymize.wires import Wires
 from dnstap.codec import Decoder
 from dnstap.dns.addresses import V4_MAPPED
 from dnstap.dns.memo import Memo
-from dnstap.enums import PolicyMatch
 from dnstap.errors import DnstapError
 from dnstap.messages import Dnstap, Message, Policy
+from dnstap.schema.enums import PolicyMatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

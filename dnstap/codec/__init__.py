@@ -1,7 +1,7 @@
 """Payload octets to message objects and back, by a table that is read off the message classes."""
 
-from dnstap.codec.decoder import Decoder
 from dnstap.codec.encoder import encode, encoder_of
-from dnstap.codec.generic import decode
+from dnstap.codec.learned import Decoder
+from dnstap.codec.strict import decode
 
 __all__ = ["Decoder", "decode", "encode", "encoder_of"]

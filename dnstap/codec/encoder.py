@@ -18,7 +18,7 @@ from operator import attrgetter, index
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dnstap.codec.fields import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, Field, Table, table_of
+from dnstap.codec.tables import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, Field, Table, table_of
 from dnstap.errors import EncodeError
 
 if TYPE_CHECKING:

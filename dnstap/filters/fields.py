@@ -25,8 +25,8 @@ __all__ = [
     "Field",
 ]
 
-# The enums of the schema are here once more because dnstap.enums loads betterproto2, which takes longer than to filter
-# a hundred thousand messages.
+# The enums of the schema are here once more because dnstap.schema.enums loads betterproto2, which takes longer than to
+# filter a hundred thousand messages.
 _SIDES = {"AUTH": "A", "RESOLVER": "R", "CLIENT": "C", "FORWARDER": "F", "STUB": "S", "TOOL": "T", "UPDATE": "U"}
 MESSAGE_TYPES = {
     name: 2 * index + way
@@ -50,7 +50,7 @@ TEXT = (*EQUAL, "~")
 NAME = (*TEXT, "under")
 OPERATORS = {*ORDER, *NAME}
 
-# What is kept of a payload together, so that there are few classes (dnstap.codec.lean).
+# What is kept of a payload together, so that there are few classes (dnstap.codec.projections).
 _ENUMS = "socket_family socket_protocol http_protocol"
 _ADDRESSES = "query_address response_address"
 _PORTS = "query_port response_port"

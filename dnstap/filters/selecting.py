@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnstap.codec.decoder import Decoder
-from dnstap.codec.lean import for_fields
+from dnstap.codec.learned import Decoder
+from dnstap.codec.projections import for_fields
 from dnstap.errors import DnstapError
 from dnstap.filters.compiling import compiled
 from dnstap.filters.grammar import parsed

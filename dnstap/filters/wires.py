@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnstap.dns.cached_questions import Questions
 from dnstap.dns.memo import Memo
 from dnstap.dns.message import unpack, unpack_question
 from dnstap.dns.names import unpack_name
-from dnstap.dns.questions import Questions
 from dnstap.dns.text import OPT, extended_rcode, last_opt
 from dnstap.errors import DnsMessageError
 from dnstap.filters.values import MAX_NAME, name_octets

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapType, HttpProtocol, Message, MessageType, SocketFamily, SocketProtocol
-from dnstap.codec.fields import table_of
+from dnstap.codec.tables import table_of
 from dnstap.strategies.senders import SENDERS
 from dnstap.strategies.wire_fields import WireField, fields_of, written
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from dnstap.codec.fields import Table
+    from dnstap.codec.tables import Table
 
 __all__ = ["Logged", "logged", "server_payloads"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, Message, Policy
-from dnstap.codec.fields import BYTES, ENUM, MESSAGE, STRING, table_of
+from dnstap.codec.tables import BYTES, ENUM, MESSAGE, STRING, table_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from dnstap.codec.fields import Field
+    from dnstap.codec.tables import Field
 
 __all__ = ["BOUNDARIES", "dnstaps", "messages", "policies"]
 

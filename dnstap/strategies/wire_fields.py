@@ -15,12 +15,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from dnstap import Dnstap
-from dnstap.codec.fields import MESSAGE, table_of
+from dnstap.codec.tables import MESSAGE, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dnstap.codec.fields import Table
+    from dnstap.codec.tables import Table
 
 __all__ = [
     "END_GROUP",

@@ -10,9 +10,9 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dnstap.enums import MessageType
-from dnstap.making import values_maker
 from dnstap.messages import Message
+from dnstap.messages.constructors import values_maker
+from dnstap.schema.enums import MessageType
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.payloads import Payloads
 from dnstap.tap.sending import Dialer, Pump, Sending, Sinks
@@ -22,8 +22,8 @@ from framestream.errors import LocalProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dnstap.enums import SocketProtocol
-    from dnstap.making import MakeMessage
+    from dnstap.messages.constructors import MakeMessage
+    from dnstap.schema.enums import SocketProtocol
     from dnstap.tap.payloads import Text
     from framestream.endpoints import Endpoint, Path, Tls
 

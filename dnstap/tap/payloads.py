@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnstap.codec.encoder import values_of, varint
-from dnstap.enums import DnstapType
 from dnstap.messages import Dnstap, Message
+from dnstap.schema.enums import DnstapType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Payloads:
         extra: one for all, or made for each message.
         full: whether payloads have the DNS messages.
     Attributes:
-        plain: whether `values` is no more than the values of the fields, as dnstap.making gives them too.
+        plain: whether `values` is no more than the values of the fields, as messages.constructors gives them too.
         values: from a Message to what `payload` takes. What is set in the message later makes no difference. It raises
             AttributeError for what is no Message, and whatever `extra` raises.
     """

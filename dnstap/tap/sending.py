@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.reports import Changes, words
+from dnstap.pipeline.diagnostics import Changes, words
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.outlet import Outlet
 from framestream.errors import FrameStreamError

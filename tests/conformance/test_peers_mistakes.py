@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dnstap.cli import main
+from dnstap.cli.main import main
 from framestream import (
     ContentTypeError,
     ControlFrame,

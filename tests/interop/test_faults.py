@@ -173,7 +173,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
     """The recording stays readable, and the command ends with an error."""
     tap, out = tmp_path / "s", tmp_path / "out"
     limit = "from resource import setrlimit, RLIMIT_FSIZE as SIZE; setrlimit(SIZE, (100_000, 100_000))"
-    code = f"{limit}; from dnstap.cli import run; run()"
+    code = f"{limit}; from dnstap.cli.main import run; run()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "-u", str(tap), "-w", str(out)], stderr=subprocess.PIPE, text=True
     )

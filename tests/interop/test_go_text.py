@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dnstap import Dnstap, DnstapType, Message
-from dnstap.render import FORMATS, render, yaml_documents
+from dnstap.rendering import FORMATS, render, yaml_documents
 from tests.interop.peers import require
 from tests.made_messages import Generator
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dnstap import DecodeError, Decoder, Dnstap, DnstapType, Message, MessageType, Policy
 from dnstap.codec import decode as generic
-from dnstap.codec.fields import ENUM, MESSAGE, table_of
+from dnstap.codec.tables import ENUM, MESSAGE, table_of
 from dnstap.strategies import Logged, dnstaps, hostile_payloads, logged, messages, policies
 from framestream import TruncatedStreamError, read_file
 from tests.judge import cpp_refuses, differing_field, google, google_parse

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dnstap.dns import DnsMessage, NameMemo, unpack, unpack_name, unpack_question, unpack_rdata
 from dnstap.dns.records import RECORDS
 from dnstap.errors import DnsMessageError
-from dnstap.messages import Dnstap
+from dnstap.messages.classes import Dnstap
 
 CAPTURE = Path(__file__).parents[1] / "data" / "named-recursor.fstrm"
 

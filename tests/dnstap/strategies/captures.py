@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dnstap import Dnstap, Message, MessageType
-from dnstap.codec.fields import table_of
+from dnstap.codec.tables import table_of
 from dnstap.strategies import WireField, fields_of
 from framestream import TruncatedStreamError, read_file
 

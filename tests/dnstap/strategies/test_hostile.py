@@ -11,7 +11,7 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from dnstap import DecodeError, Dnstap, DnstapType, MissingFieldError
-from dnstap.codec.fields import ENUM, MESSAGE, STRING, table_of
+from dnstap.codec.tables import ENUM, MESSAGE, STRING, table_of
 from dnstap.strategies import WireField, edits, fields_of, hostile_payloads, unknown_fields, written
 from dnstap.strategies.wire_fields import FIXED32, FIXED64, GROUP, LENGTH, VARINT
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, find, given, settings
 
 from dnstap import Dnstap, Message, Policy
-from dnstap.codec.fields import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, table_of
+from dnstap.codec.tables import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, table_of
 from dnstap.strategies import dnstaps, messages, policies
 
 if TYPE_CHECKING:

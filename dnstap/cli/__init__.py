@@ -1,0 +1,3 @@
+"""The dnstap command."""
+
+__all__: list[str] = []

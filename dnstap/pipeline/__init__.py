@@ -1,0 +1,3 @@
+"""From inputs through stages to outputs: what the command runs, and collectors in programs."""
+
+__all__: list[str] = []

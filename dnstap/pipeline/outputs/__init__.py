@@ -1,0 +1,3 @@
+"""Outputs of the pipeline: recordings, text, relays."""
+
+__all__: list[str] = []

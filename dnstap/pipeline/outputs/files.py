@@ -1,0 +1,256 @@
+"""Where payloads go: into recordings, and as text into files and standard output.
+
+An output is written to by one caller at a time. What it could not write, or left out, it counts.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from io import FileIO
+from typing import TYPE_CHECKING, Protocol
+
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline.outputs.text_batches import Text, Texts
+from dnstap.rendering.style import DEFAULT, Style
+from framestream.sync.recordings import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator
+
+    from dnstap.errors import DnstapError
+    from dnstap.pipeline.rotation import Rotation
+    from framestream.streams import EncodedFrames
+
+__all__ = ["FileOutput", "Output", "Recording", "TextOutput"]
+
+
+class Output(Protocol):
+    """What a Collector writes to. `write_many` may be a coroutine function, and is then awaited."""
+
+    def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | object: ...
+
+
+class FileOutput(ABC):
+    """What recordings and text have in common.
+
+    Args:
+        path: of the file; "-" is standard output.
+        rotation: gives the file another name when it has had enough, and one that was there before.
+    Attributes:
+        name: in words.
+        frames: payloads that were given to it.
+        waits: whether a write may take as long as somebody likes: into a pipe or a terminal.
+        first_bad: the number of the first payload that was left out, counted from 1, and its error.
+        bad: how many were left out.
+    """
+
+    def __init__(self, path: str, rotation: Rotation | None = None) -> None:
+        self.path = path
+        self.name = "standard output" if path == "-" else path
+        self.frames = 0
+        self.bad = 0
+        self.first_bad: tuple[int, DnstapError] | None = None
+        self._reported = 0
+        self._reopening = False
+        self._rotation = rotation
+        self._frames_before = 0
+        with suppress(FileNotFoundError):
+            if rotation and os.stat(path).st_size:
+                rotation.finish(rotation.rename(path))
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """The descriptor that it writes to now."""
+
+    def write_many(self, payloads: list[bytes]) -> None:
+        """Write payloads.
+
+        Raises: OSError.
+        """
+        if self._reopening:
+            self.tend()
+        if self._rotation is None:
+            self.frames += len(payloads)
+            self._write(payloads)
+            return
+        while payloads:
+            room = self._rotation.room(self.frames - self._frames_before)
+            self.frames += len(payloads[:room])
+            self._write(payloads[:room])
+            payloads = payloads[room:] if room else []
+            self.tend()
+
+    @abstractmethod
+    def _write(self, payloads: list[bytes]) -> None:
+        """Write payloads, which have been counted, to the file that is open."""
+
+    def flush(self) -> None:  # noqa: B027 (most write at once)
+        """Write what has been given, where that is not done at once. To be called before `close` and the last `news`.
+
+        Raises: OSError.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what is written, and close the file.
+
+        Raises: OSError.
+        """
+
+    @property
+    def waits(self) -> bool:
+        return not stat.S_ISREG(os.fstat(self.fileno()).st_mode)
+
+    def reopen_soon(self) -> None:
+        """Open the file again, by its name, before the next write or by `tend`. May be called by a signal handler."""
+        self._reopening = True
+
+    def tend(self) -> None:
+        """Do what is due. To be called about once a second, by who writes.
+
+        Raises: OSError.
+        """
+        if self._reopening:
+            self._reopening = False
+            if self.path != "-" and not self._is_still_there():
+                self._begin()
+        rotation = self._rotation
+        if rotation and rotation.due(os.fstat(self.fileno()).st_size, self.frames - self._frames_before):
+            finished = rotation.rename(self.path)
+            self._begin()
+            rotation.finish(finished)
+
+    def _begin(self) -> None:
+        """Go on with the next file."""
+        self._reopen()
+        self._frames_before = self.frames
+        if self._rotation:
+            self._rotation.begin()
+
+    def _closed(self) -> None:
+        if self._rotation:
+            self._rotation.close()
+
+    def news(self) -> Iterator[str]:
+        """What is to be said, of what has happened since this was asked last."""
+        if self.first_bad and self.bad > self._reported:
+            self._reported = self.bad
+            number, error = self.first_bad
+            yield f"{self.bad} of {self.frames} payloads left out; the first was payload {number}: {error}"
+
+    @abstractmethod
+    def _reopen(self) -> None:
+        """Open the file of the name, and close the one that had it."""
+
+    def _is_still_there(self) -> bool:
+        """Whether the file has its name still: it would be emptied by who opens it again, or get a second beginning."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self.fileno()))
+        except FileNotFoundError:
+            return False
+
+
+class Recording(FileOutput):
+    """Writes frames to a file as one stream, which is readable up to the last write whatever happens.
+
+    Args: append: whether to write the stream behind what is in the file, which must end by STOP.
+    Raises: OSError; RemoteProtocolError, LocalProtocolError: as of framestream.write_file.
+    """
+
+    def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
+        super().__init__(path, rotation)
+        self._writer = write_file(path, [CONTENT_TYPE], mode="append" if append else "replace")
+
+    def fileno(self) -> int:
+        return self._writer.fileno()
+
+    def _write(self, payloads: list[bytes]) -> None:
+        self._writer.write_many(payloads)
+
+    def write_encoded(self, frames: EncodedFrames) -> None:
+        """Write data frames as they came.
+
+        Raises: OSError.
+        """
+        if self._rotation:
+            # They may belong to several files.
+            self.write_many(frames.payloads())
+            return
+        if self._reopening:
+            self.tend()
+        self.frames += frames.number
+        self._writer.write_encoded(frames)
+
+    def close(self) -> None:
+        """Write STOP and close it.
+
+        Raises: OSError.
+        """
+        self._writer.close()
+        self._closed()
+
+    def _reopen(self) -> None:
+        writer = write_file(self.path, [CONTENT_TYPE])
+        self._writer.close()
+        self._writer = writer
+
+
+class TextOutput(FileOutput):
+    """Writes the text of payloads to a file. A payload that does not decode is counted and left out.
+
+    Args:
+        format_name: one of FORMATS.
+        append: whether to write behind what is in the file.
+    Raises: OSError.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        format_name: str,
+        style: Style = DEFAULT,
+        *,
+        append: bool = False,
+        rotation: Rotation | None = None,
+    ) -> None:
+        super().__init__(path, rotation)
+        self._mode = "ab" if append else "wb"
+        self._texts = Texts(format_name, style)
+        self._file = self._open()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def _write(self, payloads: list[bytes]) -> None:
+        self._put(self._texts(payloads), self.frames - len(payloads) + 1)
+
+    def _put(self, text: Text, first: int) -> None:
+        """Count what was left out, and write the rest; first: the number of its first payload."""
+        self.bad += text.bad
+        if text.first_bad and not self.first_bad:
+            before, error = text.first_bad
+            self.first_bad = first + before, error
+        rest = memoryview(text.octets)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def close(self) -> None:
+        """Close it.
+
+        Raises: OSError.
+        """
+        self._file.close()
+        self._closed()
+
+    def _open(self) -> FileIO:
+        if self.path == "-":
+            return FileIO(1, "wb", closefd=False)
+        return FileIO(self.path, self._mode)
+
+    def _reopen(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        self._file = self._open()

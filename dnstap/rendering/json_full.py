@@ -1,0 +1,26 @@
+"""json-full: all of a message as one JSON object a line, in ASCII; its keys are in docs/formats.md."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from dnstap.rendering.structure import structures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnstap.messages import Dnstap
+    from dnstap.rendering.style import Style
+
+__all__ = ["renderer"]
+
+
+def renderer(style: Style) -> Callable[[Dnstap], str]:
+    """The function to the object of a message, with its line feed.
+
+    Raises: ValueError: there is no such time zone.
+    """
+    structure = structures(style)
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    return lambda dnstap: encode(structure(dnstap)) + "\n"

@@ -1,0 +1,916 @@
+"""The command, called in this process; tests/interop runs it as a process beside the real peers."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+import dnstap
+from dnstap import (
+    FORMATS,
+    Anonymizer,
+    CryptoPan,
+    Dnstap,
+    DnstapType,
+    Message,
+    MessageType,
+    Style,
+    compile_filter,
+    render,
+    truncate,
+)
+from dnstap.cli.main import _fill_standard_descriptors, main, run
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline.counters import Counts
+from framestream import (
+    FrameStreamError,
+    Tls,
+    Writer,
+    listen_reader,
+    listen_writer,
+    open_writer,
+    read_file,
+    write_file,
+)
+from tests.wait import wait_for
+
+if TYPE_CHECKING:
+    from dnstap.anonymize import Method
+
+DATA = Path(__file__).parents[2] / "data"
+SAMPLE = DATA / "nsd-auth.fstrm"
+GOOD = bytes.fromhex("7801")
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+
+
+def error(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The one line of stderr of a command that fails."""
+    assert main([*map(str, arguments)]) == 1
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1, err
+    assert err.startswith("dnstap: ")
+    return err.removeprefix("dnstap: ").rstrip("\n")
+
+
+def test_read(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", str(SAMPLE)]) == 0
+    out, err = capfd.readouterr()
+    assert out == SAMPLE.with_suffix(".q.txt").read_text()
+    assert err == ""
+
+
+def test_read_compressed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(gzip.compress(SAMPLE.read_bytes()))
+    assert main(["-r", str(path)]) == 0
+    assert capfd.readouterr().out == SAMPLE.with_suffix(".q.txt").read_text()
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+    assert "expected gzip data, got a fault in it" in error(capfd, "-r", path)
+
+
+def test_standard_output_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["-r", str(SAMPLE)]) == 0
+    assert os.write(1, b"more\n") == 5
+    assert capfd.readouterr().out == SAMPLE.with_suffix(".q.txt").read_text() * 2 + "more\n"
+
+
+def test_read_several(capfd: pytest.CaptureFixture[str]) -> None:
+    other = DATA / "knotd-axfr.fstrm"
+    assert main(["-q", "-r", str(SAMPLE), "-r", str(other), "-w", "-"]) == 0
+    expected = SAMPLE.with_suffix(".q.txt").read_text() + other.with_suffix(".q.txt").read_text()
+    assert capfd.readouterr().out == expected
+
+
+def test_read_and_write(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.fstrm"
+    assert main(["-r", str(SAMPLE), "-w", str(copy)]) == 0
+    assert copy.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_text_into_a_file(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    assert main(["-r", str(SAMPLE), "-q", "-w", str(text)]) == 0
+    assert text.read_bytes() == SAMPLE.with_suffix(".q.txt").read_bytes()
+
+
+def test_documents(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = DATA / "knotd-axfr.fstrm"
+    for flag, suffix in ("-y", ".y.yaml.gz"), ("-j", ".j.jsonl.gz"):
+        expected = gzip.decompress(path.with_suffix(suffix).read_bytes())
+        assert main(["-r", str(path), flag]) == 0
+        assert capfd.readouterr().out.encode() == expected
+        assert main(["-r", str(path), flag, "-w", str(tmp_path / "text")]) == 0
+        assert (tmp_path / "text").read_bytes() == expected
+
+
+def test_format_by_name(capfd: pytest.CaptureFixture[str]) -> None:
+    with read_file(SAMPLE) as reader:
+        messages = [Dnstap.parse(payload) for payload in reader]
+    for name, text_of in FORMATS.items():
+        assert main(["-r", str(SAMPLE), "--format", name]) == 0
+        assert capfd.readouterr().out == "".join(map(text_of, messages))
+
+
+def test_fields(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    fields = ["--fields", "time,client,qname,latency", "--time-zone", "utc", "--date"]
+    with read_file(SAMPLE) as reader:
+        messages = [Dnstap.parse(payload) for payload in reader]
+    style = Style("utc", date=True, fields=("time", "client", "qname", "latency"))
+    expected = "".join([render("quiet", message, style) for message in messages])
+    assert main(["-r", str(SAMPLE), *fields]) == 0
+    assert capfd.readouterr().out == expected
+    assert main(["-r", str(SAMPLE), *fields, "-w", str(tmp_path / "text")]) == 0
+    assert (tmp_path / "text").read_text() == expected
+
+
+def test_raw_fields(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write(bytes(Dnstap(b"a b\x1b", type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY))))
+    assert main(["-r", str(path), "--fields", "identity"]) == 0
+    assert main(["-r", str(path), "--fields", "identity", "--raw"]) == 0
+    assert capfd.readouterr().out == "a\\032b\\027\na b\x1b\n"
+
+
+def test_documents_in_a_time_zone(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", str(SAMPLE), "-j", "--time-zone", "Asia/Kathmandu"]) == 0
+    lines = [json.loads(line)["message"] for line in capfd.readouterr().out.splitlines()]
+    times = [line.get("query_time") or line["response_time"] for line in lines]
+    assert {time[-6:] for time in times} == {"+05:45"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--fields", "time,what"], "field 'what': one of time, "),
+        (["--fields", "time", "-y"], "--fields: is for lines, not for documents"),
+        (["--time-zone", "Mars"], "time zone 'Mars': utc, local or a name of the time zone database expected"),
+    ],
+)
+def test_wrong_styles_cost_no_old_file(
+    arguments: list[str], text: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.write_text("old")
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), "-w", str(old), *(["-q"] if "-y" not in arguments else []), *arguments])
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err
+    assert old.read_text() == "old"
+
+
+def lines_on_a_terminal(*arguments: str, **environment: str) -> bytes:
+    """What the command prints of the sample on a terminal."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "dnstap", "-r", str(SAMPLE), *arguments]
+    clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    process = subprocess.Popen(command, stdout=theirs, env=clean | {"TERM": "xterm"} | environment)
+    os.close(theirs)
+    printed = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while data := os.read(ours, 65536):
+            printed += data
+    os.close(ours)
+    assert process.wait() == 0
+    return printed.replace(b"\r\n", b"\n")
+
+
+def test_colours_on_a_terminal() -> None:
+    plain = SAMPLE.with_suffix(".q.txt").read_bytes()
+    in_colour = lines_on_a_terminal()
+    assert in_colour != plain
+    assert re.sub(rb"\x1b\[\d+m", b"", in_colour) == plain
+    assert lines_on_a_terminal(NO_COLOR="") == in_colour
+    assert lines_on_a_terminal(NO_COLOR="1") == plain
+    assert lines_on_a_terminal(TERM="dumb") == plain
+    assert lines_on_a_terminal("--color", "never") == plain
+    assert lines_on_a_terminal("-j") == gzip.decompress(SAMPLE.with_suffix(".j.jsonl.gz").read_bytes())
+
+
+def test_no_colours_elsewhere(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = SAMPLE.with_suffix(".q.txt").read_text()
+    for name in "NO_COLOR", "TERM":
+        monkeypatch.delenv(name, raising=False)
+    assert main(["-r", str(SAMPLE)]) == 0
+    assert capfd.readouterr().out == plain
+    assert main(["-r", str(SAMPLE), "--color", "always"]) == 0
+    assert "\x1b[" in capfd.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert main(["-r", str(SAMPLE), "-q", "-w", str(tmp_path / "text")]) == 0
+    assert (tmp_path / "text").read_text() == plain
+
+
+def test_one_format(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), "-q", "-j"])
+    assert caught.value.code == 2
+    assert "argument -j: not allowed with argument -q" in capfd.readouterr().err
+
+
+def test_truncated_file(capfd: pytest.CaptureFixture[str]) -> None:
+    path = DATA / "unbound-godnstap-cut.fstrm"
+    assert main(["-r", str(path)]) == 1
+    out, err = capfd.readouterr()
+    assert out == path.with_suffix(".q.txt").read_text()
+    assert err == (
+        f"dnstap: {path}: expected 97 more bytes of a frame, got the end of input in state STREAMING, at byte 153053\n"
+    )
+
+
+def test_no_stream_at_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "text"
+    path.write_text("Hello, world\n")
+    expected = f"{path}: expected START, got no control frame but b'Hello, world\\n' in state IDLE, at byte 0"
+    assert error(capfd, "-r", path) == expected
+
+
+def test_empty_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    assert error(capfd, "-r", path) == f"{path}: expected START, got the end of input in state IDLE, at byte 0"
+
+
+def test_missing_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    recording = tmp_path / "recording"
+    recording.write_text("precious")
+    path = tmp_path / "missing"
+    expected = f"{path}: expected a Frame Streams file, but: No such file or directory"
+    assert error(capfd, "-r", path, "-w", recording) == expected
+    assert recording.read_text() == "precious"
+
+
+def test_directory(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert error(capfd, "-r", tmp_path) == f"{tmp_path}: expected a Frame Streams file, but: Is a directory"
+
+
+def test_other_content_type(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "other"
+    write_file(path, [b"protobuf:other"]).close()
+    assert error(capfd, "-r", path) == (
+        f"{path}: expected content type {CONTENT_TYPE!r} in START, got b'protobuf:other' in state IDLE, at byte 0"
+    )
+
+
+def test_content_type_unnamed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "unnamed"
+    with write_file(path) as writer:
+        writer.write(GOOD)
+    assert main(["-r", str(path)]) == 0
+    assert capfd.readouterr().out == "[no Message]\n"
+
+
+def test_bad_payloads_cost_only_themselves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([GOOD, b"\x0a", GOOD, b"junk", GOOD])
+    assert main(["-r", str(path)]) == 0
+    out, err = capfd.readouterr()
+    assert out == "[no Message]\n" * 3
+    assert err == (
+        "dnstap: 2 of 5 payloads left out; the first was payload 2: Dnstap: the last field is cut off, at byte 1\n"
+    )
+
+
+def test_input_is_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = Path(shutil.copy(SAMPLE, tmp_path))
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert error(capfd, "-r", path, "-w", link) == f"{path}: is both the input and the output"
+    assert path.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_standard_input_is_output(tmp_path: Path) -> None:
+    path = Path(shutil.copy(SAMPLE, tmp_path))
+    with path.open("rb") as file:
+        process = subprocess.run(
+            [sys.executable, "-m", "dnstap", "-r", "-", "-w", path], stdin=file, capture_output=True, check=False
+        )
+    assert (process.returncode, process.stderr) == (1, b"dnstap: -: is both the input and the output\n")
+    assert path.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_bad_payloads_are_reported_though_the_output_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"junk", GOOD])
+    assert main(["-r", str(path), "-q", "-w", "/dev/full"]) == 1
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.startswith("dnstap: 1 of 2 payloads left out; the first was payload 1: ")
+    assert second == "dnstap: /dev/full: cannot write: No space left on device"
+
+
+def test_output_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "missing" / "out"
+    assert error(capfd, "-r", SAMPLE, "-w", path) == f"{path}: cannot write: No such file or directory"
+    assert error(capfd, "-r", SAMPLE, "-w", "/dev/full") == "/dev/full: cannot write: No space left on device"
+    assert error(capfd, "-r", SAMPLE, "-q", "-w", "/dev/full") == "/dev/full: cannot write: No space left on device"
+
+
+def test_socket_in_use(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(str(path))
+        live.listen()
+        assert error(capfd, "-u", path) == f"{path}: cannot listen: somebody listens there already"
+    assert path.exists()
+
+
+def test_socket_path_is_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s"
+    path.write_text("precious")
+    assert error(capfd, "-u", path) == f"{path}: cannot listen: exists and is no socket"
+    assert path.read_text() == "precious"
+
+
+def test_socket_path_too_long(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / ("s" * 200)
+    assert error(capfd, "-u", path) == f"{path}: cannot listen: AF_UNIX path too long"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_record_until_a_signal(tmp_path: Path, number: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """On the path of a socket that a dead listener has left behind."""
+    path, recording = tmp_path / "s", tmp_path / "recording"
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(path))
+    dead.close()
+
+    def server() -> None:
+        writer = wait_for(connected, "the listener")
+        assert writer is not None
+        writer.write_many([b"1", b"2"])
+        wait_for(lambda: recording.exists() and recording.read_bytes().endswith(b"2"), "the payloads")
+        signal.raise_signal(number)
+        with contextlib.suppress(OSError, FrameStreamError):  # we were not waited for
+            writer.close()
+
+    def connected() -> Writer | None:
+        with contextlib.suppress(OSError):
+            return open_writer(path, [CONTENT_TYPE])
+        return None
+
+    before = signal.getsignal(number)
+    thread = threading.Thread(target=server)
+    thread.start()
+    assert main(["-u", str(path), "-w", str(recording)]) == 0
+    thread.join()
+    assert signal.getsignal(number) is before
+    with read_file(recording, [CONTENT_TYPE]) as reader:
+        assert list(reader) == [b"1", b"2"]
+    assert capfd.readouterr().err == f"dnstap: opened input socket {path}\n"
+    assert not path.exists()
+
+
+def test_output_closed_early(capfd: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert main(["-r", str(SAMPLE), "-q", "-w", f"/dev/fd/{writing}"]) == 141
+    os.close(writing)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "expected"),
+    [
+        (">&-", "dnstap: standard output: cannot write: it is closed\n"),
+        ("2>&-", ""),
+        ("<&- >&- 2>&-", ""),
+    ],
+)
+def test_standard_files_that_are_closed(redirection: str, expected: str, tmp_path: Path) -> None:
+    """The input is not opened under a number to which the output is written."""
+    sample = Path(shutil.copy(SAMPLE, tmp_path))
+    process = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m dnstap -r {sample} {redirection}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stderr == expected
+    assert process.returncode == (0 if redirection == "2>&-" else 1)
+    assert sample.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_standard_files_closed_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    expected = "standard output: cannot write: it is closed"
+    assert error(capfd, "-r", SAMPLE) == expected
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["-r", str(SAMPLE)]) == 1
+
+
+def test_descriptors_are_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = iter([1, 2, 3])
+    closed: list[int] = []
+    monkeypatch.setattr(os, "open", lambda *_: next(given))
+    monkeypatch.setattr(os, "close", closed.append)
+    _fill_standard_descriptors()
+    assert closed == [3]
+
+
+def test_standard_input(capfd: pytest.CaptureFixture[str]) -> None:
+    with SAMPLE.open("rb") as file:
+        process = subprocess.run(
+            [sys.executable, "-m", "dnstap", "-r", "-"], stdin=file, capture_output=True, check=True
+        )
+    assert process.stdout == SAMPLE.with_suffix(".q.txt").read_bytes()
+
+
+@pytest.mark.parametrize("arguments", [[], ["-w", "x"], ["-x"], ["-r"]])
+def test_wrong_command_line(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: dnstap" in capfd.readouterr().err
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capfd.readouterr().out == f"dnstap {dnstap.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import framestream",
+        "import dnstap",
+        "from dnstap.cli.main import main; main(['--version'])",
+        "from dnstap.cli.main import main; main(['--help'])",
+    ],
+)
+def test_light_start(code: str) -> None:
+    """What does not decode loads neither betterproto2 nor dnspython."""
+    check = (
+        "import sys, atexit; atexit.register(lambda: print([m for m in ('betterproto2', 'dns') if m in sys.modules]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", f"{check}\n{code}"], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert process.stdout.splitlines()[-1] == "[]"
+
+
+def test_console_script(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["dnstap", "-r", str(SAMPLE)])
+    with pytest.raises(SystemExit) as caught:
+        run()
+    assert caught.value.code == 0
+
+
+def test_interrupted_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dnstap.cli.main.main", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        run()
+    assert caught.value.code == 130
+
+
+def test_only_some(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines = SAMPLE.with_suffix(".q.txt").read_text().splitlines()
+    assert main(["-r", str(SAMPLE), "--sample", "1/10", "--count", "7"]) == 0
+    out, err = capfd.readouterr()
+    assert out.splitlines() == lines[:70:10]
+    assert err.startswith(f"dnstap: {SAMPLE}: stopped at byte ")
+    assert main(["-r", str(SAMPLE), "--sample", "1/10"]) == 0
+    out, err = capfd.readouterr()
+    assert (out.splitlines(), err) == (lines[::10], "")
+
+
+def test_statistics_of_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad"
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([GOOD, b"junk"])
+    assert main(["-r", str(path), "--stats"]) == 0
+    assert capfd.readouterr().err.splitlines()[1:] == [
+        f"dnstap: {Counts(files=1, frames=2, bytes=6)}",
+        "dnstap: standard output: 2 frames, of which 1 were left out",
+    ]
+
+
+def test_longest_frame(capfd: pytest.CaptureFixture[str]) -> None:
+    assert ": expected a data frame of at most 100 bytes, got one of " in error(
+        capfd, "-r", SAMPLE, "--max-frame", "100"
+    )
+
+
+def test_append(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text, frames = tmp_path / "text", tmp_path / "frames"
+    for _ in range(2):
+        assert main(["-r", str(SAMPLE), "-q", "-a", "-w", str(text)]) == 0
+        assert main(["-r", str(SAMPLE), "-a", "-w", str(frames)]) == 0
+    assert text.read_text() == SAMPLE.with_suffix(".q.txt").read_text() * 2
+    assert frames.read_bytes() == SAMPLE.read_bytes() * 2
+    frames.write_bytes(SAMPLE.read_bytes()[:-1])
+    assert f"{frames}: cannot write: expected 1 more bytes" in error(capfd, "-r", SAMPLE, "-a", "-w", frames)
+    assert len(frames.read_bytes()) == len(SAMPLE.read_bytes()) - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-r", str(SAMPLE), "-a"], "-a: there is no file to append to"),
+        (["--listen", "host"], "an endpoint is unix:PATH, tcp:HOST:PORT"),
+        (["-l", "6000"], "not 'tcp:6000'"),
+        (["-r", str(SAMPLE), "--relay", "file:x"], "'file:x' is a file; unix:PATH"),
+    ],
+)
+def test_wrong_arguments(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err
+
+
+def receiving(endpoint: str | Path, received: list[bytes], tls: Tls | None = None) -> contextlib.ExitStack:
+    """Somebody who listens there, in a thread, for one stream."""
+    listener = listen_reader(endpoint, [CONTENT_TYPE], tls=tls)
+
+    def receive() -> None:
+        with listener, listener.accept() as reader:
+            received.extend(reader)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    stack = contextlib.ExitStack()
+    stack.callback(thread.join)
+    return stack
+
+
+def test_relay_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """To several, and into a file; what is read of a pipe too."""
+    with read_file(SAMPLE) as reader:
+        expected = list(reader)
+    got: list[list[bytes]] = [[], [], []]
+    with listen_reader("tcp:127.0.0.1:0") as listener:
+        port = str(listener.endpoint).rpartition(":")[2]
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    feeder = threading.Thread(target=lambda: fifo.write_bytes(SAMPLE.read_bytes()))
+    with (
+        receiving(tmp_path / "a", got[0]),
+        receiving(tmp_path / "b", got[1]),
+        receiving(f"tcp:127.0.0.1:{port}", got[2]),
+    ):
+        feeder.start()
+        copy = tmp_path / "copy"
+        relays = ["-U", str(tmp_path / "a"), "--relay", f"unix:{tmp_path / 'b'}", "-T", f"127.0.0.1:{port}"]
+        assert main(["-r", str(fifo), *relays, "-w", str(copy), "-t", "10s", "--stats"]) == 0
+    feeder.join()
+    assert got == [expected] * 3
+    with read_file(copy) as reader:
+        assert list(reader) == expected
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0].startswith(f"dnstap: {len(expected)} frames of ")
+    assert lines[1:] == [
+        f"dnstap: {copy}: {len(expected)} frames, of which 0 were left out",
+        *[
+            f"dnstap: {name}: {len(expected)} frames, of which 0 could not be sent; connected again 0 times"
+            for name in (f"unix:{tmp_path}/a", f"tcp:127.0.0.1:{port}", f"unix:{tmp_path}/b")
+        ],
+    ]
+
+
+def test_relay_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with listen_reader("tcp:localhost:0") as listener:
+        port = str(listener.endpoint).rpartition(":")[2]
+    received: list[bytes] = []
+    with receiving(f"tls:localhost:{port}", received, Tls(certificate=tmp_path / "cert.pem")):
+        ca = str(tmp_path / "ca.pem")
+        assert main(["-r", str(SAMPLE), "--relay", f"tls:localhost:{port}", "--tls-ca", ca]) == 0
+    with read_file(SAMPLE) as reader:
+        assert received == list(reader)
+
+
+def test_relay_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Files wait for the receiver; what could not be sent when a signal ends that is said, and is a failure."""
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    timer.start()
+    assert main(["-r", str(SAMPLE), "-U", str(tmp_path / "s")]) == 1
+    timer.join()
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == f"dnstap: unix:{tmp_path}/s: no connection: No such file or directory"
+    assert re.fullmatch(rf"dnstap: unix:{tmp_path}/s: (\d+) of \1 frames could not be sent", lines[-1])
+
+
+def test_sockets_for_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s"
+    arguments = ["-u", str(path), "-w", str(tmp_path / "out"), "--socket-mode", "0600"]
+    owner = f"{os.getuid()}:{os.getgid()}"
+    modes: list[int] = []
+
+    def stop() -> None:
+        wait_for(lambda: path.exists() and path.stat().st_mode & 0o777 == 0o600, "the mode")
+        modes.append(path.stat().st_mode & 0o777)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    for more in [], ["--socket-owner", owner], ["--socket-owner", owner.partition(":")[0]], ["--socket-owner", ":0"]:
+        thread = threading.Thread(target=stop)
+        thread.start()
+        assert main([*arguments, *more]) == 0
+        thread.join()
+    assert modes == [0o600] * 4
+    capfd.readouterr()
+    assert error(capfd, *arguments, "--socket-owner", "nobody-of-that-name") == (
+        f"{path}: cannot listen: no such user: 'nobody-of-that-name'"
+    )
+
+
+def test_listen_on_tcp_and_tls(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    tls = ["--listen", "tls:localhost:0", "--tls-cert", str(tmp_path / "cert.pem")]
+    out = tmp_path / "out"
+
+    def send() -> None:
+        text = ""
+
+        def both() -> bool:
+            nonlocal text
+            text += capfd.readouterr().err
+            return text.count("\n") == 2
+
+        wait_for(both, "the sockets")
+        for line in text.splitlines():
+            where = line.rpartition(" ")[2].replace("tcp::", "tcp:localhost:")
+            with open_writer(where, [CONTENT_TYPE], tls=Tls(verify=False)) as writer:
+                writer.write(where[:3].encode())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert main(["-l", ":0", *tls, "-w", str(out)]) == 0
+    thread.join()
+    with read_file(out) as reader:
+        assert sorted(reader) == [b"tcp", b"tls"]
+    assert "cannot listen: " in error(capfd, "--listen", "tls:localhost:0", "--tls-cert", SAMPLE)
+
+
+def test_connect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with listen_writer(tmp_path / "s", [CONTENT_TYPE]) as listener:
+
+        def serve() -> None:
+            with listener.accept() as writer:
+                writer.write(GOOD)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert main(["--connect", f"unix:{tmp_path / 's'}", "--count", "1"]) == 0
+        thread.join()
+    assert capfd.readouterr().out == "[no Message]\n"
+
+
+def test_hang_up_opens_the_file_again(tmp_path: Path) -> None:
+    path, out, old = tmp_path / "s", tmp_path / "out", tmp_path / "old"
+
+    def send() -> None:
+        wait_for(path.exists, "the socket")
+        with open_writer(path, [CONTENT_TYPE]) as writer:
+            writer.write(b"1")
+            wait_for(lambda: out.exists() and out.read_bytes().endswith(b"1"), "the first")
+            out.rename(old)
+            os.kill(os.getpid(), signal.SIGHUP)
+            wait_for(out.exists, "the new file")
+            writer.write(b"2")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert main(["-u", str(path), "-w", str(out)]) == 0
+    thread.join()
+    for name, payload in ((old, b"1"), (out, b"2")):
+        with read_file(name) as reader:
+            assert list(reader) == [payload]
+
+
+def test_hang_up_without_a_file(tmp_path: Path) -> None:
+    received: list[bytes] = []
+    with receiving(tmp_path / "r", received):
+        path = tmp_path / "s"
+
+        def send() -> None:
+            wait_for(path.exists, "the socket")
+            with open_writer(path, [CONTENT_TYPE]) as writer:
+                os.kill(os.getpid(), signal.SIGHUP)
+                writer.write(b"1")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert main(["-u", str(path), "-U", str(tmp_path / "r")]) == 0
+        thread.join()
+    assert received == [b"1"]
+
+
+def test_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Before the sample is taken, and in both ways through the command."""
+    path, fifo = tmp_path / "bad", tmp_path / "fifo"
+    with read_file(SAMPLE) as reader, write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"junk", *reader])
+    lines = [line for line in SAMPLE.with_suffix(".q.txt").read_text().splitlines(keepends=True) if " AQ " in line]
+    some = ["--filter", "type = AQ", "--sample", "1/2", "--stats"]
+    said = re.compile(
+        "dnstap: 1 of 487 payloads cannot be matched; the first was payload 1: .*\n"
+        "dnstap: 487 frames of .*\n"
+        f"dnstap: {len(lines)} of them match the filter; 1 could not be matched\n"
+    )
+    assert main(["-r", str(path), *some]) == 0
+    out, err = capfd.readouterr()
+    assert out == "".join(lines[::2])
+    assert said.match(err), err
+    os.mkfifo(fifo)
+    feeder = threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()))
+    feeder.start()
+    assert main(["-r", str(fifo), *some]) == 0
+    feeder.join()
+    out, err = capfd.readouterr()
+    assert out == "".join(lines[::2])
+    assert said.match(err), err
+
+
+def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), "--filter", "type = CQ and port = dns"])
+    assert caught.value.code == 2
+    expected = "--filter: a port, 0 to 65535 expected, 'dns' came\n  type = CQ and port = dns\n" + " " * 23 + "^\n"
+    assert capfd.readouterr().err.endswith(expected)
+
+
+@pytest.mark.parametrize("capture", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
+def test_anonymize(capture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Lines of captures differ in their addresses, and in nothing else but where a DNS message was cut."""
+    (tmp_path / "key").write_text("1522178d33a4cf80130a5b1649907d10 d8988f837979652762574c2d2a842202\n")
+    (tmp_path / "key").chmod(0o600)
+    before = [line.split(" ") for line in capture.with_suffix(".q.txt").read_text().splitlines()]
+    methods: dict[str, Method] = {
+        "truncate": truncate(),
+        f"crypto-pan={tmp_path / 'key'}": CryptoPan.from_file(tmp_path / "key"),
+    }
+    for word, method in methods.items():
+        status = main(["-r", str(capture), "--anonymize", word, "--stats"])
+        assert status == ("cut" in capture.stem)
+        out, err = capfd.readouterr()
+        after = [line.split(" ") for line in out.splitlines()]
+        assert [line[:2] for line in after] == [line[:2] for line in before]
+        assert [line[2] for line in after] == [str(ip_address(method(ip_address(line[2]).packed))) for line in before]
+        differing = sum(new[3:] != old[3:] for new, old in zip(after, before, strict=True))
+        (said,) = re.findall(r"which 0 were left out; (\d+) DNS messages were cut, and of 0 payloads", err)
+        # Of a response that has its query in it only the response is shown.
+        assert differing <= int(said) <= 3
+
+
+def test_anonymize_frames(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Behind the filter, which sees all; in both ways through the command, and to every output."""
+    path, fifo = tmp_path / "bad", tmp_path / "fifo"
+    with read_file(SAMPLE) as reader:
+        frames = list(reader)
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"junk", *frames])
+    words = ["--anonymize", "truncate=0,0", "--anonymize-answers", "--anonymize-ports"]
+    expected = Anonymizer(truncate(0, 0), answers=True, ports=True)(frames)
+    said = "1 of 487 payloads cannot be anonymized and are left out; the first was payload 1: "
+    # Without anonymizing, recordings have what does not decode, too.
+    assert main(["-r", str(path), *words, "-w", str(tmp_path / "out")]) == 0
+    assert f"dnstap: {said}" in capfd.readouterr().err
+    with read_file(tmp_path / "out") as reader:
+        assert list(reader) == expected
+    os.mkfifo(fifo)
+    feeder = threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()))
+    feeder.start()
+    relayed: list[bytes] = []
+    with receiving(tmp_path / "relay", relayed):
+        words += ["-U", str(tmp_path / "relay"), "--stats", "--filter", "client in 127.0.0.0/8"]
+        assert main(["-r", str(fifo), *words, "-q", "-w", str(tmp_path / "text")]) == 0
+    feeder.join()
+    chosen = compile_filter("client in 127.0.0.0/8").select(frames)
+    assert relayed == Anonymizer(truncate(0, 0), answers=True, ports=True)(chosen)
+    lines = (tmp_path / "text").read_text().splitlines()
+    assert {line.split(" ")[2] for line in lines} == {"0.0.0.0"}
+    assert len(lines) == len(chosen)
+    assert f"dnstap: {len(chosen)} payloads came to be anonymized, of which 0 were left out; " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["--anonymize", "shorten"],
+            "--anonymize: truncate, truncate=V4,V6 (numbers of bits) or crypto-pan=FILE expected",
+        ),
+        (["--anonymize", "truncate=24,129"], "--anonymize: IPv6 prefix of 129 bits; 0 to 128 expected"),
+        (["--anonymize", "crypto-pan=missing"], "--anonymize: missing: No such file or directory"),
+        (
+            ["--anonymize", "crypto-pan=/dev/null"],
+            "--anonymize: /dev/null: 32 octets or 64 hexadecimal digits expected",
+        ),
+        (["--anonymize-ports"], "--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD"),
+        (["--anonymize-answers"], "--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD"),
+    ],
+)
+def test_wrong_anonymize(
+    arguments: list[str], text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["-r", str(SAMPLE), *arguments])
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err
+
+
+def test_anonymize_without_its_library(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
+    (tmp_path / "key").write_bytes(bytes(32))
+    with pytest.raises(SystemExit):
+        main(["-r", str(SAMPLE), "--anonymize", f"crypto-pan={tmp_path / 'key'}"])
+    assert "--anonymize: Crypto-PAn needs a library that is not installed: pip install" in capfd.readouterr().err
+
+
+def test_a_key_that_all_can_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(bytes(32))
+    for mode, said in (
+        (0o640, ""),
+        (0o644, f"dnstap: --anonymize: {key}: all users of this machine can read the key, and so undo what it does\n"),
+    ):
+        key.chmod(mode)
+        arguments = ["-r", str(DATA / "named-axfr.fstrm"), "-w", str(tmp_path / "out")]
+        assert main([*arguments, "--anonymize", f"crypto-pan={key}"]) == 0
+        assert capfd.readouterr().err == said
+
+
+def test_rotate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "log.fstrm"
+    assert main(["-r", str(SAMPLE), "-w", str(out), "--rotate", "count=100", "--compress", "gzip"]) == 0
+    payloads: list[bytes] = []
+    assert len(list(tmp_path.glob("log-*.fstrm.gz"))) == 4
+    for path in sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns):
+        with read_file(path) as reader:
+            payloads += reader
+    with read_file(SAMPLE) as reader:
+        assert sorted(payloads) == sorted(reader)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--rotate", "size=1"], "--rotate: there is no file"),
+        (["-w", "x", "--rotate", "1"], "--rotate: '1' is no limit of a file"),
+        (["-w", "x", "--compress", "gzip"], "--compress and --rotate-command: are for old files"),
+    ],
+)
+def test_wrong_rotation(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["-r", str(SAMPLE), *arguments])
+    assert text in capfd.readouterr().err
+
+
+def test_jobs(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", str(SAMPLE), "--jobs", "2"]) == 0
+    assert capfd.readouterr().out == SAMPLE.with_suffix(".q.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-r", str(SAMPLE), "-w", "x"], "--jobs: is for text"),
+        (["-r", "-"], "--jobs: is for what is read of regular files only"),
+        (["-r", str(SAMPLE), "-u", "x"], "--jobs: is for what is read of regular files only"),
+        (["-r", str(SAMPLE), "--follow"], "--jobs: is for what is read of regular files only"),
+    ],
+)
+def test_jobs_that_are_of_no_use(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--jobs", "2"])
+    assert caught.value.code == 2
+    assert text in capfd.readouterr().err

@@ -1,0 +1,496 @@
+"""The decoder that learns: whatever it takes, by a plan or not, is what the generic decoder gives."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dnstap import (
+    DecodeError,
+    Decoder,
+    Dnstap,
+    DnstapType,
+    HttpProtocol,
+    Message,
+    MessageType,
+    MissingFieldError,
+    Policy,
+    SocketFamily,
+    SocketProtocol,
+)
+from dnstap.codec import decode as generic
+from dnstap.codec import learned as decoding
+from dnstap.codec import templates
+from dnstap.codec.tables import table_of
+from framestream import TruncatedStreamError, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_shapes", {})
+    monkeypatch.setattr(decoding, "WARM_UP", 0)
+
+
+def test_no_plan_for_the_first_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "WARM_UP", 3)
+    made = []
+    monkeypatch.setattr(Decoder, "_make_plan", lambda *arguments, **_: made.append(arguments[1]))
+    decoder = Decoder(Dnstap)
+    payloads = [bytes(Dnstap(b"%d" % number, type=DnstapType.MESSAGE)) for number in range(5)]
+    assert [decoder.decode(payload) for payload in payloads] == [generic(Dnstap, payload) for payload in payloads]
+    assert made == payloads[3:]
+
+
+class Watched:
+    """A Decoder beside the generic one: both must say the same. Counts what no plan took."""
+
+    def __init__(self) -> None:
+        self.decoder = Decoder(Dnstap)
+
+    def __call__(self, payload: bytes) -> None:
+        ours, expected = outcome(self.decoder.decode, payload), outcome(lambda data: generic(Dnstap, data), payload)
+        assert ours == expected, payload.hex()
+        assert repr(ours) == repr(expected), payload.hex()
+
+    def misses(self, payloads: Iterable[bytes]) -> int:
+        """How many of these payloads no plan takes."""
+        before = self.decoder._misses
+        for payload in payloads:
+            self(payload)
+        return self.decoder._misses - before
+
+
+def outcome(decode: Callable[[bytes], Any], payload: bytes) -> Any:
+    try:
+        return decode(payload)
+    except DecodeError as error:
+        return str(error)
+
+
+def capture(path: Path) -> list[bytes]:
+    payloads: list[bytes] = []
+    with read_file(path) as reader, contextlib.suppress(TruncatedStreamError):  # one is cut off, on purpose
+        payloads += reader
+    return payloads
+
+
+def sample(number: int = 0, **values: Any) -> Dnstap:
+    """One of the payloads of a sender: port, time and name are others in each."""
+    fields: dict[str, Any] = {
+        "type": MessageType.CLIENT_QUERY,
+        "socket_family": SocketFamily.INET,
+        "socket_protocol": SocketProtocol.UDP,
+        "query_address": bytes((10, 0, number % 7, number % 256)),
+        "response_address": b"\x7f\0\0\1",
+        "query_port": 30000 + number % 20000,
+        "response_port": 53,
+        "query_time_sec": 1_700_000_000 + number // 100,
+        "query_time_nsec": number,
+        "query_message": number.to_bytes(2) + bytes(30),
+    }
+    return Dnstap(identity=b"ns", version=b"v1", message=Message(**fields | values), type=DnstapType.MESSAGE)
+
+
+def payloads(count: int = 20, **values: Any) -> list[bytes]:
+    return [bytes(sample(number, **values)) for number in range(count)]
+
+
+def with_extra(payload: bytes, extra: bytes) -> bytes:
+    """The payload of sample() with an extra before its Message, as CoreDNS and Knot Resolver write it."""
+    return payload[:8] + extra + payload[8:]
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
+def test_captures(path: Path) -> None:
+    watched, real = Watched(), capture(path)
+    watched.misses(real)
+    watched.misses(real)  # a shape is learned when it is seen again
+    assert watched.misses(real) == 0
+
+
+def test_senders_in_one_stream() -> None:
+    watched = Watched()
+    captures = [capture(path)[:200] for path in sorted(DATA.glob("*.fstrm"))]
+    mixed = [payload for each in itertools.zip_longest(*captures) for payload in each if payload]
+    for _ in range(3):
+        watched.misses(mixed)
+    assert watched.misses(mixed) == 0
+    assert watched.misses(itertools.chain(*captures)) == 0
+
+
+@pytest.mark.parametrize("port", [0, 53, 127, 128, 853, 16383, 16384, 65535, 65536, 2**32 - 1])
+def test_ports(port: int) -> None:
+    watched = Watched()
+    most = 2 if port < 65536 else 4  # no port is so great, so no plan need take it
+    assert watched.misses(payloads(4, query_port=port)) <= most
+    assert watched.misses(payloads(4, query_port=port, response_port=port)) <= most
+
+
+def test_ports_of_two_and_of_three_octets() -> None:
+    watched = Watched()
+    mixed = [
+        bytes(sample(number, query_port=port, query_message=bytes(size)))
+        for number in range(40)
+        for port, size in ((20000, 20), (2000, 21), (20, 22))
+    ]
+    watched.misses(mixed)
+    assert watched.misses(mixed) == 0
+    (fork,) = [node for node in watched.decoder._known[0].values() if node.at]
+    assert len(decoding._leaves(fork)) == 3
+
+
+def test_zones_and_messages_of_any_length() -> None:
+    watched = Watched()
+    mixed = [
+        bytes(
+            sample(
+                number,
+                type=MessageType.RESOLVER_RESPONSE,
+                query_port=port,
+                query_message=None,
+                query_zone=bytes(zone),
+                response_time_sec=1_700_000_000,
+                response_time_nsec=number,
+                response_message=bytes(200 - zone),
+            )
+        )
+        for number, zone, port in itertools.product(range(3), range(1, 60), (5000, 50000))
+    ]
+    for _ in range(2):
+        watched.misses(mixed)
+    assert watched.misses(mixed) == 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"http_protocol": HttpProtocol.HTTP2},
+        {"policy": Policy(type="RPZ", rule=b"\1x\0")},
+        {"policy": Policy(), "http_protocol": HttpProtocol.HTTP3},
+        {"socket_family": None, "socket_protocol": None},
+        {"socket_protocol": None},
+        {"query_time_nsec": None, "query_address": None},
+        {"query_port": None, "query_time_sec": None},
+        {"response_port": None, "query_time_sec": None},
+        {"socket_protocol": SocketProtocol(77)},
+        {"query_message": bytes(300)},
+        {"query_message": bytes(20000)},
+        {"query_message": None, "query_zone": b""},
+    ],
+    ids=str,
+)
+def test_fields(values: dict[str, Any]) -> None:
+    watched = Watched()
+    watched.misses(payloads(10, **values))
+    assert watched.misses(payloads(10, **values)) == 0
+
+
+def test_nothing_behind_the_key() -> None:
+    watched = Watched()
+    assert watched.misses([bytes.fromhex("7801 7202080b")] * 4) == 4
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(bytes(Dnstap(type=DnstapType.MESSAGE)), id="no message"),
+        pytest.param(bytes(sample()) + bytes.fromhex("7202080a"), id="two messages"),
+        pytest.param(b"\x0a\1x" + bytes(sample()), id="two identities"),
+        pytest.param(bytes(sample()) + bytes.fromhex("a00601"), id="unknown field"),
+        pytest.param(bytes(sample()) + bytes.fromhex("73087f74"), id="a group"),
+        pytest.param(bytes(sample())[:-2] + bytes.fromhex("f80001"), id="overlong tag of a scalar"),
+        pytest.param(
+            bytes.fromhex("0a026e7392000176") + bytes(sample())[8:],
+            id="overlong tag",
+        ),
+        pytest.param(b"\x0a\x80\1" + bytes(128) + bytes(sample())[4:], id="identity of 128 octets"),
+        pytest.param(b"x\x81\0" + bytes(sample())[:-2], id="overlong type"),
+    ],
+)
+def test_what_no_plan_takes(payload: bytes) -> None:
+    watched = Watched()
+    assert watched.misses([payload] * 5) == 5
+
+
+def test_policies_are_checked() -> None:
+    watched = Watched()
+    good = bytes(sample(policy=Policy(type="RPZ", value=b"xyz")))
+    assert watched.misses([good] * 5) == 2
+    assert watched.misses([good.replace(b"\x2a\3xyz", b"\x2a\4xyz"), good.replace(b"\x2a\3xyz", b"\x32\3xyz")]) == 1
+
+
+def test_type_before_the_message() -> None:
+    watched = Watched()
+    moved = [payload[:8] + b"x\1" + payload[8:-2] for payload in payloads()]
+    watched.misses(moved)
+    assert watched.misses(moved) == 0
+
+
+EXTRAS = [
+    b"\x1a\1e",
+    b"\x1a\0",
+    b"\x1a\x7f" + bytes(127),
+    b"\x1a\x80\1" + bytes(128),
+    b"\x1a\x81\0e",
+]
+
+
+@pytest.mark.parametrize("extra", EXTRAS, ids=bytes.hex)
+def test_extra_before_the_message(extra: bytes) -> None:
+    watched = Watched()
+    watched.misses(payloads())
+    assert watched.misses(with_extra(payload, extra) for payload in payloads()) == 0
+    # The last one counts.
+    ended = [payload + b"\x1a\3end" for payload in payloads()]
+    watched.misses(ended)
+    assert watched.misses(with_extra(payload, extra) for payload in ended) == 0
+
+
+def test_extra_before_the_message_always() -> None:
+    watched = Watched()
+    real = [with_extra(payload, EXTRAS[number % len(EXTRAS)]) for number, payload in enumerate(payloads(40))]
+    assert watched.misses(real) == 2
+    assert watched.misses(real) == 0
+
+
+def test_extra_before_the_message_and_several_plans() -> None:
+    watched = Watched()
+    real = [
+        with_extra(bytes(sample(number, query_port=port, query_message=bytes(size))), b"\x1a\1e") + end
+        for number in range(20)
+        for port, size, end in ((20000, 20, b""), (2000, 21, b""), (20000, 20, b"\x1a\3end"))
+    ]
+    watched.misses(real)
+    assert watched.misses(real) == 0
+    assert watched.decoder._place == (8, True)
+
+
+def test_many_extras_are_not_taken_out_one_by_one() -> None:
+    """Each would cost a copy of the rest: a minute for the longest frame."""
+    watched = Watched()
+    began = time.process_time()
+    watched.misses([b"\x1a\0" * 500_000 + bytes(sample())] * 2)
+    assert watched.decoder._misses == 2
+    assert time.process_time() - began < 10
+
+
+def test_no_extra_is_seen_in_contents() -> None:
+    """An identity of 128 octets, misread as ending an octet early, and what looks like an extra within it."""
+    watched = Watched()
+    rest = bytes(sample())[4:]
+    for filler in (b"\x0a\x02ab", b"\x1a\2ab"):
+        identity = bytes(127) + b"\x0a" + b"\x02ab"
+        identity = identity[:124] + filler
+        watched.misses([b"\x0a\x80\1" + identity + rest] * 4)
+
+
+@pytest.mark.parametrize("extra", ["1a8181818181", "1a818080808000", "1aff", "1a7f", "1affffffff0f"])
+def test_bad_extra_before_the_message(extra: str) -> None:
+    watched = Watched()
+    watched.misses(payloads())
+    bad = [with_extra(payload, bytes.fromhex(extra)) for payload in payloads(3)]
+    assert watched.misses(bad) == 0  # refused, not decoded: none is counted
+    assert all(isinstance(outcome(watched.decoder.decode, payload), str) for payload in bad)
+
+
+def test_extra_behind_the_message_now_and_then() -> None:
+    watched = Watched()
+    ends = [b"", b"\x1a\1e", b"\x1a\0", b"\x1a\x7f" + bytes(127), b"\x1a\x80\1" + bytes(128)]
+    mixed = [payload + ends[number % 5] for number, payload in enumerate(payloads(60))]
+    for _ in range(3):
+        watched.misses(mixed)
+    assert watched.misses(mixed) == 0
+    watched.misses([mixed[1] + b"e", mixed[1][:-1]])
+
+
+def test_any_buffer() -> None:
+    watched = Watched()
+    shown = [payload + b"\x1a\1e" for payload in payloads()]
+    watched.misses(shown)
+    decode = watched.decoder.decode
+    for payload in shown:
+        for data in (
+            bytearray(payload),
+            memoryview(payload),
+            memoryview(payload).cast("c"),
+            memoryview(payload).cast("b"),
+        ):
+            dnstap = decode(data)
+            assert dnstap == generic(Dnstap, payload)
+            assert type(dnstap.extra) is bytes
+    with pytest.raises(TypeError):
+        decode("text")  # type: ignore[arg-type, unused-ignore]
+
+
+def test_lenient_decoding_teaches_nothing() -> None:
+    watched = Watched()
+    untyped = [payload[:-2] for payload in payloads()]
+    for payload in untyped:
+        assert watched.decoder.decode(payload, lenient=True).type is None
+    with pytest.raises(MissingFieldError):
+        watched.decoder.decode(untyped[0])
+    assert not watched.decoder._known[0]
+    watched.misses(payloads())
+    assert watched.decoder.decode(payloads()[0], lenient=True) == sample()
+
+
+def test_every_octet_changed() -> None:
+    watched = Watched()
+    watched.misses(payloads())
+    assert watched.misses(payloads()) == 0
+    good = payloads()[3]
+    for at, change in itertools.product(range(len(good)), (1, 2, 8, 64, 128, 255)):
+        watched(good[:at] + bytes((good[at] ^ change,)) + good[at + 1 :])
+    for at in range(len(good)):
+        watched(good[:at])
+        watched(good[:at] + good[at + 1 :])
+        watched(good[:at] + b"\0" + good[at:])
+    watched.misses(payloads())
+    assert watched.misses(payloads()) == 0
+
+
+def test_a_key_that_would_reach_into_contents_gets_shorter() -> None:
+    watched = Watched()
+    watched.misses(payloads())
+    bare = [
+        bytes(Dnstap(message=Message(type=MessageType.TOOL_QUERY, query_message=payload), type=DnstapType.MESSAGE))
+        for payload in (number.to_bytes(2) + bytes(20) for number in range(50))
+    ]
+    assert watched.misses(bare) == 2
+    assert watched.misses(payloads()) == 2
+    assert watched.misses(bare + payloads()) == 0
+
+
+def hostile(count: int) -> list[bytes]:
+    """Payloads each of which has another identity and another length."""
+    return [
+        bytes(
+            Dnstap(
+                identity=number.to_bytes(3),
+                version=bytes(number % 100),
+                message=sample().message,
+                type=DnstapType.MESSAGE,
+            )
+        )
+        for number in range(count)
+    ]
+
+
+def test_what_is_never_the_same_is_not_learned_for_long() -> None:
+    watched = Watched()
+    watched.misses(payloads())
+    strange = hostile(2000)
+    watched.misses(strange)
+    assert watched.decoder._credit < 10
+    assert watched.decoder._rest > 0
+    assert watched.decoder._count < decoding.CREDIT + 10
+    # After the rest, those that are known are decoded by their plans as before.
+    watched.misses(payloads(decoding.MAX_REST))
+    assert watched.decoder._rest == 0
+    watched.misses(payloads(40))
+    assert watched.misses(payloads(40)) == 0
+    # New ones are learned again, in time.
+    other = payloads(20, type=MessageType.AUTH_QUERY)
+    for _ in range(2 * decoding.MAX_REST // 20):
+        watched.misses(other)
+    assert watched.misses(other) == 0
+
+
+def test_the_usual_place_is_found_again() -> None:
+    watched = Watched()
+    watched.misses(payloads())
+    assert watched.decoder._place is not None
+    watched.decoder._credit = 0
+    watched.misses(hostile(1))
+    watched.decoder._credit = 0
+    assert watched.misses(payloads()) == 0
+    assert watched.decoder._place is not None
+    named = [b"\x0a\4long" + payload[4:] for payload in payloads()]
+    watched.decoder._credit = 100
+    watched.misses(named)
+    watched.misses(named)
+    assert watched.decoder._place is None
+
+
+def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "MAX_PLANS", 10)
+    monkeypatch.setattr(decoding, "MAX_SHAPES", 3)
+    monkeypatch.setattr(templates, "MAX_MEMO", 4)
+    watched = Watched()
+    varied = [bytes(sample(number, query_message=bytes(number % 30))) for number in range(100)]
+    watched.misses(varied)
+    assert watched.decoder._count <= 11
+    for values in ({}, {"query_time_sec": None}, {"query_time_nsec": None}, {"response_port": None}, {"query_port": 1}):
+        watched.misses(payloads(4, **values))
+    assert len(decoding._shapes) <= 3
+    assert len(watched.decoder._seen) <= 3
+    times = [bytes(sample(number, query_time_sec=number + 2**30)) for number in range(20)]
+    watched.misses(times)
+    assert watched.misses(times) == 0
+
+
+def test_threads() -> None:
+    """Threads that share a decoder, which is learning, forgetting and looking elsewhere all the while."""
+    decoder = Decoder(Dnstap)
+    captures = [capture(path)[:150] for path in sorted(DATA.glob("*.fstrm"))]
+    expected = [[generic(Dnstap, payload) for payload in each] for each in captures]
+    wrong: list[int] = []
+
+    def work(first: int) -> None:
+        for turn in range(len(captures)):
+            index = (first + turn) % len(captures)
+            if [decoder.decode(payload) for payload in captures[index]] != expected[index]:
+                wrong.append(index)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(3 * number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
+
+
+def test_subclasses_are_parsed_as_what_they_are() -> None:
+    class Mine(Dnstap):
+        """A class of somebody else."""
+
+    assert type(Mine.parse(bytes(sample()))) is Mine
+    assert type(Dnstap.parse(bytes(sample()))) is Dnstap
+    assert Dnstap().parse(bytes(sample())) == sample()
+
+
+def test_policies_that_repeat() -> None:
+    """Each message has one of its own, whatever becomes of another's."""
+    watched = Watched()
+    each = [bytes(sample(policy=Policy(rule=bytes([n])))) for n in range(9)]
+    watched.misses(each)
+    assert watched.misses(each) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(templates, "MAX_MEMO", 4)
+        for number, payload in enumerate(each * 3):
+            decoded = watched.decoder.decode(payload).message
+            assert decoded is not None
+            assert decoded.policy == Policy(rule=bytes([number % 9]))
+            decoded.policy.rule = b"changed"
+
+
+def test_no_memo_of_what_could_be_changed() -> None:
+    with pytest.raises(KeyError):
+        templates._memo_of(table_of(Dnstap))

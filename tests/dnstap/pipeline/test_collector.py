@@ -1,0 +1,690 @@
+"""The collector: many inputs, one output, and what becomes of the broken ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+import threading
+import time
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import dnstap.pipeline.collector as collector_module
+from dnstap import Dnstap, DnstapType
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline import diagnostics as reports
+from dnstap.pipeline.collector import FEW_FRAMES, Collector
+from dnstap.pipeline.outputs.files import Recording, TextOutput
+from dnstap.pipeline.stages import First, Sample
+from framestream import (
+    Backoff,
+    ControlFrame,
+    ControlType,
+    FrameStreamError,
+    Limits,
+    LocalProtocolError,
+    Writer,
+    encode_control_frame,
+    encode_data_frames,
+    listen_writer,
+    open_writer,
+    read_file,
+    write_file,
+)
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from dnstap.pipeline.outputs.files import Output
+    from framestream import Endpoint
+
+START = encode_control_frame(ControlFrame(ControlType.START, (CONTENT_TYPE,)))
+STOP = encode_control_frame(ControlFrame(ControlType.STOP))
+
+
+class Payloads(list[bytes]):
+    """An output."""
+
+    def write_many(self, payloads: list[bytes]) -> None:
+        self.extend(payloads)
+
+
+class Running:
+    """A collector in a thread, what it passed on and what it reported."""
+
+    def __init__(self, prepare: Callable[[Collector], Awaitable[object]], *outputs: Output, **options: Any) -> None:
+        self.payloads = Payloads()
+        self.reports: list[str] = []
+        self.error: Exception | None = None
+        self._ready = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._run(prepare, outputs, options)))
+        self.thread.start()
+        assert self._ready.wait(DEADLINE_S)
+
+    async def _run(
+        self, prepare: Callable[[Collector], Awaitable[object]], outputs: tuple[Output, ...], options: dict[str, Any]
+    ) -> None:
+        self.collector = Collector(self.reports.append, **options)
+        try:
+            await prepare(self.collector)
+            self._ready.set()
+            await self.collector.run(*(outputs or [self.payloads]))
+        except OSError as error:
+            self.error = error
+        finally:
+            await self.collector.close()
+
+    def stop(self) -> None:
+        """Stop it and wait for the end."""
+        self.collector.stop()
+        self.thread.join(DEADLINE_S)
+        assert not self.thread.is_alive()
+
+
+@contextmanager
+def collecting(
+    prepare: Callable[[Collector], Awaitable[object]], *outputs: Output, **options: Any
+) -> Iterator[Running]:
+    """A collector that runs."""
+    running = Running(prepare, *outputs, **options)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def listening(path: Path, **options: Any) -> AbstractContextManager[Running]:
+    """A collector that listens."""
+    return collecting(lambda collector: collector.listen(path), **options)
+
+
+def listening_to(path: Path, output: Output, **options: Any) -> AbstractContextManager[Running]:
+    """A collector that listens, with an output."""
+    return collecting(lambda collector: collector.listen(path), output, **options)
+
+
+def file_of(path: Path, *payloads: bytes) -> str:
+    """A file with these payloads."""
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write_many(payloads)
+    return str(path)
+
+
+def collect(*paths: str) -> tuple[Collector, list[bytes], list[str]]:
+    """Read files to their end."""
+    payloads = Payloads()
+    reports: list[str] = []
+
+    async def run() -> Collector:
+        collector = Collector(reports.append)
+        for path in paths:
+            await collector.read(path)
+        await collector.run(payloads)
+        await collector.close()
+        return collector
+
+    return asyncio.run(run()), payloads, reports
+
+
+def raw_connection(path: Path) -> socket.socket:
+    """A peer that says what it likes."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(DEADLINE_S)
+    sock.connect(str(path))
+    return sock
+
+
+def test_files_one_after_the_other(tmp_path: Path) -> None:
+    paths = [file_of(tmp_path / "a", b"1", b"2"), file_of(tmp_path / "b"), file_of(tmp_path / "c", b"3")]
+    collector, payloads, reports = collect(*paths)
+    assert (payloads, reports, collector.failed_files) == ([b"1", b"2", b"3"], [], 0)
+
+
+def test_a_broken_file_costs_only_its_rest(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(START + encode_data_frames([b"1"]) + b"\xff\xff\xff\xff")
+    collector, payloads, reports = collect(str(broken), file_of(tmp_path / "b", b"2"))
+    assert payloads == [b"1", b"2"]
+    assert collector.failed_files == 1
+    assert reports == [f"{broken}: expected a data frame of at most 1048576 bytes, got one of 4294967295, at byte 47"]
+
+
+def test_unknown_control_frames_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "odd"
+    path.write_bytes(START + encode_control_frame(ControlFrame(9)) * 2 + encode_data_frames([b"1"]) + STOP)
+    _, payloads, reports = collect(str(path))
+    assert (payloads, reports) == ([b"1"], [f"{path}: 2 control frames of unknown type ignored"])
+
+
+def test_many_writers_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listening(path) as running:
+        silent = raw_connection(path)
+        writers = [open_writer(path, [CONTENT_TYPE]) for _ in range(20)]
+        for number, writer in enumerate(writers):
+            writer.write_many([b"%d" % number] * 3)
+        for writer in writers:
+            writer.close()  # FINISH comes when all is passed on
+        assert sorted(running.payloads) == sorted(b"%d" % number for number in range(20) for _ in range(3))
+        silent.close()
+        wait_for(lambda: running.reports, "the report")
+    assert running.reports == [
+        f"unix:{path} connection 1: expected READY or START, got the end of input in state IDLE, at byte 0"
+    ]
+    assert not path.exists()
+
+
+def test_a_broken_connection_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listening(path) as running, open_writer(path, [CONTENT_TYPE]) as good:
+        with raw_connection(path) as bad:
+            bad.sendall(b"GET / HTTP/1.1\r\n")
+            assert bad.recv(100) == b""
+        with raw_connection(path) as other:
+            other.sendall(encode_control_frame(ControlFrame(ControlType.READY, (b"protobuf:other",))))
+            assert other.recv(100) == b""
+        good.write(b"1")
+        wait_for(lambda: running.payloads, "the payload")
+    http = "expected READY or START, got an HTTP request, b'GET / HTTP/1.1\\r\\n'"
+    other_type = f"expected content type {CONTENT_TYPE!r} in READY, got b'protobuf:other'"
+    assert running.reports == [
+        f"unix:{path} connection 2: {http} in state IDLE, at byte 0",
+        f"unix:{path} connection 3: {other_type} in state IDLE, at byte 0",
+    ]
+
+
+def test_bytes_behind_stop_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listening(path) as running, raw_connection(path) as peer:
+        peer.sendall(START + encode_data_frames([b"1"]) + STOP + b"more")
+        wait_for(lambda: running.reports, "the report")
+    assert (running.payloads, running.reports) == ([b"1"], [f"unix:{path} connection 1: 4 bytes behind STOP ignored"])
+
+
+def test_stop_passes_on_all_that_has_been_received(tmp_path: Path) -> None:
+    """Also from connections that have not even been accepted."""
+    path = tmp_path / "s"
+    payloads = Payloads()
+    reports: list[str] = []
+
+    async def run(stack: ExitStack) -> None:
+        collector = Collector(reports.append)
+        await collector.listen(path)
+        whole, several, cut, greeting, bad = (stack.enter_context(raw_connection(path)) for _ in range(5))
+        whole.sendall(START + encode_data_frames([b"1"]))
+        several.sendall(START + encode_data_frames([b"2", b"3"]))
+        cut.sendall(START + encode_data_frames([b"4"]) + b"\0\0\0\5ab")
+        greeting.sendall(b"\0\0")
+        bad.sendall(STOP)
+        collector.stop()
+        await collector.run(payloads)
+        with pytest.raises(BrokenPipeError):
+            whole.sendall(b"more")
+        await collector.close()
+
+    with ExitStack() as stack:
+        asyncio.run(run(stack))
+    assert sorted(payloads) == [b"1", b"2", b"3", b"4"]
+    peer = f"unix:{path} connection"
+    assert sorted(reports) == [
+        f"{peer} 3: expected 3 more bytes of a frame, got the end of input in state STREAMING, at byte 53",
+        f"{peer} 5: expected READY or START, got STOP in state IDLE, at byte 0",
+    ]
+
+
+def test_stop_between_frames_needs_no_report(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listening(path) as running:
+        idle = raw_connection(path)
+        writer = open_writer(path, [CONTENT_TYPE])
+        writer.write(b"1")
+        wait_for(lambda: running.payloads, "the payload")
+    assert (running.payloads, running.reports) == ([b"1"], [])
+    idle.close()
+    with pytest.raises(ConnectionError):
+        writer.close()
+
+
+def test_stop_says_where_the_files_stand(tmp_path: Path) -> None:
+    paths = [file_of(tmp_path / "a", b"1" * 300_000), file_of(tmp_path / "b", b"2")]
+    reports: list[str] = []
+
+    async def run() -> None:
+        collector = Collector(reports.append)
+        for path in paths:
+            await collector.read(path)
+        collector.stop()
+        await collector.run()
+        collector.stop()  # It does no harm any more.
+        await collector.close()
+
+    asyncio.run(run())
+    assert reports == [f"{paths[0]}: stopped at byte 0", f"{paths[1]}: stopped at byte 0"]
+
+
+class Full:
+    """An output that fails."""
+
+    def write_many(self, payloads: list[bytes]) -> None:
+        raise OSError("disk full")
+
+
+def test_what_the_output_raises_ends_the_run(tmp_path: Path) -> None:
+    running = Running(lambda collector: collector.read(file_of(tmp_path / "a", b"1")), Full())
+    running.thread.join(DEADLINE_S)
+    assert str(running.error) == "disk full"
+
+
+def test_who_is_silent_is_not_kept(tmp_path: Path) -> None:
+    """Neither who says nothing nor who stops in the handshake; who has started may be idle."""
+    path = tmp_path / "s"
+    with listening(path) as running, raw_connection(path) as silent, raw_connection(path) as slow:
+        slow.sendall(START[:-1])
+        readers = running.collector._readers
+        with open_writer(path, [CONTENT_TYPE]) as idle:
+            wait_for(lambda: [reader.started for reader in [*readers]] == [False, False, True], "all connections")
+            for reader in [*readers]:
+                reader.deadline = time.monotonic()
+            idle.write(b"1")
+            assert silent.recv(1) == slow.recv(1) == b""
+            idle.write(b"2")
+            wait_for(lambda: running.payloads == [b"1", b"2"], "the payloads of who had started")
+    assert sorted(running.reports) == [f"unix:{path} connection {number}: no START within 5.0 s" for number in (1, 2)]
+
+
+def test_out_of_descriptors(tmp_path: Path) -> None:
+    """Who cannot be accepted waits until a connection ends; the connections there are go on."""
+    path = tmp_path / "s"
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with listening(path) as running:
+        first = open_writer(path, [CONTENT_TYPE])
+        waiting = raw_connection(path)
+        spare = raw_connection(path)
+        wait_for(lambda: len(running.collector._readers) == 3, "all connections")
+        waiting.close()
+        spare.close()
+        wait_for(lambda: len(running.collector._readers) == 1, "the end of two")
+        running.reports.clear()
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.settimeout(DEADLINE_S)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, limit[1]))
+            client.connect(str(path))
+            wait_for(lambda: running.reports, "the report")
+            first.write(b"1")
+            wait_for(lambda: running.payloads, "the payload")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        first.close()
+        client.sendall(START + encode_data_frames([b"2"]) + STOP)
+        wait_for(lambda: len(running.payloads) == 2, "the payload of who waited")
+        client.close()
+    assert running.reports == [f"unix:{path}: cannot accept a connection: Too many open files"]
+
+
+def test_closed_with_inputs_left(tmp_path: Path) -> None:
+    async def run() -> None:
+        collector = Collector(print)
+        await collector.read(file_of(tmp_path / "a", b"1"))
+        await collector.read(file_of(tmp_path / "b", b"1"))
+        await collector.listen(tmp_path / "s")
+        await collector.close()
+
+    asyncio.run(run())
+    assert not (tmp_path / "s").exists()
+
+
+def test_any_number_of_inputs_and_outputs(tmp_path: Path) -> None:
+    """A file, a named pipe, unix sockets and TCP; to a function, a coroutine and a recording."""
+    fifo, recording = tmp_path / "fifo", tmp_path / "recording"
+    os.mkfifo(fifo)
+    endpoints: list[Endpoint] = []
+    later: list[bytes] = []
+
+    class Later:
+        async def write_many(self, payloads: list[bytes]) -> None:
+            await asyncio.sleep(0.01)
+            later.extend(payloads)
+
+    async def prepare(collector: Collector) -> None:
+        await collector.read(file_of(tmp_path / "a", b"1", b"2"))
+        await collector.read(str(fifo))
+        endpoints.append(await collector.listen(tmp_path / "s"))
+        endpoints.append(await collector.listen("tcp:127.0.0.1:0"))
+
+    output = Recording(str(recording))
+    payloads = Payloads()
+    feeder = threading.Thread(target=lambda: file_of(fifo, b"3"))
+    feeder.start()
+    with collecting(prepare, payloads, Later(), output) as running:
+        for number, endpoint in enumerate(endpoints):
+            with open_writer(endpoint, [CONTENT_TYPE]) as writer:
+                writer.write(b"%d" % (number + 4))
+        wait_for(lambda: len(later) == 5, "the payloads")
+        counts = running.collector.counts
+        assert (counts.frames, counts.bytes, counts.connections, counts.broken) == (5, 5, 2, 0)
+    feeder.join()
+    output.close()
+    assert sorted(later) == sorted(payloads) == [b"1", b"2", b"3", b"4", b"5"]
+    with read_file(recording) as reader:
+        assert sorted(reader) == sorted(payloads)
+    assert running.reports == []
+
+
+def test_only_passed_on(tmp_path: Path) -> None:
+    """Frames go into recordings as they came."""
+    recordings = [Recording(str(tmp_path / name)) for name in ("b", "c")]
+    sizes = [1, 300_000, 5, 70_000]
+    with collecting(lambda collector: collector.listen(tmp_path / "s"), *recordings) as running:
+        with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+            for size in sizes:
+                writer.write(b"x" * size)
+        wait_for(lambda: running.collector.counts.frames == len(sizes), "the frames")
+        assert running.collector.counts.bytes == sum(sizes)
+    for output in recordings:
+        output.close()
+        assert output.frames == len(sizes)
+        with read_file(output.path, [CONTENT_TYPE]) as reader:
+            assert [len(payload) for payload in reader] == sizes
+
+
+def test_an_output_that_waits(tmp_path: Path) -> None:
+    """A pipe that nobody reads holds up neither the end of the handshake of others, nor the loop."""
+    reading, writing = os.pipe()
+    output = TextOutput(f"/dev/fd/{writing}", "json")
+    os.close(writing)
+    payload = bytes(Dnstap(identity=b"x" * 50_000, type=DnstapType.MESSAGE))
+    with listening_to(tmp_path / "s", output), open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+        writer.write_many([payload] * 10)
+        with open_writer(tmp_path / "s", [CONTENT_TYPE]) as other:
+            other.write(payload)
+            text = b""
+            while text.count(b"\n") < 11:
+                text += os.read(reading, 1 << 16)
+    output.close()
+    os.close(reading)
+
+
+class Slow(Payloads):
+    """An output that takes nothing until it is told to."""
+
+    may = False
+
+    async def write_many(self, payloads: list[bytes]) -> None:  # type: ignore[override]
+        while not self.may:
+            await asyncio.sleep(0.001)
+        self.extend(payloads)
+
+
+def test_frames_are_dropped_if_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the output is behind, sockets are read on; what does not fit into the queue is counted. Files wait."""
+    monkeypatch.setattr(collector_module, "QUEUE_BYTES", 100)
+    monkeypatch.setattr(reports, "PERIOD_S", 0.0)
+    monkeypatch.setattr(collector_module, "TICK_S", 0.01)
+    path, file = tmp_path / "s", tmp_path / "file"
+    with write_file(file, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"f" * 500] * 1000)
+    slow = Slow()
+
+    async def prepare(collector: Collector) -> None:
+        await collector.listen(path)
+        await collector.read(str(file))
+
+    sent = 0
+    with collecting(prepare, slow, overload="drop") as running, open_writer(path, [CONTENT_TYPE]) as tap:
+        while not running.collector.counts.dropped:
+            tap.write(b"%030d" % sent)
+            sent += 1
+        wait_for(lambda: running.collector.counts.frames >= sent, "the frames")
+        wait_for(lambda: running.reports, "the report")
+        assert running.collector.counts.frames < sent + 1000  # the file waits
+        slow.may = True
+    counts = running.collector.counts
+    assert counts.frames == len(slow) + counts.dropped
+    taps = [payload for payload in slow if payload[:1] != b"f"]
+    assert len(taps) == sent - counts.dropped
+    assert taps[0] == b"%030d" % 0
+    assert taps == sorted(set(taps))
+    assert running.reports[0].endswith(f"behind; {running.reports[0].split()[0]} in all")
+
+
+def test_what_waits_at_the_end_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    slow = Slow()
+    options: dict[str, Any] = {"overload": "drop", "drain_s": 0.2}
+    with (
+        collecting(lambda collector: collector.listen(path), slow, **options) as running,
+        open_writer(path, [CONTENT_TYPE]) as tap,
+    ):
+        for number in range(1, 4):
+            tap.write(b"x")
+            wait_for(lambda number=number: running.collector.counts.frames == number, "the frame")  # type: ignore[misc]
+    assert slow == []
+    # The first is with the output.
+    assert running.collector.counts.dropped == 2
+    assert running.reports == ["2 frames dropped, because the outputs were behind; 2 in all"]
+
+
+def test_small_batches_are_let_gather(tmp_path: Path) -> None:
+    """Those that come at once are passed on together; nothing is lost or reordered."""
+    batches: list[list[bytes]] = []
+
+    class Batches:
+        def write_many(self, payloads: list[bytes]) -> None:
+            batches.append(payloads)
+
+    payloads = [b"%d" % number for number in range(2000)]
+    with collecting(lambda collector: collector.listen(tmp_path / "s"), Batches(), gather_s=0.002) as running:
+        with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+            for payload in payloads:
+                writer.write(payload)
+        wait_for(lambda: running.collector.counts.frames == len(payloads), "the frames")
+    assert [payload for batch in batches for payload in batch] == payloads
+    assert len(batches) < len(payloads) / 2
+
+
+class Server:
+    """A writer that listens, of which each stream is what a function does with its Writer."""
+
+    def __init__(self, path: Path, serve: Callable[[Writer, int], object]) -> None:
+        self.connections = 0
+        self.listener = listen_writer(path, [CONTENT_TYPE])
+        self._serve = serve
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for writer in self.listener:
+            self.connections += 1
+            with contextlib.suppress(OSError, FrameStreamError):
+                self._serve(writer, self.connections)
+            writer.abort()
+
+    def close(self) -> None:
+        self.listener.close()
+        self._thread.join(DEADLINE_S)
+
+
+def test_connect_to_writers_that_listen(tmp_path: Path) -> None:
+    """Each time the stream ends it is made again, at once; where it broke, the good frames are kept."""
+    path = tmp_path / "server"
+
+    def serve(writer: Writer, number: int) -> None:
+        writer.write(b"%d" % number)
+        if number % 2:
+            os.write(writer.fileno(), b"\xff\xff\xff\xff")
+            writer.abort()
+        else:
+            writer.close()
+
+    async def prepare(collector: Collector) -> None:
+        collector.connect(path)
+
+    with collecting(prepare, backoff=Backoff(first_s=0.01)) as running:
+        # Nobody listens yet.
+        wait_for(lambda: running.reports, "the report")
+        with closing(Server(path, serve)):
+            wait_for(lambda: len(running.payloads) >= 6, "the payloads")
+            counts = running.collector.counts
+    assert running.payloads[:6] == [b"1", b"2", b"3", b"4", b"5", b"6"]
+    assert counts.connections >= 6
+    assert counts.broken >= 3
+    missing, broken, *_ = running.reports
+    assert missing == f"unix:{path}: no connection: No such file or directory"
+    assert broken.startswith(f"unix:{path}: expected a data frame of at most 1048576 bytes, got one of 4294967295")
+
+
+def test_a_writer_that_is_gone_is_looked_for_less_and_less(tmp_path: Path) -> None:
+    path = tmp_path / "server"
+
+    async def prepare(collector: Collector) -> None:
+        with pytest.raises(LocalProtocolError, match="is no socket to connect to"):
+            collector.connect("file:x")
+        collector.connect(path)
+
+    with (
+        closing(Server(path, lambda writer, _: writer.abort())) as server,
+        collecting(prepare, backoff=Backoff(first_s=0.02, factor=1000.0, most_s=60.0, jitter=0.0)) as running,
+    ):
+        wait_for(lambda: running.collector.counts.broken == 2, "two attempts")
+        assert server.connections == 2
+    assert len(running.reports) == 2
+
+
+@pytest.mark.parametrize(("frames", "first_s"), [(FEW_FRAMES - 1, 0.1), (FEW_FRAMES, 60.0)])
+def test_a_stream_that_breaks_early_is_not_made_again_at_once(tmp_path: Path, frames: int, first_s: float) -> None:
+    """But after the first wait, however often; one that has brought some frames is."""
+    times: list[float] = []
+
+    def serve(writer: Writer, number: int) -> None:
+        times.append(time.monotonic())
+        writer.write_many([b"%d" % number] * frames)
+        writer.abort()
+
+    async def prepare(collector: Collector) -> None:
+        collector.connect(tmp_path / "server")
+
+    with (
+        closing(Server(tmp_path / "server", serve)),
+        collecting(prepare, backoff=Backoff(first_s=first_s, factor=1000.0, jitter=0.0)) as running,
+    ):
+        wait_for(lambda: len(running.payloads) >= 4 * frames, "four streams")
+    if frames < FEW_FRAMES:
+        assert min(later - earlier for earlier, later in pairwise(times)) > 0.9 * first_s
+
+
+def test_a_file_that_grows_and_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "growing"
+    writer = write_file(path, [CONTENT_TYPE])
+    with collecting(lambda collector: collector.read(str(path), follow=True)) as running:
+        for number in range(3):
+            writer.write(b"%d" % number)
+            wait_for(lambda number=number: len(running.payloads) == number + 1, "the payload")  # type: ignore[misc]
+        writer.close()
+        path.rename(tmp_path / "old")
+        file_of(path, b"3")
+        wait_for(lambda: len(running.payloads) == 4, "the payload of the next file")
+    assert (running.payloads, running.reports) == ([b"0", b"1", b"2", b"3"], [])
+    with collecting(lambda collector: collector.read(str(path), follow=True)) as running:
+        wait_for(lambda: running.payloads, "the payload")
+        path.unlink()
+        running.thread.join(DEADLINE_S)
+        assert not running.thread.is_alive()
+
+
+def test_stop_while_waiting_for_a_pipe(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    opener = threading.Thread(target=lambda: descriptors.append(os.open(fifo, os.O_WRONLY)))
+    descriptors: list[int] = []
+    opener.start()
+    with collecting(lambda collector: collector.read(str(fifo))) as running:
+        opener.join()
+        os.write(descriptors[0], START + encode_data_frames([b"1"]))
+        wait_for(lambda: running.payloads, "the payload")
+    os.close(descriptors[0])
+    assert running.reports == [f"{fifo}: stopped at byte {len(START) + 5}"]
+
+
+def test_outputs_that_do_not_take_it_at_the_end(tmp_path: Path) -> None:
+    class Stuck:
+        async def write_many(self, payloads: list[bytes]) -> None:
+            await asyncio.sleep(DEADLINE_S * 2)
+
+    with listening_to(tmp_path / "s", Stuck(), drain_s=0.05) as running, raw_connection(tmp_path / "s") as peer:
+        peer.sendall(START + encode_data_frames([b"1"]))
+        wait_for(lambda: running.collector.counts.frames, "the frame")
+        running.stop()
+    name = f"unix:{tmp_path / 's'} connection 1"
+    assert running.reports == [f"{name}: what has come was not taken by the outputs within 0.05 s"]
+
+
+def test_stages(tmp_path: Path) -> None:
+    payloads = Payloads()
+
+    async def run() -> None:
+        collector = Collector(print)
+        await collector.read(file_of(tmp_path / "a", *[b"%d" % number for number in range(10)]))
+        await collector.run(payloads, stages=[Sample(3), First(2, collector.stop)])
+        await collector.close()
+
+    asyncio.run(run())
+    assert payloads == [b"0", b"3"]
+
+
+def test_what_is_due_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are opened again though nothing comes; counts are said once a period; an error there ends the run."""
+    monkeypatch.setattr("dnstap.pipeline.collector.TICK_S", 0.01)
+    monkeypatch.setattr("dnstap.pipeline.diagnostics.PERIOD_S", 0.02)
+    path = tmp_path / "out"
+    output = TextOutput(str(path), "yaml")
+    with listening_to(tmp_path / "s", output) as running:
+        with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+            writer.write(b"junk")
+            wait_for(lambda: running.reports, "the report")
+        path.rename(tmp_path / "old")
+        output.reopen_soon()
+        wait_for(path.exists, "the new file")
+        path.unlink()
+        output.path = str(tmp_path / "missing" / "out")
+        output.reopen_soon()
+        running.thread.join(DEADLINE_S)
+    assert isinstance(running.error, FileNotFoundError)
+    assert len(running.reports) == 1
+    assert running.reports[0].startswith("1 of 1 payloads left out; the first was payload 1: ")
+
+
+def test_frames_over_the_limit_may_be_left_out(tmp_path: Path) -> None:
+    limits = Limits(max_data_bytes=4, oversize="skip")
+    with listening(tmp_path / "s", limits=limits) as running, open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+        writer.write_many([b"1234", b"12345", b"1"])
+        wait_for(lambda: running.collector.counts.frames == 2, "the frames")
+        assert running.collector.counts.left_out == 1
+    assert running.payloads == [b"1234", b"1"]
+    assert running.reports == [f"unix:{tmp_path / 's'} connection 1: 1 frames over 4 bytes left out"]
+
+
+def test_who_connects_while_it_ends_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dnstap.pipeline.collector.BACKLOG", 2)
+    payloads = Payloads()
+
+    async def run(stack: ExitStack) -> None:
+        collector = Collector(print)
+        await collector.listen(tmp_path / "s")
+        for number in range(3):
+            stack.enter_context(raw_connection(tmp_path / "s")).sendall(START + encode_data_frames([b"%d" % number]))
+        collector.stop()
+        await collector.run(payloads)
+        await collector.close()
+
+    with ExitStack() as stack:
+        asyncio.run(run(stack))
+    assert sorted(payloads) == [b"0", b"1"]

@@ -1,0 +1,39 @@
+"""What has come, counted."""
+
+from __future__ import annotations
+
+from dnstap.pipeline.counters import Counts
+from framestream.streams import BaseReader, Limits, reader_protocol
+from tests.framestream.wire import START, STOP, control, data
+
+
+def test_of_a_reader() -> None:
+    reader = BaseReader(reader_protocol((), Limits(4, oversize="skip")), file=False)
+    reader._feed(START + control(99) + data(b"ab", b"abcde", b"c"))
+    while reader._next():
+        pass
+    counts = Counts(frames=10).plus(reader)
+    assert counts == Counts(frames=12, bytes=3, left_out=1, ignored_control_frames=1)
+    assert Counts().plus(reader).plus(reader).frames == 4
+    reader._feed(STOP + b"behind")
+    while reader._next():
+        pass
+    assert Counts().plus(reader).ignored_bytes == 6
+
+
+def test_as_one_line() -> None:
+    counts = Counts(
+        connections=1,
+        files=2,
+        broken=3,
+        frames=4,
+        bytes=5,
+        left_out=6,
+        dropped=7,
+        ignored_control_frames=8,
+        ignored_bytes=9,
+    )
+    assert str(counts) == (
+        "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 6 frames over the limit left out,"
+        " 7 dropped; 8 control frames of unknown type and 9 bytes behind STOP ignored"
+    )

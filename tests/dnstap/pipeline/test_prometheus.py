@@ -1,0 +1,102 @@
+"""What Prometheus gets."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from dnstap import Anonymizer, truncate
+from dnstap.cli.main import main
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline.collector import Collector
+from dnstap.pipeline.prometheus import serving
+from framestream import MissingLibraryError, open_writer
+from tests.wait import wait_for
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def scraped(port: int) -> dict[str, float]:
+    """The samples at a port."""
+    with urllib.request.urlopen(f"http://localhost:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {name: float(value) for name, value in re.findall(r"^(dnstap_\S+) (\S+)$", text, re.MULTILINE)}
+
+
+def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "s", tmp_path / "out"
+    found: list[dict[str, float]] = []
+
+    def scrape() -> None:
+        port = wait_for(lambda: re.search(r"metrics at port (\d+)", capfd.readouterr().err), "the port")
+        assert port
+        with open_writer(path, [CONTENT_TYPE]) as writer:
+            writer.write_many([b"\x78\x01", b"junk"])
+            wait_for(lambda: scraped(int(port[1]))["dnstap_frames_total"] == 2, "the frames")
+            found.append(scraped(int(port[1])))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    assert main(["-u", str(path), "-q", "-w", str(out), "--metrics", ":0", "--filter", "not has qname"]) == 0
+    thread.join()
+    assert found == [
+        {
+            "dnstap_open_inputs": 1.0,
+            "dnstap_connections_total": 1.0,
+            "dnstap_broken_streams_total": 0.0,
+            "dnstap_frames_total": 2.0,
+            "dnstap_payload_bytes_total": 6.0,
+            "dnstap_oversize_frames_total": 0.0,
+            "dnstap_files_total": 0.0,
+            "dnstap_dropped_frames_total": 0.0,
+            "dnstap_ignored_control_frames_total": 0.0,
+            "dnstap_ignored_bytes_total": 0.0,
+            "dnstap_matched_frames_total": 1.0,
+            "dnstap_unmatchable_frames_total": 1.0,
+            f'dnstap_output_frames_total{{output="{out}"}}': 1.0,
+            f'dnstap_output_bad_frames_total{{output="{out}"}}': 0.0,
+        }
+    ]
+
+
+def test_without_a_filter() -> None:
+    with serving("127.0.0.1", 0, Collector(print), [object()]) as port:
+        assert "dnstap_matched_frames_total" not in scraped(port)
+
+
+def test_what_was_anonymized() -> None:
+    anonymizer = Anonymizer(truncate())
+    with serving("127.0.0.1", 0, Collector(print), [], anonymizer=anonymizer) as port:
+        message = b"r\x1d\x08\5R\x19\0\x29\0\x08\0\5" + b"\xff" * 19
+        assert len(anonymizer([b"junk", message + b"x\1", message + b"x\1\xa2\6\1x"])) == 2
+        samples = {name: value for name, value in scraped(port).items() if "anonymize" in name}
+    assert samples == {
+        "dnstap_anonymize_left_out_frames_total": 1.0,
+        "dnstap_anonymize_cut_messages_total": 2.0,
+        "dnstap_anonymize_stripped_frames_total": 1.0,
+    }
+
+
+def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with (
+        pytest.raises(MissingLibraryError, match=re.escape("pip install 'dnstap[metrics]'")),
+        serving("", 0, Collector(print), []),
+    ):
+        pass
+
+
+def test_in_use(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main(["-r", str(DATA / "nsd-auth.fstrm"), "--metrics", where]) == 1
+    assert capfd.readouterr().err == "dnstap: --metrics: Address already in use\n"

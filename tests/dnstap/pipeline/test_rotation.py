@@ -1,0 +1,174 @@
+"""Files that have had enough: limits, names, compression, commands."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import stat
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline import rotation as module
+from dnstap.pipeline.outputs.files import Recording, TextOutput
+from dnstap.pipeline.rotation import COMPRESSIONS, FileLimits, Rotation, parse_limits
+from framestream import EncodedFrames, encode_data_frames, read_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("size=100", FileLimits(size=100)),
+        ("size=2k,time=3m,count=4", FileLimits(2048, 180, 4)),
+        ("time=1h", FileLimits(time=3600)),
+        ("time=2d,size=1G", FileLimits(1 << 30, 172800)),
+        ("time=5,size=3M", FileLimits(3 << 20, 5)),
+    ],
+)
+def test_limits(text: str, limits: FileLimits) -> None:
+    assert parse_limits(text) == limits
+
+
+@pytest.mark.parametrize("text", ["", "100M", "size=", "size=0", "size=1h", "time=1M", "count=1k", "size=1,", "age=1"])
+def test_no_limits(text: str) -> None:
+    with pytest.raises(ValueError, match="is no limit of a file"):
+        parse_limits(text)
+
+
+def files(folder: Path) -> dict[str, list[bytes]]:
+    """The recordings there, in the order of their content."""
+    found = {}
+    for path in folder.iterdir():
+        with read_file(path, [CONTENT_TYPE]) as reader:
+            found[path.name] = list(reader)
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def recording(path: Path, limits: FileLimits, reports: list[str], **options: str) -> Recording:
+    return Recording(str(path), rotation=Rotation(limits, reports.append, **options))
+
+
+def test_by_count(tmp_path: Path) -> None:
+    """No frame is lost between the files, each of which is a whole stream; names never take another's place."""
+    reports: list[str] = []
+    output = recording(tmp_path / "log.fstrm", FileLimits(frames=2), reports)
+    for number in range(7):
+        if number % 2:
+            output.write_many([b"%d" % number])
+        else:
+            output.write_encoded(EncodedFrames(encode_data_frames([b"%d" % number]), 1))
+    output.write_many([b"7", b"8", b"9"])
+    output.write_many([])
+    output.close()
+    found = files(tmp_path)
+    assert list(found.values()) == [[], *[[b"%d" % number, b"%d" % (number + 1)] for number in range(0, 10, 2)]]
+    last, *old = found
+    assert last == "log.fstrm"
+    assert all(re.fullmatch(r"log-\d{8}T\d{6}Z(-\d)?\.fstrm", name) for name in old)
+    assert (output.frames, reports) == (10, [])
+
+
+def test_by_size(tmp_path: Path) -> None:
+    output = recording(tmp_path / "log", FileLimits(size=200), [])
+    for number in range(5):
+        output.write_many([b"%d" % number * 60])
+    output.close()
+    assert [len(payloads) for payloads in files(tmp_path).values()] == [3, 2]
+
+
+def test_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing comes; but not while there is nothing in the file."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    output = recording(tmp_path / "log", FileLimits(time=10), [])
+    output.write_many([b"1"])
+    now[0] += 9
+    output.tend()
+    assert len(list(tmp_path.iterdir())) == 1
+    now[0] += 1
+    output.tend()
+    assert len(list(tmp_path.iterdir())) == 2
+    now[0] += 100
+    output.tend()
+    assert len(list(tmp_path.iterdir())) == 2
+    output.close()
+    assert list(files(tmp_path).values()) == [[], [b"1"]]
+
+
+def test_what_was_there_before_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    (tmp_path / "empty").touch()
+    Recording(str(path)).close()
+    for name in "log", "empty":
+        recording(tmp_path / name, FileLimits(frames=1), []).close()
+    assert len(files(tmp_path)) == 3
+
+
+def test_text(tmp_path: Path) -> None:
+    output = TextOutput(str(tmp_path / "log.txt"), "quiet", rotation=Rotation(FileLimits(frames=1), print))
+    for _ in range(2):
+        output.write_many([b"\x78\x01"])
+    output.close()
+    assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["", "[no Message]\n", "[no Message]\n"]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_compressed(tmp_path: Path, compression: str) -> None:
+    reports: list[str] = []
+    output = recording(tmp_path / "log", FileLimits(frames=1), reports, compression=compression)
+    for number in range(3):
+        output.write_many([b"%d" % number])
+    output.close()
+    found = files(tmp_path)
+    assert (list(found.values()), reports) == ([[], [b"0"], [b"1"], [b"2"]], [])
+    assert [name.endswith(COMPRESSIONS[compression]) for name in found] == [False, True, True, True]
+    octets = (tmp_path / list(found)[-1]).read_bytes()
+    decompress = {"gzip": gzip.decompress, "bzip2": bz2.decompress, "xz": lzma.decompress}.get(compression)
+    if decompress:
+        assert decompress(octets).endswith(bytes.fromhex("00000000 00000004 00000003"))
+
+
+def test_command(tmp_path: Path) -> None:
+    script, reports = tmp_path / "script", list[str]()
+    script.write_text('#!/bin/sh\necho "$@" >> $(dirname $0)/done\nexit 3\n')
+    script.chmod(stat.S_IRWXU)
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    output = recording(folder / "log", FileLimits(frames=1), reports, command=f"{script} 'a b'", compression="gzip")
+    output.write_many([b"1"])
+    output.close()
+    (old,) = folder.glob("*.gz")
+    assert (tmp_path / "done").read_text() == f"a b {old}\n"
+    assert reports == [f"{old}: {script} ended with status 3"]
+    output = recording(folder / "log", FileLimits(frames=1), reports, command="true")
+    output.write_many([b"1"])
+    output.close()
+    assert len(reports) == 1
+
+
+def test_what_cannot_be_done_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[str] = []
+    output = recording(tmp_path / "log", FileLimits(frames=1), reports, command="/no/such/command")
+    output.write_many([b"1"])
+    output.close()
+    assert [report.partition(": ")[2] for report in reports] == ["No such file or directory: /no/such/command"]
+    reports.clear()
+
+    def full(_name: str) -> object:
+        raise OSError(28, "No space left on device", "x")
+
+    monkeypatch.setattr(module, "_opener", lambda _: full)
+    output = recording(tmp_path / "log", FileLimits(frames=1), reports, compression="xz")
+    output.write_many([b"1"])
+    output.close()
+    assert [report.partition(": ")[2] for report in reports] == ["No space left on device: x"] * len(reports)
+    # One of them was there before.
+    assert len(reports) == 2
+    assert sorted(files(tmp_path).values()) == [[], [], [b"1"], [b"1"]]

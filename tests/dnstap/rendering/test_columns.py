@@ -1,0 +1,176 @@
+"""dnstap.rendering.columns: lines of chosen fields; and the colours of lines."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnstap import Dnstap, DnstapType, Message, MessageType, Policy, PolicyAction, Style, render
+from dnstap.rendering.columns import FIELDS
+from dnstap.schema.enums import HttpProtocol, SocketFamily, SocketProtocol
+from dnstap.strategies import dnstaps
+
+QUESTION = b"\7example\3org\0" + struct.pack(">HH", 28, 1)
+QUERY = struct.pack(">6H", 7, 0x120, 1, 0, 0, 0) + QUESTION
+BADVERS = b"\0" + struct.pack(">HHIH", 41, 1232, 1 << 24, 0)
+
+MESSAGE = Message(
+    type=MessageType.CLIENT_RESPONSE,
+    socket_family=SocketFamily.INET,
+    socket_protocol=SocketProtocol.DOQ,
+    query_address=b"\xc0\0\2\1",
+    response_address=bytes(15) + b"\1",
+    query_port=40_000,
+    response_port=53,
+    query_time_sec=1_700_000_000,
+    query_time_nsec=999_999_000,
+    query_zone=b"\3org\0",
+    response_time_sec=1_700_000_001,
+    response_time_nsec=1_500_000,
+    response_message=struct.pack(">6H", 8, 0x8583, 1, 1, 0, 0)
+    + QUESTION
+    + b"\xc0\x0c"
+    + struct.pack(">HHIH", 28, 1, 0, 0),
+    policy=Policy(action=PolicyAction.DROP),
+    http_protocol=HttpProtocol.HTTP2,
+)
+DNSTAP = Dnstap(b"my server\x1b", b"1\xff", b"", MESSAGE, DnstapType.MESSAGE)
+
+EXPECTED = {
+    "time": "22:13:21.001500",
+    "query_time": "22:13:20.999999",
+    "response_time": "22:13:21.001500",
+    "latency": "1.501ms",
+    "qr": "R",
+    "type": "CLIENT_RESPONSE",
+    "family": "INET",
+    "protocol": "DOQ",
+    "http": "HTTP2",
+    "client": "192.0.2.1",
+    "client_port": "40000",
+    "server": "::1",
+    "server_port": "53",
+    "size": "41b",
+    "id": "8",
+    "opcode": "QUERY",
+    "rcode": "NXDOMAIN",
+    "flags": "qr,aa,rd,ra",
+    "qname": "example.org.",
+    "qtype": "AAAA",
+    "qclass": "IN",
+    "answers": "1",
+    "zone": "org.",
+    "policy": "DROP",
+    "identity": "my\\032server\\027",
+    "version": "1\\255",
+    "extra": "-",
+}
+
+BY_NAME = {name: Style("utc", fields=(name,)) for name in FIELDS}
+
+
+def shown(name: str, dnstap: Dnstap, **style: Any) -> str:
+    text = render("quiet", dnstap, BY_NAME[name]._replace(**style))
+    assert text.endswith("\n")
+    return text[:-1]
+
+
+def test_every_field() -> None:
+    assert {name: shown(name, DNSTAP) for name in FIELDS} == EXPECTED
+    assert render("quiet", DNSTAP, Style("utc", fields=tuple(FIELDS))) == " ".join(EXPECTED.values()) + "\n"
+
+
+def test_nothing_is_there() -> None:
+    empty = Dnstap(message=Message())
+    assert {shown(name, empty) for name in FIELDS} == {"-"}
+    assert shown("time", Dnstap()) == "[no Message]"
+
+
+def test_a_query() -> None:
+    message = replace(MESSAGE, type=MessageType.TOOL_QUERY, query_message=QUERY, query_time_nsec=None)
+    query = replace(DNSTAP, message=message)
+    assert [shown(name, query) for name in ("time", "qr", "id", "rcode", "size")] == [
+        "22:13:20.000000",
+        "Q",
+        "7",
+        "-",
+        "29b",
+    ]
+
+
+def response(wire: bytes) -> Dnstap:
+    return replace(DNSTAP, message=replace(MESSAGE, response_message=wire))
+
+
+def test_damage_shows_where_it_is() -> None:
+    cut = response(struct.pack(">6H", 7, 0x8180, 1, 1, 0, 0) + QUESTION + b"\xc0")
+    assert (shown("qname", cut), shown("rcode", cut), shown("id", cut)) == ("example.org.", "X", "X")
+    assert shown("qname", response(bytes(12))) == "X"
+    assert shown("zone", replace(DNSTAP, message=replace(MESSAGE, query_zone=b"\3"))) == "X"
+
+
+def test_numbers_without_a_name() -> None:
+    odd = response(struct.pack(">6H", 7, 0xB80E, 0, 0, 0, 0) + b"\0")
+    assert (shown("rcode", odd), shown("opcode", odd)) == ("RCODE14", "OPCODE7")
+    assert shown("rcode", response(struct.pack(">6H", 7, 0x8180, 1, 0, 0, 1) + QUESTION + BADVERS)) == "BADVERS"
+    assert shown("flags", response(bytes(13))) == "-"
+    assert shown("protocol", replace(DNSTAP, message=Message(socket_protocol=SocketProtocol(99)))) == "99"
+
+
+def test_style() -> None:
+    assert shown("time", DNSTAP, date=True, time_zone="Asia/Kathmandu") == "2023-11-15T03:58:21.001500"
+    assert shown("identity", DNSTAP, escape=False) == "my server\x1b"
+    with pytest.raises(ValueError, match="field 'nonsense': one of time, query_time, "):
+        render("quiet", DNSTAP, Style(fields=("time", "nonsense")))
+
+
+def test_colours() -> None:
+    colours = {name: re.findall("\x1b\\[(\\d+)m", shown(name, DNSTAP, colour=True)) for name in FIELDS}
+    assert {name: found[0] for name, found in colours.items() if found} == {
+        "time": "2",
+        "query_time": "2",
+        "response_time": "2",
+        "qr": "32",
+        "type": "32",
+        "rcode": "33",
+        "qname": "1",
+    }
+    assert shown("qname", response(b""), colour=True) == "\x1b[31mX\x1b[0m"
+    assert shown("rcode", response(QUERY), colour=True) == "\x1b[32mNOERROR\x1b[0m"
+    assert shown("rcode", Dnstap(message=Message(type=MessageType.AUTH_QUERY)), colour=True) == "-"
+
+
+@pytest.mark.parametrize("date", [False, True])
+def test_colours_of_the_usual_line(date: bool) -> None:
+    style = Style("utc", date, colour=True)
+    for message, letters, question in (
+        (MESSAGE, "32mCR", '1m"example.org." IN AAAA'),
+        (replace(MESSAGE, type=MessageType.CLIENT_QUERY, query_message=b""), "36mCQ", "31mX "),
+    ):
+        text = render("quiet", replace(DNSTAP, message=message), style)
+        plain = render("quiet", replace(DNSTAP, message=message), Style("utc", date))
+        assert re.sub("\x1b\\[\\d+m", "", text) == plain
+        assert f"\x1b[{letters}\x1b[0m" in text
+        assert text.endswith(f" \x1b[{question}\x1b[0m\n")
+    assert render("quiet", Dnstap(), style) == "\x1b[31m[unhandled Dnstap.Type]\x1b[0m\n"
+
+
+@given(dnstaps(nameless=True))
+@settings(max_examples=200, deadline=None)
+def test_one_word_a_field_without_control_characters(dnstap: Dnstap) -> None:
+    text = render("quiet", dnstap, Style("utc", fields=tuple(FIELDS)))
+    assert text == "[no Message]\n" or len(text.split(" ")) == len(FIELDS)
+    assert text[:-1].isprintable()
+
+
+@given(dnstaps(nameless=True), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_colours_do_not_change_the_text(dnstap: Dnstap, date: bool) -> None:
+    text = render("quiet", dnstap, Style("utc", date, colour=True))
+    assert re.sub("\x1b\\[\\d+m", "", text) == render("quiet", dnstap, Style("utc", date))

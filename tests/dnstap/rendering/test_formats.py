@@ -1,0 +1,76 @@
+"""dnstap.render: formats by name, of one message and of many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import dnstap
+from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style
+from dnstap.codec.projections import for_documents, for_quiet
+from dnstap.messages.classes import Policy
+from dnstap.rendering import formats, renderer
+from dnstap.rendering.formats import decoder_for
+from tests.made_messages import DATA, read_frames
+
+MESSAGE = Dnstap(
+    b"ns1", type=DnstapType.MESSAGE, message=Message(MessageType.CLIENT_QUERY, query_time_sec=0, query_time_nsec=0)
+)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_of_one_and_of_many(name: str) -> None:
+    assert renderer(name)(MESSAGE) == FORMATS[name](MESSAGE) == dnstap.render(name, MESSAGE)
+    # The package is there by the same name.
+    assert dnstap.render is formats.render
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_time_zones(name: str) -> None:
+    text = dnstap.render(name, MESSAGE, Style(time_zone="Asia/Kathmandu", date=True))
+    assert "1970-01-01 05:30:00" in text or "1970-01-01T05:30:00" in text
+    assert ("+05:30" in text) == (name != "quiet")
+    with pytest.raises(ValueError, match="time zone"):
+        renderer(name, Style(time_zone="nowhere"))
+
+
+def test_no_such_format() -> None:
+    with pytest.raises(ValueError, match="format 'xml': one of quiet, yaml, json, json-full, yaml-full expected"):
+        renderer("xml")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
+def test_what_is_decoded_is_enough(path: Any, name: str) -> None:
+    """Messages that have no more than the format needs give the same text, in a text with fields too."""
+    payloads = list(read_frames(path)) * 2
+    for style in (Style(), Style(fields=("type", "qname"))) if name == "quiet" else (Style(),):
+        decode, render = decoder_for(name, style), renderer(name, style)
+        assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p), style) for p in payloads]
+
+
+def test_payloads_that_no_capture_has() -> None:
+    message = Message(MessageType.CLIENT_QUERY, policy=Policy("RPZ"), query_port=7, query_address=b"abcd")
+    payloads = [
+        bytes(Dnstap(extra=b"%d" % number, version=b"v", message=message, type=DnstapType.MESSAGE))
+        for number in range(40)
+    ]
+    payloads += [payload + b"\xf8\x7f\x01" for payload in payloads]  # an unknown field
+    for name in FORMATS:
+        decode, render = decoder_for(name, Style()), renderer(name)
+        assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p)) for p in payloads]
+
+
+@pytest.mark.parametrize("lean", [for_quiet(), for_documents()])
+def test_lean_classes_have_the_schema(lean: type[Any]) -> None:
+    from dnstap.codec.tables import MESSAGE as SUBMESSAGE
+    from dnstap.codec.tables import Table, table_of
+
+    def schema(table: Table) -> list[Any]:
+        subs = [schema(sub) for _, sub in table.messages]
+        fields = [(field.name, field.tag, field.tag_octets, field.type_name, field.greatest) for field in table.fields]
+        return [table.cls.__name__, table.required, fields, subs]
+
+    assert schema(table_of(lean)) == schema(table_of(Dnstap))
+    assert all(field.kind == SUBMESSAGE or field.python_type is int for field in table_of(lean).fields)

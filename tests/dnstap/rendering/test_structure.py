@@ -1,0 +1,236 @@
+"""json-full and yaml-full: everything that is in a message, and nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.rdatatype
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnstap import Dnstap, DnstapType, Message, Policy
+from dnstap.codec.tables import ENUM, MESSAGE, table_of
+from dnstap.dns import unpack_name
+from dnstap.dns.records import RECORDS
+from dnstap.rendering import FORMATS
+from dnstap.rendering.structure import _FIELDS, structures
+from dnstap.rendering.style import Style
+from dnstap.strategies import dnstaps
+from tests.dnstap.rendering.test_quiet import frames
+
+structure = structures(Style())
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def octets(value: Any) -> bytes:
+    """Out of text, or {"hex": ...}."""
+    return value.encode() if isinstance(value, str) else bytes.fromhex(value["hex"])
+
+
+def rebuilt(cls: type[Any], values: dict[str, Any]) -> Any:
+    """The message of which this is the structure."""
+    message = cls()
+    for field in table_of(cls).fields:
+        value = values.get(field.name)
+        if value is None:
+            continue
+        if field.kind == MESSAGE:
+            value = rebuilt(field.python_type, value)
+        elif field.kind == ENUM:
+            value = field.python_type[value] if isinstance(value, str) else field.python_type(value)
+        elif field.name in ("query_message", "response_message"):
+            value = bytes.fromhex(value["wire"])
+        elif field.name.endswith("_address") and isinstance(value, str):
+            value = ipaddress.ip_address(value).packed
+        elif field.name == "query_zone" and isinstance(value, str):
+            value = dns.name.from_text(value).to_wire()
+        elif field.python_type is str:
+            value = octets(value).decode("utf-8", "surrogateescape")
+        elif field.python_type is bytes:
+            value = octets(value)
+        setattr(message, field.name, value)
+    message._unknown_fields = octets(values.get("unknown_fields", ""))
+    return message
+
+
+@given(dnstaps(nameless=True), st.binary(max_size=9))
+@settings(max_examples=500, deadline=None)
+def test_nothing_is_lost(message: Dnstap, unknown: bytes) -> None:
+    message._unknown_fields = unknown
+    values = structure(message)
+    text = FORMATS["json-full"](message)
+    assert text.isascii()
+    assert text.count("\n") == 1
+    assert json.loads(text) == values
+    assert list(yaml.safe_load_all(FORMATS["yaml-full"](message))) == [values]
+    m = message.message
+    if m is not None:
+        for name in "query_address", "response_address":
+            # IPv4 mapped into IPv6 is shown as IPv4, as in the other formats.
+            if (getattr(m, name) or b"").startswith(bytes(10) + b"\xff\xff"):
+                return
+        if m.query_zone is not None and isinstance(values["message"]["query_zone"], str):
+            assert unpack_name(m.query_zone, 0, len(m.query_zone))[0] == values["message"]["query_zone"]
+            values["message"]["query_zone"] = {"hex": m.query_zone.hex()}
+    assert rebuilt(Dnstap, values) == message
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
+def test_captures(path: Path) -> None:
+    """Beside what dnspython reads of the DNS messages."""
+    for payload in list(frames(path))[:200]:
+        message = Dnstap.parse(payload)
+        values = structure(message)
+        assert rebuilt(Dnstap, values) == message
+        assert yaml.load(FORMATS["yaml-full"](message), yaml.CSafeLoader) == values
+        assert message.message is not None
+        theirs = dns.message.from_wire(message.message.wire or b"", keyring=False, one_rr_per_rrset=True)
+        ours = values["message"]["query_message" if message.message.is_query else "response_message"]
+        assert (ours["id"], ours["rcode"], sorted(ours["flags"])) == (
+            theirs.id,
+            dns.rcode.to_text(theirs.rcode()),
+            sorted(dns.flags.to_text(theirs.flags).lower().replace("flag6", "z").split()),
+        )
+        for section, theirs_of in ("answer", theirs.answer), ("authority", theirs.authority):
+            # They differ in what they escape.
+            assert [(dns.name.from_text(r["name"]), r["type"], r["ttl"]) for r in ours[section]] == [
+                (rrset.name, dns.rdatatype.to_text(rrset.rdtype), rrset.ttl) for rrset in theirs_of
+            ]
+        assert ("edns" in ours) == (theirs.edns >= 0)
+
+
+def test_every_field_has_a_name() -> None:
+    assert {rrtype: len(names) for rrtype, names in _FIELDS.items()} == {
+        rrtype: len(RECORDS[rrtype].fields) for rrtype in _FIELDS
+    }
+
+
+def response(*records: bytes, additional: bytes = b"") -> dict[str, Any]:
+    """The structure of a response with these answers, each a type and its rdata."""
+    parts = [b"\0" + octets[:2] + struct.pack(">HIH", 1, 60, len(octets) - 2) + octets[2:] for octets in records]
+    wire = struct.pack(">6H", 7, 0x8183, 0, len(records), 0, bool(additional)) + b"".join(parts) + additional
+    message: dict[str, Any] = structure(Dnstap(type=DnstapType.MESSAGE, message=Message(response_message=wire)))
+    found: dict[str, Any] = message["message"]["response_message"]
+    return found
+
+
+def test_records() -> None:
+    found = response(
+        b"\0\1\xc0\0\2\1",
+        b"\0\1",
+        b"\0\x0f\0\x0a\2mx\0",
+        b"\0\x10\4text\3\0\xff\1",
+        b"\0\x2b\x12\x34\x0d\2\xab\xcd",
+        b"\0\x41\0\1\0\0\3\0\2\1\xbb",
+        b"\0\x2f\1a\0\0\1\x40",
+        b"\x03\xe7\xab",
+        b"\0\x29\0\x0c\0\1\0",
+        b"\0\x0a\x1b",
+    )
+    assert [(record["type"], record["rdata"], record.get("fields")) for record in found["answer"]] == [
+        ("A", "192.0.2.1", {"address": "192.0.2.1"}),
+        ("A", "", {"address": ""}),
+        ("MX", "10 mx.", {"preference": 10, "exchange": "mx."}),
+        ("TXT", '"text" "\\000\\255\\001"', {"strings": ["text", {"hex": "00ff01"}]}),
+        ("DS", "4660 13 2 ABCD", {"key_tag": 4660, "algorithm": 13, "digest_type": 2, "digest": {"hex": "abcd"}}),
+        ("HTTPS", '1 . port="443"', {"priority": 1, "target": ".", "params": ['port="443"']}),
+        ("NSEC", "a. A", {"next_name": "a.", "types": ["A"]}),
+        ("TYPE999", "\\# 1 ab", None),
+        ("OPT", "PADDING: 00", None),
+        ("NULL", "\\027", None),
+    ]
+    assert "edns" not in found
+
+
+def test_options() -> None:
+    options = {
+        1: bytes(18),
+        2: b"\0\0\0\5",
+        3: b"ns1",
+        8: b"\0\1\x18\0\xc0\0\2",
+        9: b"\0\0\0\7",
+        10: bytes(range(24)),
+        11: b"\0\x0a",
+        12: bytes(3),
+        15: b"\0\x0fblocked",
+        99: b"\1",
+    }
+    rdata = b"".join(struct.pack(">HH", code, len(data)) + data for code, data in options.items())
+    rdata += b"\0\x0c\0\1a\0\x0f\0\3\0\xff\xff"
+    found = response(additional=b"\0\0\x29" + struct.pack(">HIH", 1232, 0x01008000, len(rdata)) + rdata)
+    assert found["additional"] == []
+    assert found["rcode"] == "BADMODE"
+    assert found["edns"] == {
+        "version": 0,
+        "do": True,
+        "udp_size": 1232,
+        "options": [
+            {"code": 1, "name": "LLQ", "version": 0, "opcode": 0, "error": 0, "id": 0, "lease_life": 0},
+            {"code": 2, "name": "UL", "lease": 5, "key_lease": 0},
+            {"code": 3, "name": "NSID", "nsid": "ns1"},
+            {
+                "code": 8,
+                "name": "SUBNET",
+                "family": 1,
+                "source_prefix": 24,
+                "scope_prefix": 0,
+                "address": "192.0.2.0",
+            },
+            {"code": 9, "name": "EXPIRE", "seconds": 7},
+            {"code": 10, "name": "COOKIE", "client": "0001020304050607", "server": bytes(range(8, 24)).hex()},
+            {"code": 11, "name": "KEEPALIVE", "timeout_ms": 1000},
+            {"code": 12, "name": "PADDING", "octets": 3},
+            {"code": 15, "name": "EDE", "info_code": 15, "purpose": "Blocked", "text": "blocked"},
+            {"code": 99, "data": {"hex": "01"}},
+            {"code": 12, "name": "PADDING", "data": {"hex": "61"}},
+            {"code": 15, "name": "EDE", "info_code": 255, "text": {"hex": "ff"}},
+        ],
+    }
+
+
+def test_what_does_not_parse() -> None:
+    question = b"\1a\0\0\1\0\1"
+    good = struct.pack(">6H", 7, 0x100, 1, 1, 0, 0) + question
+    wires = {
+        b"": [],
+        good + b"\xc0": [{"name": "a.", "type": "A", "class": "IN"}],
+        struct.pack(">6HB", *[0] * 3, 1, *[0] * 3): [],
+    }
+    for wire, expected in wires.items():
+        m = Message(query_message=wire)
+        found = structure(Dnstap(message=m))["message"]["query_message"]
+        assert found["error"].startswith("dns: ")
+        assert found.get("question", []) == expected
+        assert found["wire"] == wire.hex()
+
+
+def test_other_values() -> None:
+    policy = Policy(type="\udcff", rule=b"\x1b", value=b"")
+    m = Message(
+        query_address=b"abc",
+        query_time_sec=2**63,
+        response_time_sec=1,
+        response_time_nsec=10**9,
+        query_zone=b"\0\0",
+        policy=policy,
+    )
+    assert structure(Dnstap(message=m)) == {
+        "message": {
+            "query_address": {"hex": "616263"},
+            "query_time_sec": 2**63,
+            "response_time_sec": 1,
+            "response_time_nsec": 10**9,
+            "query_zone": {"hex": "0000"},
+            "policy": {"type": {"hex": "ff"}, "rule": {"hex": "1b"}, "value": ""},
+        }
+    }
+    assert structure(Dnstap(message=Message(query_zone=b"\1"))) == {"message": {"query_zone": {"hex": "01"}}}
+    assert list(yaml.safe_load_all(FORMATS["yaml-full"](Dnstap(message=Message())))) == [{"message": {}}]

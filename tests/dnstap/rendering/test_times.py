@@ -1,0 +1,46 @@
+"""dnstap.rendering.times: local times, of any time zone and any number of seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnstap.rendering import times
+from dnstap.rendering.times import clock_texts, moment_texts, offset_of
+
+SUMMER, WINTER = 1_751_371_200, 1_767_268_800  # noon in UTC, in July 2025 and January 2026
+
+
+def test_offsets() -> None:
+    assert offset_of("utc")(SUMMER) == 0
+    prague = offset_of("Europe/Prague")
+    assert (prague(SUMMER), prague(WINTER)) == (7200, 3600)
+    # Daylight saving time in all years; what the time zone was long ago.
+    cycle = 400 * 365.2425 * 86_400
+    assert prague(SUMMER + 25 * int(cycle)) == 7200
+    assert prague(-(1 << 63)) == prague(-(1 << 63) + 1)
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "", "/etc/passwd", "..", "Europe", "a\0b"])
+def test_no_such_time_zone(name: str) -> None:
+    with pytest.raises(ValueError, match="utc, local or a name of the time zone database expected"):
+        offset_of(name)
+
+
+def test_clocks() -> None:
+    assert clock_texts("utc", date=False)(SUMMER) == "12:00:00"
+    assert clock_texts("Asia/Kathmandu", date=False)(SUMMER) == "17:45:00"
+    assert clock_texts("America/New_York", date=True)(WINTER + 64_800) == "2026-01-02 01:00:00"
+
+
+def test_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times, "MAX_KEPT", 2)
+    form = "%04d-%02d-%02d %02d:%02d:%02d"
+    utc, other = moment_texts(form, "utc", "Z", " "), moment_texts(form, "America/New_York", "Z", " ")
+    for _ in range(2):
+        assert utc(SUMMER, 5) == "2025-07-01 12:00:00.000000005Z"
+        assert other(SUMMER, 0) == "2025-07-01 08:00:00 -04:00"
+        assert other(WINTER, 500_000_000) == "2026-01-01 07:00:00.5 -05:00"
+        assert other(WINTER + 1, 0) == "2026-01-01 07:00:01 -05:00"
+        assert utc((1 << 64) - 1, 1_000_000_000) == "1970-01-01 00:00:00Z"
+    assert moment_texts(form, None, "", " ")(0, 0) == "1970-01-01 00:00:00"
+    assert moment_texts(form, "Asia/Kathmandu", "", "")(SUMMER, 0) == "2025-07-01 17:45:00+05:45"
