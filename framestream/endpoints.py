@@ -88,9 +88,17 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class UnixEndpoint:
-    """A unix stream socket at a path."""
+    """A unix stream socket at a path.
+
+    Attributes:
+        mode: permissions of the socket to listen on, such as 0o660; None: as the umask leaves them.
+        user, group: names or numbers of its owner and group; None: those of the process.
+    """
 
     path: str
+    mode: int | None = field(default=None, kw_only=True)
+    user: str | int | None = field(default=None, kw_only=True)
+    group: str | int | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return f"unix:{_path(self.path)}"

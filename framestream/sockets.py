@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import os
 import socket
-import stat
 import struct
 import termios
 from typing import TYPE_CHECKING, Any
 
 from framestream.endpoints import TcpEndpoint, TlsEndpoint, UnixEndpoint
 from framestream.errors import LocalProtocolError
+from framestream.unix_sockets import listen_at, remove
 
 if TYPE_CHECKING:
     from framestream.endpoints import Endpoint
+    from framestream.unix_sockets import FileId
 
 __all__ = ["LINGER_S", "RETRY_ACCEPT_S", "RETRY_S", "Address", "ListeningSocket", "addresses", "for_stream", "unread"]
 
@@ -76,21 +76,24 @@ def unread(sock: socket.socket) -> int:
 
 
 class ListeningSocket:
-    """A socket that listens. A unix socket that nobody listens on any more is replaced, and removed by `close`.
+    """A socket that listens. A unix socket without a listener is replaced, and ours is removed by `close`.
+
+    The path of a unix socket is there only while it accepts connections.
 
     Args: found: the addresses of the endpoint, if they have been looked up; it listens on the first that this host has.
     Attributes:
         socket: bound and listening.
         endpoint: where; with the port that was chosen if it was 0.
-    Raises: OSError: EADDRINUSE if somebody listens there, EEXIST if it is no socket; LocalProtocolError: a file.
+    Raises: OSError: EADDRINUSE if somebody listens there, EEXIST if it is no socket; LocalProtocolError: a file;
+        LookupError: the endpoint names a user or group that does not exist.
     """
 
     def __init__(self, endpoint: Endpoint, found: list[Address] | None = None) -> None:
-        self._inode: int | None = None
+        self._file: FileId | None = None
         problems: list[OSError] = []
         for family, address in found or addresses(endpoint, passive=True):
             try:
-                self._listen(family, address)
+                self._listen(endpoint, family, address)
                 break
             except OSError as error:
                 if error.errno not in _NOT_HERE:
@@ -105,19 +108,17 @@ class ListeningSocket:
                 endpoint = TlsEndpoint(host, self.socket.getsockname()[1], tls)
         self.endpoint = endpoint
 
-    def _listen(self, family: int, address: Any) -> None:
-        if family == socket.AF_UNIX:
-            _remove_stale(address)
+    def _listen(self, endpoint: Endpoint, family: int, address: Any) -> None:
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         try:
-            if family != socket.AF_UNIX:
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if isinstance(endpoint, UnixEndpoint):
+                self._file = listen_at(self.socket, endpoint, BACKLOG)
+                return
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 # "::" is every address, as in Go.
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             self.socket.bind(address)
-            if family == socket.AF_UNIX:
-                self._inode = os.stat(address).st_ino
             self.socket.listen(BACKLOG)
         except BaseException:
             self.socket.close()
@@ -127,33 +128,8 @@ class ListeningSocket:
         """Stop listening, which wakes who waits for a connection, and remove the unix socket if it is still ours."""
         if self.socket.fileno() < 0:
             return
-        if self._inode is not None and isinstance(self.endpoint, UnixEndpoint):
-            # While it is open, no other file can be given the number of the inode.
-            with contextlib.suppress(OSError):
-                if os.stat(self.endpoint.path).st_ino == self._inode:
-                    os.unlink(self.endpoint.path)
+        if self._file is not None and isinstance(self.endpoint, UnixEndpoint):
+            remove(self.endpoint.path, self._file)
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket that a listener left behind; leave everything else, and say what it is."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise FileExistsError(errno.EEXIST, "exists and is no socket", path)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-        except BlockingIOError:
-            pass  # A listener with a full queue.
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, path) from None
-    raise OSError(errno.EADDRINUSE, "somebody listens there already", path)

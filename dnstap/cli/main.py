@@ -290,28 +290,27 @@ async def _open_inputs(args: argparse.Namespace, collector: Collector) -> None:
         collector.connect(where)
     for where in args.listen:
         try:
-            listening = await collector.listen(where)
+            listening = await collector.listen(_with_owner_and_mode(where, args))
             name = getattr(listening, "path", str(listening))
-            _set_owner_and_mode(listening, args)
         except (OSError, LookupError) as error:
             reason = getattr(error, "strerror", None) or error
             raise _CommandError(f"{getattr(where, 'path', where)}: cannot listen: {reason}") from None
         _say(f"opened input socket {name}")
 
 
-def _set_owner_and_mode(listening: Endpoint, args: argparse.Namespace) -> None:
-    """Raises: OSError; LookupError: there is no such user or group."""
-    path = getattr(listening, "path", None)
-    if path and args.socket_owner:
-        import shutil
+def _with_owner_and_mode(endpoint: Endpoint, args: argparse.Namespace) -> Endpoint:
+    from dataclasses import replace
 
-        user, _, group = args.socket_owner.partition(":")
-        if user:
-            shutil.chown(path, user=int(user) if user.isdecimal() else user)
-        if group:
-            shutil.chown(path, group=int(group) if group.isdecimal() else group)
-    if path and args.socket_mode is not None:
-        os.chmod(path, args.socket_mode)
+    from framestream.endpoints import UnixEndpoint
+
+    if not isinstance(endpoint, UnixEndpoint):
+        return endpoint
+    user, _, group = (args.socket_owner or "").partition(":")
+    return replace(endpoint, mode=args.socket_mode, user=_name_or_number(user), group=_name_or_number(group))
+
+
+def _name_or_number(owner: str) -> str | int | None:
+    return int(owner) if owner.isdecimal() else owner or None
 
 
 def _say_statistics(
