@@ -16,9 +16,12 @@ def rests(of: Credit, messages: int) -> list[int]:
     """Return the lengths of the rests of a stream in which nothing repeats."""
     lengths: list[int] = []
     for _ in range(messages):
-        if of.resting:
+        before = of.resting
+        if before:
             of.skip()
-        elif not of.spend() and of.resting:
+        else:
+            of.spend()
+        if of.resting > before:
             lengths.append(of.resting)
     return lengths
 
