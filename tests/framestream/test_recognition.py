@@ -52,13 +52,23 @@ SENDERS = {
 }
 
 
-@pytest.mark.parametrize(("name", "first"), [(name, first) for name, firsts in SENDERS.items() for first in firsts])
+# Named, since some of these bytes are others in every run.
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        pytest.param(name, first, id=f"{name} {number}")
+        for name, firsts in SENDERS.items()
+        for number, first in enumerate(firsts)
+    ],
+)
 def test_recognised(name: str, first: bytes) -> None:
     assert recognise(first[:FIRST_BYTES]) == name
     assert recognise(first) == name
 
 
-@pytest.mark.parametrize(("name", "first"), [(name, firsts[0]) for name, firsts in SENDERS.items()])
+@pytest.mark.parametrize(
+    ("name", "first"), [pytest.param(name, firsts[0], id=name) for name, firsts in SENDERS.items()]
+)
 def test_named_in_the_error(name: str, first: bytes) -> None:
     reader = ReaderProtocol()
     reader.receive_data(first)

@@ -24,7 +24,7 @@ from dnstap.messages.accessors import Reading
 from framestream import read_file
 
 SAMPLE = Path(__file__).parents[3] / "examples" / "coredns.fstrm"
-QUERY = dns.message.make_query("example.net.", "AAAA").to_wire()
+QUERY = dns.message.make_query("example.net.", "AAAA", id=1).to_wire()
 RESPONSE = dns.message.make_response(dns.message.make_query("www.example.net.", "MX")).to_wire()
 PROPERTIES = [name for name, value in vars(Reading).items() if isinstance(value, property)]
 
