@@ -340,7 +340,7 @@ def job_stream(_: str, __: int) -> list[Row]:
         for at in range(0, len(octets), 65536):
             chunk = octets[at : at + 65536]
             frames.receive_data(chunk)
-            while payloads := frames.next():
+            while payloads := frames.next_payloads():
                 assert isinstance(payloads, list)
                 for payload in payloads:
                     decode(payload)

@@ -46,7 +46,7 @@ def decoder() -> None:
     split = FrameDecoder()
     for chunk in DATA_CHUNKS:
         split.receive_data(chunk)
-        while payloads := split.next():
+        while payloads := split.next_payloads():
             frames += len(payloads)
     check(frames)
 

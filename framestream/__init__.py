@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from framestream.errors import RemoteProtocolError as RemoteProtocolError
     from framestream.errors import TruncatedStreamError as TruncatedStreamError
     from framestream.errors import UnexpectedFrameError as UnexpectedFrameError
+    from framestream.frames import EncodedFrames as EncodedFrames
     from framestream.frames import FrameDecoder as FrameDecoder
     from framestream.frames import encode_control_frame as encode_control_frame
     from framestream.frames import encode_data_frames as encode_data_frames
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from framestream.streams import Backoff as Backoff
     from framestream.streams import Batching as Batching
     from framestream.streams import Deadlines as Deadlines
-    from framestream.streams import EncodedFrames as EncodedFrames
     from framestream.streams import Limits as Limits
     from framestream.sync.listener import Listener as Listener
     from framestream.sync.opening import listen_reader as listen_reader
@@ -86,9 +86,9 @@ lazy_import(
             "TruncatedStreamError",
             "UnexpectedFrameError",
         ),
-        "framestream.frames": ("FrameDecoder", "encode_control_frame", "encode_data_frames"),
+        "framestream.frames": ("EncodedFrames", "FrameDecoder", "encode_control_frame", "encode_data_frames"),
         "framestream.protocol": ("TRANSITIONS", "ReaderProtocol", "Role", "State", "Transport", "WriterProtocol"),
-        "framestream.streams": ("Backoff", "Batching", "Deadlines", "EncodedFrames", "Limits"),
+        "framestream.streams": ("Backoff", "Batching", "Deadlines", "Limits"),
         "framestream.sync.listener": ("Listener",),
         "framestream.sync.opening": ("listen_reader", "listen_writer", "open_reader", "open_writer", "serve"),
         "framestream.sync.reader": ("Reader",),

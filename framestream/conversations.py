@@ -150,7 +150,7 @@ class Judge:
         """Take the next bytes that the end has sent."""
         self._decoder.receive_data(data)
         try:
-            while not self.objection and (frames := self._decoder.next()) is not None:
+            while not self.objection and (frames := self._decoder.next_payloads()) is not None:
                 for frame in frames if isinstance(frames, list) else [frames]:
                     if not self.objection:
                         self._compare(frame)

@@ -8,15 +8,15 @@ slice; only a partial tail is kept, and no length is believed before it has been
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, decode_control, encode_control
 from framestream.errors import ControlFrameError, FrameTooLargeError, LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["MAX_DATA_BYTES", "FrameDecoder", "encode_control_frame", "encode_data_frames"]
+__all__ = ["MAX_DATA_BYTES", "EncodedFrames", "FrameDecoder", "encode_control_frame", "encode_data_frames"]
 
 MAX_DATA_BYTES = 1 << 20
 """Longest data frame payload by default, that of libfstrm and golang-framestream."""
@@ -24,24 +24,55 @@ MAX_DATA_BYTES = 1 << 20
 _word = struct.Struct(">I")
 _escape = bytes(4)
 
+T = TypeVar("T")
+
+
+class EncodedFrames(NamedTuple):
+    """A run of data frames in their wire format, to be passed on without taking them apart.
+
+    Attributes:
+        data: the frames one after the other, each with its length word.
+        number: number of frames.
+    """
+
+    data: bytes
+    number: int
+
+    @classmethod
+    def of(cls, payloads: Sequence[bytes]) -> EncodedFrames:
+        """Encode payloads of any length but 0."""
+        return cls(encode_data_frames(payloads, max(map(len, payloads), default=0)), len(payloads))
+
+    @property
+    def payload_bytes(self) -> int:
+        """Length of all payloads together, in bytes."""
+        return len(self.data) - 4 * self.number
+
+    def payloads(self) -> list[bytes]:
+        """Return the payloads of the frames."""
+        decoder = FrameDecoder(max_data_bytes=len(self.data))
+        decoder.receive_data(self.data)
+        payloads: list[bytes] = []
+        while isinstance(run := decoder.next_payloads(), list):
+            payloads += run
+        return payloads
+
 
 class FrameDecoder:
-    """Frames out of bytes that come in pieces of any size.
+    """Splits a byte stream, received in chunks of any size, into frames.
+
+    Call `receive_data()`, then `next_payloads()` or `next_encoded()` until it returns None. The two may be mixed.
 
     Args:
         max_data_bytes: longest data frame payload.
         max_control_bytes: longest control frame payload.
-        oversize: what becomes of a longer data frame: "error", or "skip", which counts it and stays in sync. It is
+        oversize: "error" raises FrameTooLargeError for a longer data frame; "skip" counts it and stays in sync. It is
             never buffered.
-        offset: of the first byte, where the stream is part of a longer input.
+        offset: offset of the first byte, if the stream is part of a longer input.
 
     Attributes:
-        offset: bytes of the stream that lie before the next frame.
-        control_offset: of the last control frame.
-        skipped_frames, skipped_bytes: data frames over the limit, and their payloads.
-        encoded: set it to get, instead of the payloads of a run, one bytes: its frames as they came. May be changed at
-            any time.
-        run_frames: how many frames the last run had that was given out so.
+        control_offset: offset of the last control frame.
+        skipped_frames, skipped_bytes: data frames over the limit, and the length of their payloads.
     """
 
     def __init__(
@@ -57,13 +88,11 @@ class FrameDecoder:
         self.oversize = oversize
         self.skipped_frames = 0
         self.skipped_bytes = 0
-        self.encoded = False
-        self.run_frames = 0
         self._chunk = b""
         self._position = 0
         self._chunk_offset = offset
-        # Once the chunk is used up to a partial frame, that waits here until it is _needed bytes long; a bytearray,
-        # since bytes that grow by a little at a time would be copied each time.
+        # A partial frame at the end of a chunk waits here until it is _needed bytes long. A bytearray, because bytes
+        # that grow a little at a time are copied each time.
         self._partial = bytearray()
         self._needed = 0
         self._to_skip = 0
@@ -71,21 +100,26 @@ class FrameDecoder:
 
     @property
     def offset(self) -> int:
+        """Offset of the next frame in the stream."""
         return self._chunk_offset + self._position
 
     @property
     def unread(self) -> int:
-        """How many bytes have come that have not been given out as frames."""
+        """Number of bytes received but not yet returned as frames."""
         return len(self._partial) or len(self._chunk) - self._position
 
     def peek(self, size: int) -> bytes:
-        """The first of the unread bytes, `size` at the most."""
+        """Return the first `size` unread bytes, or all of them if they are fewer."""
         return bytes(self._partial[:size]) or self._chunk[self._position : self._position + size]
 
     def receive_data(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
+        """Accept the next bytes of the stream.
+
+        Afterwards you must call `next_payloads()` or `next_encoded()`: bytes that wait for that are copied at each
+        further call.
+        """
         if self._position < len(self._chunk):
-            # Not all of the last bytes have been asked for.
+            # The caller has not taken all frames of the last chunk.
             data = self._chunk[self._position :] + data
         elif self._partial:
             if len(self._partial) + len(data) < self._needed:
@@ -100,90 +134,106 @@ class FrameDecoder:
             self._skip()
 
     def next_word(self) -> int | None:
-        """The next length word, which is 0 before a control frame; None until its 4 bytes have come."""
+        """Return the next length word, which is 0 before a control frame; None until its 4 bytes have been received."""
         if self._partial or self._position + 4 > len(self._chunk):
             return _word.unpack_from(self._partial)[0] if len(self._partial) >= 4 else None
         return int(_word.unpack_from(self._chunk, self._position)[0])
 
-    def next(self) -> list[bytes] | ControlFrame | None:
-        """The next frames: the payloads of a run of data frames, or one control frame; None when more bytes are needed.
+    def next_payloads(self) -> list[bytes] | ControlFrame | None:
+        """Return the payloads of the next run of data frames, or one control frame; None if more bytes are needed.
 
         Raises:
-            ControlFrameError: a control frame that is malformed or too long.
-            FrameTooLargeError: a data frame over the limit, unless those are skipped.
-        Once it has raised, it raises the same again.
+            ControlFrameError: a control frame is malformed or too long.
+            FrameTooLargeError: a data frame is over the limit and `oversize` is "error".
+        Once it has raised, each further call raises the same again.
         """
         if self._partial or not self._chunk:
             return None
+        unpack = _word.unpack_from
         while True:
-            payloads, size = self._walk_over() if self.encoded else self._walk()
-            if size is None or 0 < size <= self.max_data_bytes:
-                needed = 4 + (size or 0)
-                if payloads and self._position + needed <= len(self._chunk):
-                    return payloads
-                self._wait(needed)
-                return payloads or None
-            if payloads:
-                return payloads
-            if size == 0:
-                return self._control()
-            if self.oversize == "error":
-                raise FrameTooLargeError(size, self.max_data_bytes, self.offset)
-            self.skipped_frames += 1
-            self.skipped_bytes += size
-            self._to_skip = 4 + size
-            self._skip()
-
-    def _walk(self) -> tuple[list[bytes], int | None]:
-        """Take the run of whole data frames at the position: their payloads, and the length word behind them if any."""
-        chunk = self._chunk
-        position = self._position
-        # No frame within this reach is over the limit, so there is nothing more to compare it with.
-        end = min(len(chunk), position + 4 + self.max_data_bytes)
-        unpack = _word.unpack_from
-        payloads: list[bytes] = []
-        append = payloads.append
-        size = None
-        start = position + 4
-        while start <= end:
-            (size,) = unpack(chunk, position)
-            stop = start + size
-            if stop > end or not size:
-                break
-            append(chunk[start:stop])
-            position = stop
-            start = stop + 4
-        else:
+            chunk = self._chunk
+            position = self._position
+            # No frame that ends here is over the limit, so one comparison a frame checks both the chunk and the limit.
+            end = min(len(chunk), position + 4 + self.max_data_bytes)
+            payloads: list[bytes] = []
+            append = payloads.append
             size = None
-        self._position = position
-        return payloads, size
-
-    def _walk_over(self) -> tuple[list[bytes], int | None]:
-        """As _walk, but the run is given as it came."""
-        chunk = self._chunk
-        begin = position = before = self._position
-        # No frame within this reach is over the limit; one that leaves it is not taken.
-        end = min(len(chunk), position + 4 + self.max_data_bytes)
-        last = end - 4
-        unpack = _word.unpack_from
-        count = 0
-        size = None
-        while position <= last:
-            (size,) = unpack(chunk, position)
-            if not size:
-                break
-            before = position
-            position += 4 + size
-            count += 1
-        else:
-            if position > end:
-                position = before
-                count -= 1
+            start = position + 4
+            while start <= end:
+                (size,) = unpack(chunk, position)
+                stop = start + size
+                if stop > end or not size:
+                    break
+                append(chunk[start:stop])
+                position = stop
+                start = stop + 4
             else:
                 size = None
-        self._position = position
-        self.run_frames = count
-        return ([chunk[begin:position]] if count else []), size
+            self._position = position
+            if payloads or not self._skips(size):
+                return self._run_or_control(payloads, size)
+
+    def next_encoded(self) -> EncodedFrames | ControlFrame | None:
+        """Return the next run of data frames as received, or one control frame; None if more bytes are needed.
+
+        Raises: as `next_payloads()`.
+        """
+        if self._partial or not self._chunk:
+            return None
+        unpack = _word.unpack_from
+        while True:
+            chunk = self._chunk
+            begin = position = before = self._position
+            # As above; a frame that ends beyond this is given back below.
+            end = min(len(chunk), position + 4 + self.max_data_bytes)
+            last = end - 4
+            count = 0
+            size = None
+            while position <= last:
+                (size,) = unpack(chunk, position)
+                if not size:
+                    break
+                before = position
+                position += 4 + size
+                count += 1
+            else:
+                if position > end:
+                    position = before
+                    count -= 1
+                else:
+                    size = None
+            self._position = position
+            if count or not self._skips(size):
+                return self._run_or_control(EncodedFrames(chunk[begin:position], count) if count else None, size)
+
+    def _skips(self, size: int | None) -> bool:
+        """Skip the data frame at the position, if it is one that is too long and such frames are to be skipped."""
+        if size is None or size <= self.max_data_bytes or self.oversize == "error":
+            return False
+        # Rule 14: the stream stays in sync, and nothing of the frame is buffered.
+        self.skipped_frames += 1
+        self.skipped_bytes += size
+        self._to_skip = 4 + size
+        self._skip()
+        return True
+
+    def _run_or_control(self, run: T, size: int | None) -> T | ControlFrame | None:
+        """Return the run that ends at the position, or, if it is empty, the control frame there.
+
+        Args: size: the length word at the position; None if it is not there yet.
+        """
+        if size is None or 0 < size <= self.max_data_bytes:
+            needed = 4 + (size or 0)
+            # A frame that is all there is left for the next call: one walk reaches no further than the limit.
+            if not run or self._position + needed > len(self._chunk):
+                self._wait(needed)
+            return run or None
+        if run:
+            # Good frames come before the control frame or the error behind them.
+            return run
+        if size == 0:
+            return self._control()
+        raise FrameTooLargeError(size, self.max_data_bytes, self.offset)
 
     def _wait(self, needed: int) -> None:
         """Keep the partial frame at the end of the chunk until it is `needed` bytes long."""

@@ -12,7 +12,7 @@ sockets); a reader finds out by the first control frame. Source: fstrm control.h
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeVar
 
 from framestream.control import (
     MAX_CONTENT_TYPE_BYTES,
@@ -28,15 +28,17 @@ from framestream.errors import (
     TruncatedStreamError,
     UnexpectedFrameError,
 )
-from framestream.frames import MAX_DATA_BYTES, FrameDecoder, encode_control_frame, encode_data_frames
+from framestream.frames import MAX_DATA_BYTES, EncodedFrames, FrameDecoder, encode_control_frame, encode_data_frames
 from framestream.recognition import FIRST_BYTES, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from framestream.errors import MissingLibraryError
 
 __all__ = ["TRANSITIONS", "ReaderProtocol", "Role", "State", "Transport", "WriterProtocol"]
+
+T = TypeVar("T")
 
 
 class State(Enum):
@@ -160,10 +162,12 @@ class _Protocol:
         self._to_send.append(encoded)
         self._enter(state)
 
-    def _receive(self) -> list[bytes] | ControlFrame | None:
+    def _receive(self, next_frames: Callable[[], T | ControlFrame | None]) -> T | ControlFrame | None:
         """The next frames of the peer, of which the state is then that after them; None when there are none.
 
         What goes wrong here goes wrong for good: the same error is raised at each further call.
+
+        Args: next_frames: one of the decoder's methods, next_payloads or next_encoded.
         """
         if self._error is not None:
             # Without the last traceback, to which each raise would add: some callers ask for ever.
@@ -176,7 +180,7 @@ class _Protocol:
                     first = decoder.peek(FIRST_BYTES)
                     known = recognise(first)
                     self._unexpected(f"{known}, {first!r}" if known else f"no control frame but {first!r}", self.offset)
-                frame = decoder.next()
+                frame = next_frames()
                 if not isinstance(frame, ControlFrame) or self._advance_by(frame):
                     return frame
         except RemoteProtocolError as error:
@@ -280,20 +284,22 @@ class ReaderProtocol(_Protocol):
         Raises: RemoteProtocolError: its subclasses; every payload before the fault has been given out.
         """
         while self._error is not None or self.state is not State.FINISHED:
-            frame = self._receive()
+            frame = self._receive(self.decoder.next_payloads)
             if isinstance(frame, list):
                 return frame
-            if frame is None:
-                if not self.ended or self._ends_well():
-                    break
-                self._truncated(self._expected())
-            elif frame.type is ControlType.READY:
-                self._send(ControlType.ACCEPT, self._accepted)
-            elif frame.type is ControlType.START:
-                self.content_type = frame.content_types[0] if frame.content_types else None
-            elif self.state is State.STOPPED:
-                self._send(ControlType.FINISH)
+            if (frame is None and not self.ended) or not self._goes_on(frame):
+                break
         return []
+
+    def encoded(self) -> EncodedFrames | None:
+        """As `payloads()`, but the run as it was received; None when there is none. The two may be mixed."""
+        while self._error is not None or self.state is not State.FINISHED:
+            frame = self._receive(self.decoder.next_encoded)
+            if isinstance(frame, EncodedFrames):
+                return frame
+            if (frame is None and not self.ended) or not self._goes_on(frame):
+                break
+        return None
 
     def next_stream(self) -> None:
         """Expect another stream behind one that has finished, as in files that have been joined.
@@ -304,6 +310,20 @@ class ReaderProtocol(_Protocol):
             raise LocalProtocolError(f"the stream has not finished, but is in state {self.state.name}")
         self._enter(State.IDLE)
         self.content_type = None
+
+    def _goes_on(self, frame: ControlFrame | None) -> bool:
+        """Answer a control frame, or see whether the input may end here; whether to ask for the next frame."""
+        if frame is None:
+            if self._ends_well():
+                return False
+            self._truncated(self._expected())
+        elif frame.type is ControlType.READY:
+            self._send(ControlType.ACCEPT, self._accepted)
+        elif frame.type is ControlType.START:
+            self.content_type = frame.content_types[0] if frame.content_types else None
+        elif self.state is State.STOPPED:
+            self._send(ControlType.FINISH)
+        return True
 
     def _ends_well(self) -> bool:
         return self.state is State.STREAMING and not self.require_stop and self.decoder.missing() is None
@@ -396,7 +416,7 @@ class WriterProtocol(_Protocol):
             raise LocalProtocolError(f"cannot send data frames in state {self.state.name}: {self.state.value}")
 
     def _advance(self) -> None:
-        while self.state is not State.FINISHED and self._receive() is not None:
+        while self.state is not State.FINISHED and self._receive(self.decoder.next_payloads) is not None:
             if self.state is State.ACCEPTED:
                 self._start()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from itertools import accumulate
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES
 from framestream.errors import LocalProtocolError, MissingLibraryError, RemoteProtocolError
 from framestream.files import FileInput
-from framestream.frames import MAX_DATA_BYTES, FrameDecoder, encode_data_frames
+from framestream.frames import MAX_DATA_BYTES
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from framestream.endpoints import Path
     from framestream.errors import FrameStreamError
+    from framestream.frames import EncodedFrames
 
 __all__ = [
     "Backoff",
@@ -27,7 +28,6 @@ __all__ = [
     "BaseWriter",
     "Batching",
     "Deadlines",
-    "EncodedFrames",
     "Limits",
 ]
 
@@ -105,24 +105,6 @@ class Backoff(NamedTuple):
             wait = min(wait * self.factor, self.most_s)
 
 
-class EncodedFrames(NamedTuple):
-    """Data frames as they came, one behind the other.
-
-    Attributes:
-        data: with their length words.
-        number: how many.
-    """
-
-    data: bytes
-    number: int
-
-    def payloads(self) -> list[bytes]:
-        """Their payloads."""
-        decoder = FrameDecoder(max_data_bytes=len(self.data))
-        decoder.receive_data(self.data)
-        return cast("list[bytes]", decoder.next())
-
-
 LIMITS = Limits()
 DEADLINES = Deadlines()
 NO_DEADLINES = Deadlines(connect_s=None, handshake_s=None, write_s=None, finish_s=None)
@@ -151,6 +133,7 @@ class BaseReader:
         self._decompressor = Decompressor() if file else None
         self._pieces: Iterator[bytes] = iter(())
         self._receiving = False
+        self._held: Iterator[bytes] = iter(())
 
     @property
     def content_type(self) -> bytes | None:
@@ -178,17 +161,6 @@ class BaseReader:
         """Whether more input is needed, and would be of use."""
         return not (self._receiving or self.protocol.failed)
 
-    def _give_encoded(self, held: Iterable[bytes]) -> list[EncodedFrames]:
-        """Have frames given as they came from now on; those that are held, encoded again."""
-        self.protocol.decoder.encoded = True
-        payloads = tuple(held)
-        data = encode_data_frames(payloads, max(map(len, payloads), default=0))
-        return [EncodedFrames(data, len(payloads))] if payloads else []
-
-    def _encoded(self, given: list[bytes]) -> EncodedFrames:
-        """What the decoder gave last."""
-        return EncodedFrames(given[0], self.protocol.decoder.run_frames)
-
     def _feed(self, data: bytes) -> None:
         """Take what has been read; nothing: the input has ended."""
         if not data:
@@ -205,26 +177,49 @@ class BaseReader:
         Raises: RemoteProtocolError: as ReaderProtocol.payloads; MissingLibraryError: what decompresses the input is not
             installed. Either again at each further call.
         """
-        protocol = self.protocol
         try:
-            while True:
-                if payloads := protocol.payloads():
-                    decoder = protocol.decoder
-                    count = decoder.run_frames if decoder.encoded else len(payloads)
-                    self.frames += count
-                    self.bytes += sum(map(len, payloads)) - 4 * count * decoder.encoded
-                    return payloads
-                if self._joined and protocol.state is State.FINISHED and protocol.unread:
-                    protocol.next_stream()
-                elif piece := next(self._pieces, None):
-                    protocol.receive_data(piece)
-                else:
-                    self._receiving = False
+            while not (payloads := self.protocol.payloads()):
+                if not self._goes_on():
                     return None
         except (RemoteProtocolError, MissingLibraryError) as error:
-            self._receiving = False
-            protocol.fail(error)
+            self._fail(error)
             raise
+        self.frames += len(payloads)
+        self.bytes += sum(map(len, payloads))
+        return payloads
+
+    def _next_encoded(self) -> EncodedFrames | None:
+        """As `_next`, but the frames as they were received."""
+        try:
+            while not (frames := self.protocol.encoded()):
+                if not self._goes_on():
+                    return None
+        except (RemoteProtocolError, MissingLibraryError) as error:
+            self._fail(error)
+            raise
+        self.frames += frames.number
+        self.bytes += frames.payload_bytes
+        return frames
+
+    def _goes_on(self) -> bool:
+        """Give the protocol more of what has been fed; False when there is no more."""
+        protocol = self.protocol
+        if self._joined and protocol.state is State.FINISHED and protocol.unread:
+            protocol.next_stream()
+        elif piece := next(self._pieces, None):
+            protocol.receive_data(piece)
+        else:
+            self._receiving = False
+        return self._receiving
+
+    def _fail(self, error: RemoteProtocolError | MissingLibraryError) -> None:
+        self._receiving = False
+        self.protocol.fail(error)
+
+    def _take_held(self) -> list[bytes]:
+        """The payloads that the handshake, or a loop over single payloads, has taken and not given out."""
+        held, self._held = list(self._held), iter(())
+        return held
 
 
 class BaseWriter:
@@ -272,7 +267,7 @@ class BaseWriter:
         """Count frames that were sent as they came."""
         self.flushes += 1
         self.frames += frames.number
-        self.bytes += len(frames.data) - 4 * frames.number
+        self.bytes += frames.payload_bytes
 
     def _sent_in(self, size: int) -> None:
         """Count as sent what was waiting and is whole within the first bytes of what was to be sent."""

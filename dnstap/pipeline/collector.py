@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dnstap.pipeline.stages import Stage
     from framestream.aio import Listener, Reader
     from framestream.endpoints import Endpoint, Tls
-    from framestream.streams import EncodedFrames
+    from framestream.frames import EncodedFrames
 
 __all__ = ["QUEUE_BYTES", "Collector"]
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from framestream.errors import RemoteProtocolError
+from framestream.frames import EncodedFrames
 from framestream.protocol import ReaderProtocol, State
-from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, EncodedFrames, after
+from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from types import TracebackType
 
     from framestream.aio.channels import Channel
 
 __all__ = ["Reader"]
+
+T = TypeVar("T")
 
 
 class Reader(BaseReader):
@@ -42,7 +45,6 @@ class Reader(BaseReader):
         self.deadline = after(deadlines.handshake_s)
         self._channel = channel
         self._deadlines = deadlines
-        self._batch: Iterator[bytes] = iter(())
 
     def fileno(self) -> int:
         return self._channel.fileno()
@@ -53,12 +55,12 @@ class Reader(BaseReader):
         Raises: as batches().
         """
         while True:
-            for payload in self._batch:
+            for payload in self._held:
                 yield payload
-            payloads = await self._receive()
+            payloads = await self._receive(self._next)
             if payloads is None:
                 break
-            self._batch = iter(payloads)
+            self._held = iter(payloads)
 
     async def batches(self) -> AsyncGenerator[list[bytes], None]:
         """The payloads in lists, none of them empty.
@@ -66,22 +68,20 @@ class Reader(BaseReader):
         Raises: RemoteProtocolError: its subclasses, after every payload before the fault, and again at each further
             call; OSError; TimeoutError: START has not come in time.
         """
-        while (payloads := await self._receive()) is not None:
+        while (payloads := self._take_held() or await self._receive(self._next)) is not None:
             yield payloads
             del payloads  # While the next are awaited, nobody needs these.
 
     async def encoded(self) -> AsyncGenerator[EncodedFrames, None]:
-        """The frames as they came, for who passes them on unread: Writer.write_encoded takes them.
-
-        From then on the reader gives nothing else.
+        """Yield runs of data frames as they were received, to be passed on by Writer.write_encoded.
 
         Raises: as batches().
         """
-        held, self._batch = self._batch, iter(())
-        for frames in self._give_encoded(held):
+        if held := self._take_held():
+            yield EncodedFrames.of(held)
+        while (frames := await self._receive(self._next_encoded)) is not None:
             yield frames
-        while (given := await self._receive()) is not None:
-            yield self._encoded(given)
+            del frames
 
     async def handshake(self) -> None:
         """Wait until START has come, and `content_type` is known, without taking a payload.
@@ -91,7 +91,7 @@ class Reader(BaseReader):
         while not self.started:
             if self._hungry:
                 await self._read()
-            self._batch = iter(self._next() or ())
+            self._held = iter(self._next() or ())
             await self._answer()
 
     def end_input(self) -> None:
@@ -104,19 +104,14 @@ class Reader(BaseReader):
     async def close(self) -> None:
         await self._channel.close()
 
-    async def _receive(self) -> list[bytes] | None:
-        """The next payloads, at least one; None at the end."""
-        if held := list(self._batch):
-            # What the loop over the payloads, or the handshake, had taken and not given out.
-            self._batch = iter(())
-            return held
-        while True:
-            if (payloads := self._next()) is not None:
-                return payloads
+    async def _receive(self, next_data: Callable[[], T | None]) -> T | None:
+        """What one of _next and _next_encoded gives, as soon as it gives something; None at the end."""
+        while (data := next_data()) is None:
             await self._answer()
             if self.ended:
                 return None
             await self._read()
+        return data
 
     async def _read(self) -> None:
         try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from framestream.aio.channels import Channel
-    from framestream.streams import EncodedFrames
+    from framestream.frames import EncodedFrames
 
 __all__ = ["Writer"]
 

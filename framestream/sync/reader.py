@@ -6,8 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from framestream.errors import RemoteProtocolError
+from framestream.frames import EncodedFrames
 from framestream.protocol import ReaderProtocol, State
-from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, EncodedFrames, after
+from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,6 @@ class Reader(BaseReader):
         self.deadline = after(deadlines.handshake_s)
         self._channel = channel
         self._deadlines = deadlines
-        self._batch: Iterator[bytes] = iter(())
 
     def fileno(self) -> int:
         return self._channel.fileno()
@@ -53,11 +53,11 @@ class Reader(BaseReader):
         Raises: as batches().
         """
         while True:
-            yield from self._batch
+            yield from self._held
             payloads = next(self.batches(), None)
             if payloads is None:
                 break
-            self._batch = iter(payloads)
+            self._held = iter(payloads)
 
     def batches(self) -> Iterator[list[bytes]]:
         """The payloads in lists, none of them empty.
@@ -69,16 +69,19 @@ class Reader(BaseReader):
             yield from self.receive()
 
     def encoded(self) -> Iterator[EncodedFrames]:
-        """The frames as they came, for who passes them on unread: Writer.write_encoded takes them.
-
-        From then on the reader gives nothing else.
+        """Yield runs of data frames as they were received, to be passed on by Writer.write_encoded.
 
         Raises: as batches().
         """
-        held, self._batch = self._batch, iter(())
-        yield from self._give_encoded(held)
-        for given in self.batches():
-            yield self._encoded(given)
+        if held := self._take_held():
+            yield EncodedFrames.of(held)
+        while self.protocol.failed or not self.ended:
+            if self._hungry:
+                self._read()
+            while (frames := self._next_encoded()) is not None:
+                yield frames
+                del frames  # While the next are awaited, nobody needs these.
+            self._answer()
 
     def receive(self) -> Iterator[list[bytes]]:
         """Read once, give the payloads that are complete, in lists, none empty, and answer what is to be answered.
@@ -87,9 +90,7 @@ class Reader(BaseReader):
 
         Raises: as batches(). A RemoteProtocolError is raised again by each further call.
         """
-        if held := list(self._batch):
-            # What the loop over the payloads, or the handshake, had taken and not given out.
-            self._batch = iter(())
+        if held := self._take_held():
             yield held
         elif self._hungry:
             self._read()
@@ -106,7 +107,7 @@ class Reader(BaseReader):
         while not self.started:
             if self._hungry:
                 self._read()
-            self._batch = iter(self._next() or ())
+            self._held = iter(self._next() or ())
             self._answer()
 
     def end_input(self) -> None:

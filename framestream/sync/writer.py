@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from framestream.streams import EncodedFrames
+    from framestream.frames import EncodedFrames
     from framestream.sync.channels import Channel
 
 __all__ = ["Writer"]

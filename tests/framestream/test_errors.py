@@ -44,7 +44,7 @@ REMOTE = [
 def decoding(wire: bytes) -> None:
     decoder = FrameDecoder()
     decoder.receive_data(wire)
-    while decoder.next() is not None:
+    while decoder.next_payloads() is not None:
         pass
 
 

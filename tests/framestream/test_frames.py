@@ -8,7 +8,7 @@ import pytest
 
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, ControlType
 from framestream.errors import ControlFrameError, FrameTooLargeError, LocalProtocolError
-from framestream.frames import MAX_DATA_BYTES, FrameDecoder, encode_control_frame, encode_data_frames
+from framestream.frames import MAX_DATA_BYTES, EncodedFrames, FrameDecoder, encode_control_frame, encode_data_frames
 from tests.framestream.wire import DNSTAP, START, STOP, control, data, decode, singly, word
 from tests.wait import DEADLINE_S
 
@@ -66,7 +66,7 @@ def test_nothing_is_missing_before_the_frames_have_been_asked_for() -> None:
     decoder = FrameDecoder()
     decoder.receive_data(word(5))
     assert decoder.missing() is None
-    assert decoder.next() is None
+    assert decoder.next_payloads() is None
     assert decoder.missing() == (4, 9)
 
 
@@ -74,9 +74,9 @@ def test_a_run_ends_at_a_control_frame() -> None:
     """Payloads are given before the control frame behind them is looked at, even if that is a bad one."""
     decoder = FrameDecoder()
     decoder.receive_data(data(b"a", b"b") + word(0) + word(0))
-    assert decoder.next() == [b"a", b"b"]
+    assert decoder.next_payloads() == [b"a", b"b"]
     with pytest.raises(ControlFrameError):
-        decoder.next()
+        decoder.next_payloads()
 
 
 def test_bytes_come_before_the_last_have_been_asked_for() -> None:
@@ -84,11 +84,11 @@ def test_bytes_come_before_the_last_have_been_asked_for() -> None:
     for byte in singly(data(b"a", b"bc") + STOP):
         decoder.receive_data(byte)
     assert decoder.unread == 23
-    assert decoder.next() == [b"a", b"bc"]
+    assert decoder.next_payloads() == [b"a", b"bc"]
     assert (decoder.offset, decoder.unread) == (11, 12)
     decoder.receive_data(data(b"d"))
-    assert decoder.next() == STOPPED
-    assert decoder.next() == [b"d"]
+    assert decoder.next_payloads() == STOPPED
+    assert decoder.next_payloads() == [b"d"]
     assert decoder.offset == 28
 
 
@@ -108,15 +108,15 @@ def test_next_word_and_peek() -> None:
         assert decoder.next_word() == (None if count < 4 else 6)
         assert decoder.peek(16) == wire[:count]
         decoder.receive_data(byte)
-        assert decoder.next() is None
+        assert decoder.next_payloads() is None
     assert decoder.peek(5) == wire[:5]
     decoder.receive_data(wire[9:] + b"\0")
     assert decoder.next_word() == 6
     assert decoder.peek(16) == wire[:16]
-    assert decoder.next() == [b"abcdef"]
+    assert decoder.next_payloads() == [b"abcdef"]
     assert decoder.next_word() == 0
     assert decoder.peek(5) == STOP[:5]
-    assert decoder.next() == STOPPED
+    assert decoder.next_payloads() == STOPPED
     assert decoder.next_word() is None
     assert decoder.peek(16) == b"\0"
 
@@ -166,7 +166,7 @@ def test_the_fault_stays_when_more_bytes_come() -> None:
     for chunk in (word(5), b"abcde", data(b"a")):
         decoder.receive_data(chunk)
         with pytest.raises(FrameTooLargeError) as caught:
-            decoder.next()
+            decoder.next_payloads()
         assert (caught.value.size, caught.value.limit, caught.value.offset) == (5, 4, 0)
 
 
@@ -175,7 +175,7 @@ def test_limits_are_inclusive() -> None:
     assert decode(data(b"abcd"), small).frames == [b"abcd"]
     longest = FrameDecoder()
     longest.receive_data(data(bytes(MAX_DATA_BYTES)))
-    assert longest.next() == [bytes(MAX_DATA_BYTES)]
+    assert longest.next_payloads() == [bytes(MAX_DATA_BYTES)]
     wire = control(77, fields=bytes(MAX_CONTROL_BYTES - 4))
     assert decode(wire).frames == [ControlFrame(77)]
     wire = control(77, fields=bytes(MAX_CONTROL_BYTES - 3))
@@ -220,7 +220,7 @@ def test_skipped_frames_are_never_buffered() -> None:
     try:
         for _ in range(64):
             decoder.receive_data(chunk)
-            assert decoder.next() is None
+            assert decoder.next_payloads() is None
             assert decoder.unread == 0
         assert tracemalloc.get_traced_memory()[1] < 2 * len(chunk)
     finally:
@@ -238,12 +238,12 @@ def test_a_large_frame_in_small_pieces_takes_linear_time() -> None:
     got: list[bytes] = []
     end = time.monotonic() + DEADLINE_S
     for byte in singly(wire[few:]):
-        if payloads := decoder.next():
+        if payloads := decoder.next_payloads():
             assert isinstance(payloads, list)
             got += payloads
         decoder.receive_data(byte)
         assert time.monotonic() < end
-    assert decoder.next() == [b"next"]
+    assert decoder.next_payloads() == [b"next"]
     assert list(map(len, got)) == [size]
 
 
@@ -253,7 +253,7 @@ def test_the_largest_frame_in_small_pieces() -> None:
     got: list[bytes] = []
     for start in range(0, len(wire), 64):
         decoder.receive_data(wire[start : start + 64])
-        while payloads := decoder.next():
+        while payloads := decoder.next_payloads():
             assert isinstance(payloads, list)
             got += payloads
     assert got == [bytes(MAX_DATA_BYTES), b"next"]
@@ -274,7 +274,7 @@ def test_many_frames_in_one_chunk_take_linear_time(make: "partial[FrameDecoder]"
     decoder.receive_data(5_000 * wire + bytes(64 << 20))
     end = time.monotonic() + DEADLINE_S
     for _ in range(count):
-        assert decoder.next() is not None
+        assert decoder.next_payloads() is not None
         assert time.monotonic() < end
     assert decoder.offset == 5_000 * len(wire)
 
@@ -296,3 +296,27 @@ def test_encode_control_frame() -> None:
     assert encode_control_frame(STOPPED) == STOP
     with pytest.raises(LocalProtocolError):
         encode_control_frame(ControlFrame(ControlType.STOP, (DNSTAP,)))
+
+
+class TestEncodedFrames:
+    def test_runs_as_received(self) -> None:
+        """Control frames and partial frames are those of `next_payloads`."""
+        decoder = FrameDecoder()
+        wire = data(b"a", b"bc")
+        decoder.receive_data(wire + STOP + data(b"d")[:-1])
+        frames = decoder.next_encoded()
+        assert frames == EncodedFrames(wire, 2)
+        assert isinstance(frames, EncodedFrames)
+        assert (frames.payloads(), frames.payload_bytes) == ([b"a", b"bc"], 3)
+        assert decoder.next_encoded() == STOPPED
+        assert decoder.next_encoded() is None
+        decoder.receive_data(data(b"d")[-1:])
+        assert decoder.next_payloads() == [b"d"]
+
+    def test_of_payloads(self) -> None:
+        longest = bytes(MAX_DATA_BYTES + 1)
+        assert EncodedFrames.of([b"a", longest]) == (data(b"a", longest), 2)
+        assert EncodedFrames.of([b"a", longest]).payloads() == [b"a", longest]
+        assert EncodedFrames.of([]) == (b"", 0)
+        with pytest.raises(LocalProtocolError, match="not 0"):
+            EncodedFrames.of([b""])

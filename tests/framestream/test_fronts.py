@@ -22,8 +22,9 @@ from framestream.errors import (
     TruncatedStreamError,
     UnexpectedFrameError,
 )
+from framestream.frames import EncodedFrames
 from framestream.protocol import State, Transport
-from framestream.streams import Batching, Deadlines, EncodedFrames, Limits
+from framestream.streams import Batching, Deadlines, Limits
 from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_writer, read_file, using, write_file
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data, word
 from tests.wait import DEADLINE_S, wait_for

@@ -79,7 +79,7 @@ def test_broken_control_frames_are_refused(broken: BrokenControlFrame) -> None:
     decoder = FrameDecoder()
     decoder.receive_data(broken.wire)
     with pytest.raises(ControlFrameError):
-        decoder.next()
+        decoder.next_payloads()
     assert len(broken.payload) <= 503
 
 

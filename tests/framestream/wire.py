@@ -119,13 +119,13 @@ def _decode(chunks: Iterable[bytes], decoder: FrameDecoder) -> Decoded:
     try:
         for chunk in chunks:
             decoder.receive_data(chunk)
-            while (got := decoder.next()) is not None:
+            while (got := decoder.next_payloads()) is not None:
                 result.frames += got if isinstance(got, list) else [got]
     except RemoteProtocolError as error:
         result.error = error
         result.fault = fault(error)
         with pytest.raises(RemoteProtocolError) as again:
-            decoder.next()
+            decoder.next_payloads()
         assert fault(again.value) == result.fault
     else:
         result.unread = decoder.unread

@@ -23,7 +23,7 @@ from framestream.errors import (
     TruncatedStreamError,
     UnexpectedFrameError,
 )
-from framestream.frames import FrameDecoder, encode_control_frame, encode_data_frames
+from framestream.frames import EncodedFrames, FrameDecoder, encode_control_frame, encode_data_frames
 from framestream.protocol import DATA, TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
 from framestream.strategies import (
     Stream,
@@ -74,7 +74,7 @@ def taken(reader: ReaderProtocol) -> Iterator[bytes]:
 
 
 def decoded(decoder: FrameDecoder) -> Iterator[bytes | ControlFrame]:
-    while (frames := decoder.next()) is not None:
+    while (frames := decoder.next_payloads()) is not None:
         if isinstance(frames, list):
             yield from frames
         else:
@@ -194,14 +194,14 @@ def test_any_chunking_skips_the_same_frames(sent: list[bytes], data: st.DataObje
     skip=st.booleans(),
     data=st.data(),
 )
-def test_frames_as_they_came_are_the_same_frames(wire: bytes, skip: bool, data: st.DataObject) -> None:
-    """Frames, what is skipped, and the fault; the way may change at any time."""
+def test_encoded_frames_are_the_same_frames(wire: bytes, skip: bool, data: st.DataObject) -> None:
+    """The same frames, skipped frames and faults; the two methods may be mixed at any time."""
     plain = FrameDecoder(max_data_bytes=LIMIT, oversize="skip" if skip else "error")
     other = FrameDecoder(max_data_bytes=LIMIT, oversize="skip" if skip else "error")
     expected: list[bytes | ControlFrame] = []
     got: list[bytes | ControlFrame] = []
     for chunk in data.draw(chunkings(wire)):
-        other.encoded = data.draw(st.booleans())
+        next_frames = data.draw(st.sampled_from([other.next_payloads, other.next_encoded]))
         plain.receive_data(chunk)
         other.receive_data(chunk)
         faults = []
@@ -210,12 +210,15 @@ def test_frames_as_they_came_are_the_same_frames(wire: bytes, skip: bool, data: 
         except RemoteProtocolError as error:
             faults.append(str(error))
         try:
-            while (frames := other.next()) is not None:
-                if isinstance(frames, list) and other.encoded:
+            while (frames := next_frames()) is not None:
+                if isinstance(frames, EncodedFrames):
                     again = FrameDecoder(max_data_bytes=LIMIT)
-                    again.receive_data(frames[0])
+                    again.receive_data(frames.data)
                     run = list(decoded(again))
-                    assert (len(frames), other.run_frames, again.unread) == (1, len(run), 0)
+                    assert (frames.number, again.unread) == (len(run), 0)
+                    assert frames.payloads() == run
+                    assert frames.payload_bytes == sum(map(len, frames.payloads()))
+                    assert EncodedFrames.of(frames.payloads()) == frames
                     got += run
                 else:
                     got += frames if isinstance(frames, list) else [frames]
@@ -255,7 +258,7 @@ def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.Data
                 for more in (b"", wire):
                     decoder.receive_data(more)
                     with pytest.raises(type(error)) as again:
-                        decoder.next()
+                        decoder.next_payloads()
                     assert str(again.value) == fault[1]
                 return got, fault
             assert decoder.unread < 8 + MAX_CONTROL_BYTES

@@ -44,7 +44,7 @@ class Connection:
         except BlockingIOError:
             return False
         self._decoder.receive_data(data)
-        while (frames := self._decoder.next()) is not None:
+        while (frames := self._decoder.next_payloads()) is not None:
             if isinstance(frames, ControlFrame):
                 self.controls.append(frames.type)
             else:

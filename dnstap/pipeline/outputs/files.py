@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dnstap.errors import DnstapError
     from dnstap.pipeline.rotation import Rotation
-    from framestream.streams import EncodedFrames
+    from framestream.frames import EncodedFrames
 
 __all__ = ["FileOutput", "Output", "Recording", "TextOutput"]
 
