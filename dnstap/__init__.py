@@ -1,97 +1,79 @@
-"""dnstap in pure Python: what DNS servers log of every query and response, read, written, recorded and printed.
+"""dnstap in pure Python: read, write, record and print what DNS servers log of every query and response.
 
-The names are loaded when they are first used, so that the command can say what it is without loading what it stands on.
+Names are imported on first use, so `dnstap --version` loads neither betterproto2 nor dnspython.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from framestream import __version__ as __version__
+from framestream._lazy import lazy_import
 
 if TYPE_CHECKING:
-    from dnstap.anonymize import Anonymizer, CryptoPan, truncate
-    from dnstap.codec import Decoder
-    from dnstap.content_type import CONTENT_TYPE
-    from dnstap.errors import (
-        DecodeError,
-        DnsMessageError,
-        DnstapError,
-        EncodeError,
-        FilterError,
-        KeyFileError,
-        MissingFieldError,
-    )
-    from dnstap.filters import Filter, compile_filter
-    from dnstap.messages import Dnstap, Message, Policy
-    from dnstap.pipeline.collector import Collector
-    from dnstap.rendering import FORMATS, Style, render, renderer
-    from dnstap.schema.enums import (
-        DnstapType,
-        HttpProtocol,
-        MessageType,
-        PolicyAction,
-        PolicyMatch,
-        SocketFamily,
-        SocketProtocol,
-    )
-    from dnstap.tap import AsyncTap, Tap, TapCounts
+    from dnstap import adapters as adapters
+    from dnstap import dns as dns
+    from dnstap import strategies as strategies
+    from dnstap.anonymize import Anonymizer as Anonymizer
+    from dnstap.anonymize import CryptoPan as CryptoPan
+    from dnstap.anonymize import truncate as truncate
+    from dnstap.codec import Decoder as Decoder
+    from dnstap.content_type import CONTENT_TYPE as CONTENT_TYPE
+    from dnstap.errors import DecodeError as DecodeError
+    from dnstap.errors import DnsMessageError as DnsMessageError
+    from dnstap.errors import DnstapError as DnstapError
+    from dnstap.errors import EncodeError as EncodeError
+    from dnstap.errors import FilterError as FilterError
+    from dnstap.errors import KeyFileError as KeyFileError
+    from dnstap.errors import MissingFieldError as MissingFieldError
+    from dnstap.filters import Filter as Filter
+    from dnstap.filters import compile_filter as compile_filter
+    from dnstap.messages import Dnstap as Dnstap
+    from dnstap.messages import Message as Message
+    from dnstap.messages import Policy as Policy
+    from dnstap.pipeline.collector import Collector as Collector
+    from dnstap.rendering import FORMATS as FORMATS
+    from dnstap.rendering import Style as Style
+    from dnstap.rendering import render as render
+    from dnstap.rendering import renderer as renderer
+    from dnstap.schema.enums import DnstapType as DnstapType
+    from dnstap.schema.enums import HttpProtocol as HttpProtocol
+    from dnstap.schema.enums import MessageType as MessageType
+    from dnstap.schema.enums import PolicyAction as PolicyAction
+    from dnstap.schema.enums import PolicyMatch as PolicyMatch
+    from dnstap.schema.enums import SocketFamily as SocketFamily
+    from dnstap.schema.enums import SocketProtocol as SocketProtocol
+    from dnstap.tap import AsyncTap as AsyncTap
+    from dnstap.tap import Tap as Tap
+    from dnstap.tap import TapCounts as TapCounts
 
-__version__ = "0.1.0"
-
-__all__ = [
-    "CONTENT_TYPE",
-    "FORMATS",
-    "Anonymizer",
-    "AsyncTap",
-    "Collector",
-    "CryptoPan",
-    "DecodeError",
-    "Decoder",
-    "DnsMessageError",
-    "Dnstap",
-    "DnstapError",
-    "DnstapType",
-    "EncodeError",
-    "Filter",
-    "FilterError",
-    "HttpProtocol",
-    "KeyFileError",
-    "Message",
-    "MessageType",
-    "MissingFieldError",
-    "Policy",
-    "PolicyAction",
-    "PolicyMatch",
-    "SocketFamily",
-    "SocketProtocol",
-    "Style",
-    "Tap",
-    "TapCounts",
-    "compile_filter",
-    "render",
-    "renderer",
-    "truncate",
-]
-
-_HOMES = {
-    "errors": "DecodeError DnsMessageError DnstapError EncodeError FilterError KeyFileError MissingFieldError",
-    "content_type": "CONTENT_TYPE",
-    "schema.enums": "DnstapType HttpProtocol MessageType PolicyAction PolicyMatch SocketFamily SocketProtocol",
-    "messages": "Dnstap Message Policy",
-    "anonymize": "Anonymizer CryptoPan truncate",
-    "codec": "Decoder",
-    "rendering": "FORMATS Style render renderer",
-    "filters": "Filter compile_filter",
-    "pipeline.collector": "Collector",
-    "tap": "AsyncTap Tap TapCounts",
-}
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names.split():
-            value = globals()[name] = getattr(import_module(f"dnstap.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+lazy_import(
+    globals(),
+    {
+        "dnstap.anonymize": ("Anonymizer", "CryptoPan", "truncate"),
+        "dnstap.codec": ("Decoder",),
+        "dnstap.content_type": ("CONTENT_TYPE",),
+        "dnstap.errors": (
+            "DecodeError",
+            "DnsMessageError",
+            "DnstapError",
+            "EncodeError",
+            "FilterError",
+            "KeyFileError",
+            "MissingFieldError",
+        ),
+        "dnstap.filters": ("Filter", "compile_filter"),
+        "dnstap.messages": ("Dnstap", "Message", "Policy"),
+        "dnstap.pipeline.collector": ("Collector",),
+        "dnstap.rendering": ("FORMATS", "Style", "render", "renderer"),
+        "dnstap.schema.enums": (
+            "DnstapType",
+            "HttpProtocol",
+            "MessageType",
+            "PolicyAction",
+            "PolicyMatch",
+            "SocketFamily",
+            "SocketProtocol",
+        ),
+        "dnstap.tap": ("AsyncTap", "Tap", "TapCounts"),
+    },
+    submodules=("adapters", "dns", "strategies"),
+)

@@ -166,5 +166,4 @@ def test_no_assert(module: Path) -> None:
 @pytest.mark.parametrize("module", [module for module in MODULES if module.name == "__init__.py"], ids=str)
 def test_the_faces_only_hand_names_on(module: Path) -> None:
     tree = ast.parse((ROOT / module).read_text())
-    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assert functions <= {"__getattr__", "__dir__"}, module
+    assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
