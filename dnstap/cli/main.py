@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dnstap.cli.progress import Progress
     from dnstap.pipeline.collector import Collector
     from dnstap.pipeline.file_runner import Copying
-    from dnstap.pipeline.outputs.files import FileOutput
+    from dnstap.pipeline.outputs.base import FileOutput
     from dnstap.pipeline.outputs.relay import Relay
     from dnstap.pipeline.stages import Stage
     from framestream.endpoints import Endpoint
@@ -355,8 +355,6 @@ def _stages(args: argparse.Namespace, runner: Collector | Copying) -> list[Stage
 
 
 def _file_output(args: argparse.Namespace, say: Callable[[str], object]) -> FileOutput:
-    from dnstap.pipeline.outputs.files import Recording, TextOutput
-
     if args.write == "-" and sys.stdout is None:
         raise _CommandError("standard output: cannot write: it is closed")
     rotation = None
@@ -369,7 +367,11 @@ def _file_output(args: argparse.Namespace, say: Callable[[str], object]) -> File
 
         return ParallelText(args.write, args.format, args.style, jobs=args.jobs, append=args.append, rotation=rotation)
     if args.format:
+        from dnstap.pipeline.outputs.text import TextOutput
+
         return TextOutput(args.write, args.format, args.style, append=args.append, rotation=rotation)
+    from dnstap.pipeline.outputs.recording import Recording
+
     return Recording(args.write, append=args.append, rotation=rotation)
 
 

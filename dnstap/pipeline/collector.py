@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 
-    from dnstap.pipeline.outputs.files import Output
+    from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.stages import Stage
     from framestream.aio import Listener, Reader
     from framestream.endpoints import Endpoint, Tls

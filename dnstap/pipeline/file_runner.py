@@ -17,7 +17,7 @@ from framestream.sync.recordings import read_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dnstap.pipeline.outputs.files import FileOutput
+    from dnstap.pipeline.outputs.base import FileOutput
     from dnstap.pipeline.stages import Stage
     from framestream.sync.reader import Reader
 

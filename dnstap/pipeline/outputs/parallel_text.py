@@ -18,7 +18,7 @@ from itertools import accumulate, cycle, pairwise
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
 
-from dnstap.pipeline.outputs.files import TextOutput
+from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.outputs.text_batches import Text, Texts
 from dnstap.rendering.style import DEFAULT, Style
 

@@ -20,7 +20,8 @@ from dnstap import Dnstap, DnstapType
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline import diagnostics as reports
 from dnstap.pipeline.collector import FEW_FRAMES, Collector
-from dnstap.pipeline.outputs.files import Recording, TextOutput
+from dnstap.pipeline.outputs.recording import Recording
+from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.stages import First, Sample
 from framestream import (
     Backoff,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from dnstap.pipeline.outputs.files import Output
+    from dnstap.pipeline.outputs.base import Output
     from framestream import Endpoint
 
 START = encode_control_frame(ControlFrame(ControlType.START, (CONTENT_TYPE,)))

@@ -14,7 +14,8 @@ import pytest
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline import rotation as module
-from dnstap.pipeline.outputs.files import Recording, TextOutput
+from dnstap.pipeline.outputs.recording import Recording
+from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.rotation import COMPRESSIONS, FileLimits, Rotation, parse_limits
 from framestream import EncodedFrames, encode_data_frames, read_file
 

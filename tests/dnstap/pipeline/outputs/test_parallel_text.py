@@ -19,8 +19,8 @@ import pytest
 from dnstap.cli.main import main
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs import parallel_text as parallel
-from dnstap.pipeline.outputs.files import TextOutput
 from dnstap.pipeline.outputs.parallel_text import ParallelText, Workers, work
+from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.outputs.text_batches import Texts
 from dnstap.pipeline.rotation import FileLimits, Rotation
 from dnstap.rendering.formats import FORMATS

@@ -1,4 +1,4 @@
-"""A recording, as a process, ended by a signal at once when frames have come: all of them are in the file, and STOP."""
+"""Recordings: appended to, and nothing lost when a signal ends the command as soon as frames have been sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dnstap.content_type import CONTENT_TYPE
-from framestream import FrameStreamError, open_writer, read_file
+from dnstap.pipeline.outputs.recording import Recording
+from framestream import FrameStreamError, TruncatedStreamError, open_writer, read_file
 from tests.interop.command import listening
 
 if TYPE_CHECKING:
@@ -34,3 +35,16 @@ def test_nothing_is_lost(tmp_path: Path, number: int, frames: int) -> None:
         assert sorted(reader) == sorted(payloads * 3)
     assert recording.read_bytes().endswith(bytes.fromhex("00000000 00000004 00000003"))
     assert command.stderr.read_text() == f"dnstap: opened input socket {tap}\n"
+
+
+def test_a_stream_is_appended(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for append in False, True:
+        output = Recording(str(path), append=append)
+        output.write_many([b"1", b"2"])
+        output.close()
+    with read_file(path) as reader:
+        assert list(reader) == [b"1", b"2"] * 2
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(TruncatedStreamError):
+        Recording(str(path), append=True)

@@ -1,4 +1,4 @@
-"""Where payloads go: into recordings, and as text into files and standard output.
+"""Outputs of the pipeline: the protocol, and what all those that write a file share.
 
 An output is written to by one caller at a time. What it could not write, or left out, it counts.
 """
@@ -9,22 +9,15 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from io import FileIO
 from typing import TYPE_CHECKING, Protocol
-
-from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.outputs.text_batches import Text, Texts
-from dnstap.rendering.style import DEFAULT, Style
-from framestream.sync.recordings import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
     from dnstap.errors import DnstapError
     from dnstap.pipeline.rotation import Rotation
-    from framestream.frames import EncodedFrames
 
-__all__ = ["FileOutput", "Output", "Recording", "TextOutput"]
+__all__ = ["FileOutput", "Output"]
 
 
 class Output(Protocol):
@@ -151,106 +144,3 @@ class FileOutput(ABC):
             return os.path.samestat(os.stat(self.path), os.fstat(self.fileno()))
         except FileNotFoundError:
             return False
-
-
-class Recording(FileOutput):
-    """Writes frames to a file as one stream, which is readable up to the last write whatever happens.
-
-    Args: append: whether to write the stream behind what is in the file, which must end by STOP.
-    Raises: OSError; RemoteProtocolError, LocalProtocolError: as of framestream.write_file.
-    """
-
-    def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
-        super().__init__(path, rotation)
-        self._writer = write_file(path, [CONTENT_TYPE], mode="append" if append else "replace")
-
-    def fileno(self) -> int:
-        return self._writer.fileno()
-
-    def _write(self, payloads: list[bytes]) -> None:
-        self._writer.write_many(payloads)
-
-    def write_encoded(self, frames: EncodedFrames) -> None:
-        """Write data frames as they came.
-
-        Raises: OSError.
-        """
-        if self._rotation:
-            # They may belong to several files.
-            self.write_many(frames.payloads())
-            return
-        if self._reopening:
-            self.tend()
-        self.frames += frames.number
-        self._writer.write_encoded(frames)
-
-    def close(self) -> None:
-        """Write STOP and close it.
-
-        Raises: OSError.
-        """
-        self._writer.close()
-        self._closed()
-
-    def _reopen(self) -> None:
-        writer = write_file(self.path, [CONTENT_TYPE])
-        self._writer.close()
-        self._writer = writer
-
-
-class TextOutput(FileOutput):
-    """Writes the text of payloads to a file. A payload that does not decode is counted and left out.
-
-    Args:
-        format_name: one of FORMATS.
-        append: whether to write behind what is in the file.
-    Raises: OSError.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        format_name: str,
-        style: Style = DEFAULT,
-        *,
-        append: bool = False,
-        rotation: Rotation | None = None,
-    ) -> None:
-        super().__init__(path, rotation)
-        self._mode = "ab" if append else "wb"
-        self._texts = Texts(format_name, style)
-        self._file = self._open()
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def _write(self, payloads: list[bytes]) -> None:
-        self._put(self._texts(payloads), self.frames - len(payloads) + 1)
-
-    def _put(self, text: Text, first: int) -> None:
-        """Count what was left out, and write the rest; first: the number of its first payload."""
-        self.bad += text.bad
-        if text.first_bad and not self.first_bad:
-            before, error = text.first_bad
-            self.first_bad = first + before, error
-        rest = memoryview(text.octets)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-
-    def close(self) -> None:
-        """Close it.
-
-        Raises: OSError.
-        """
-        self._file.close()
-        self._closed()
-
-    def _open(self) -> FileIO:
-        if self.path == "-":
-            return FileIO(1, "wb", closefd=False)
-        return FileIO(self.path, self._mode)
-
-    def _reopen(self) -> None:
-        with suppress(OSError):
-            self._file.close()
-        self._file = self._open()

@@ -1,0 +1,74 @@
+"""Text: bad payloads cost only themselves."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from dnstap import Dnstap, DnstapType
+from dnstap.pipeline.outputs.text import TextOutput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def payload(octets: bytes) -> bytes:
+    """A payload with this identity."""
+    return bytes(Dnstap(identity=octets, type=DnstapType.MESSAGE))
+
+
+def document(octets: bytes) -> bytes:
+    """What is written of a payload with this identity."""
+    return b'type: MESSAGE\nidentity: "%b"\n---\n' % octets
+
+
+def test_bad_payloads_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = TextOutput(str(path), "yaml")
+    output.write_many([payload(b"1"), b"\x0a\x05", payload(b"2")])
+    said = "1 of 3 payloads left out; the first was payload 2: Dnstap: identity has length 5, but 0 octets are left, at"
+    assert list(output.news()) == [f"{said} byte 2"]
+    assert list(output.news()) == []
+    output.write_many([b"", payload(b"\xff")])
+    output.close()
+    assert path.read_bytes() == b"".join(document(octets) for octets in (b"1", b"2", b"\\xff"))
+    assert output.first_bad is not None
+    assert (output.frames, output.bad, output.first_bad[0]) == (5, 2, 2)
+    assert list(output.news()) == [f"{said} byte 2".replace("1 of 3", "2 of 5")]
+
+
+def test_a_file_that_takes_little_at_a_time(tmp_path: Path) -> None:
+    class Slow:
+        written = b""
+
+        def write(self, data: memoryview) -> int:
+            self.written += bytes(data[:3])
+            return min(len(data), 3)
+
+    slow = Slow()
+    output = TextOutput(str(tmp_path / "out"), "yaml")
+    output.close()
+    output._file = slow  # type: ignore[assignment]
+    output.write_many([payload(b"12345678")])
+    assert slow.written == document(b"12345678")
+
+
+def test_text_is_appended(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for append in False, False, True:
+        output = TextOutput(str(path), "yaml", append=append)
+        output.write_many([payload(b"1")])
+        output.close()
+    assert path.read_bytes() == document(b"1") * 2
+
+
+def test_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    output = TextOutput("-", "yaml")
+    assert output.name == "standard output"
+    output.reopen_soon()
+    output.write_many([payload(b"1")])
+    output.close()
+    assert os.write(1, b"more") == 4
+    assert capfd.readouterr().out.encode() == document(b"1") + b"more"
