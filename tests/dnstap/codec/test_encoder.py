@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import textwrap
 import threading
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dnstap import Dnstap, DnstapType, EncodeError, HttpProtocol, Message, MessageType, Policy, PolicyAction
-from dnstap.codec import encode, encoder
+from dnstap.codec import encode, encoder_of
+from dnstap.codec.encoder import MessageEncoder, values_of
+from dnstap.codec.tables import table_of
 from dnstap.strategies import WireField, fields_of
 from framestream import TruncatedStreamError, read_file
+from tests.golden import assert_golden
 from tests.judge import google
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA = Path(__file__).parents[2] / "data"
 MESSAGE = DnstapType.MESSAGE
@@ -186,16 +195,14 @@ def test_other_buffers_after_octets(wrap: type[Any]) -> None:
     assert again(plain) == again(other) == again(plain)
 
 
-def test_memos_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "MAX_MEMO", 2)
-    monkeypatch.setattr(encoder, "_ways", {})
+def test_what_is_remembered_has_a_limit() -> None:
+    ours = MessageEncoder(table_of(Message), max_entries=2)
     for number in [*range(5), 4, 3]:
         message = Message(type=MessageType(number), query_time_sec=number, query_message=bytes(number))
-        assert Message.parse(again(message)) == message
-    ways = encoder._ways.values()
-    assert len(ways) == 2
-    memos = [memo for way in ways for memo in [*way._numbers.values(), *(memo for _, memo in way._runs)]]
-    assert max(map(len, memos)) == 2
+        assert Message.parse(ours.encode(message)) == message
+        assert ours.encode(message) == ours.encode_values(ours.values(message)) == message.encode()
+    remembered = [*ours._numbers.values(), *(known for _, known in ours._runs.values())]
+    assert max(map(len, remembered)) == 2
 
 
 def test_a_class_made_of_ours() -> None:
@@ -212,21 +219,78 @@ def test_a_class_made_of_ours() -> None:
 
 
 def test_threads() -> None:
-    """Memos that are cleared all the time by one thread while others look up."""
-    payloads = [bytes(full(query_time_sec=number)) for number in range(200)]
+    """What is remembered is forgotten all the time by one thread while others look it up."""
+    encode = MessageEncoder(table_of(Message), max_entries=3).encode
+    messages = [full(query_time_sec=number).message for number in range(200)]
+    payloads = [message.encode() for message in messages if message]
     wrong: list[int] = []
 
     def work() -> None:
-        wrong.extend(n for _ in range(5) for n in range(200) if full(query_time_sec=n).encode() != payloads[n])
+        wrong.extend(n for _ in range(5) for n in range(200) if encode(messages[n]) != payloads[n])
 
     threads = [threading.Thread(target=work) for _ in range(4)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "MAX_MEMO", 3)
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert wrong == []
+
+
+def test_threads_share_one_encoder() -> None:
+    """One of two would learn nothing, since the careful path adds to the other."""
+
+    class Mine(Policy):
+        """A class that no encoder exists for."""
+
+    barrier = threading.Barrier(4)
+    encoders = []
+
+    def work() -> None:
+        barrier.wait()
+        encoders.append(encoder_of(Mine))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(encoders) == {encoder_of(Mine)}
+
+
+@pytest.mark.parametrize("cls", [Policy, Dnstap])
+def test_generated_source(cls: type[Any]) -> None:
+    assert_golden(f"{cls.__name__}.encode", inspect.getsource(encoder_of(cls)))
+
+
+def test_generated_source_of_values() -> None:
+    assert_golden("Policy.encode_values", inspect.getsource(values_of(Policy)[1]))
+
+
+def test_docstring_quotes_the_generated_source() -> None:
+    quoted = textwrap.indent(inspect.getsource(encoder_of(Policy)), "    ")
+    assert quoted in inspect.cleandoc(MessageEncoder.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(type=MessageType.CLIENT_QUERY, query_port="53"),  # type: ignore[arg-type]
+        Message(type=MessageType.CLIENT_QUERY, query_port=-1),
+        Message(type=MessageType.CLIENT_QUERY, policy=Policy(type="\ud800")),
+        Message(),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    "encode", [Message.encode, lambda message: values_of(Message)[1](values_of(Message)[0](message))]
+)
+def test_traceback_is_of_one_error(message: Message, encode: Callable[[Message], bytes]) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode(message)
+    text = "".join(traceback.format_exception(caught.value))
+    assert text.count("Traceback") == 1
+    assert "KeyError" not in text
+    assert "return careful(" in text
 
 
 def in_order(fields: tuple[WireField, ...]) -> bool:
