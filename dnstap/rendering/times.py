@@ -10,10 +10,11 @@ from dnstap.dns.escapes import time_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["clock_texts", "local_texts", "moment_texts", "offset_of"]
+__all__ = ["clock_texts", "local_texts", "offset_of", "timestamp_formatter"]
 
-MAX_KEPT = 4096
-"""Seconds whose text is remembered."""
+MAX_SECONDS = 4096
+"""Number of seconds whose text is remembered: the messages of one second come together, and out of order by at most
+the time that a server takes to resolve."""
 
 _FIRST_S = -62_000_000_000
 """In the year 5."""
@@ -98,24 +99,28 @@ def local_texts(form: str, time_zone: str | None, utc: str, separator: str) -> C
     return local
 
 
-def moment_texts(form: str, time_zone: str | None, utc: str, separator: str) -> Callable[[int, int], str]:
-    """The function from seconds since 1970 and nanoseconds to the time, with as many digits as say something.
+def timestamp_formatter(
+    form: str, time_zone: str | None, utc: str, separator: str, max_seconds: int = MAX_SECONDS
+) -> Callable[[int, int], str]:
+    """Return the function from seconds since 1970 and nanoseconds to the time, without trailing zeros.
 
     Seconds are read as signed, as Go does; a second of nanoseconds or more carries.
 
-    Args: as of local_texts.
-    Raises: ValueError: there is no such time zone.
+    Args:
+        form, time_zone, utc, separator: see local_texts.
+        max_seconds: number of seconds whose text is remembered.
+    Raises: ValueError: unknown time zone.
     """
     local = local_texts(form, time_zone, utc, separator)
     known: dict[int, tuple[str, str]] = {}
 
-    def moment(seconds: int, nanoseconds: int) -> str:
+    def timestamp(seconds: int, nanoseconds: int) -> str:
         if nanoseconds > 999_999_999 or seconds >> 63:
             carry, nanoseconds = divmod(nanoseconds, 1_000_000_000)
             seconds = _signed(seconds) + carry
         texts = known.get(seconds)
         if texts is None:
-            if len(known) >= MAX_KEPT:
+            if len(known) >= max_seconds:
                 known.clear()
             texts = known[seconds] = local(seconds)
         text, zone = texts
@@ -123,4 +128,4 @@ def moment_texts(form: str, time_zone: str | None, utc: str, separator: str) -> 
             return text + (".%09d" % nanoseconds).rstrip("0") + zone  # noqa: UP031 (twice as fast as an f-string)
         return text + zone
 
-    return moment
+    return timestamp

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnstap.rendering import times
-from dnstap.rendering.times import clock_texts, moment_texts, offset_of
+from dnstap.rendering.times import clock_texts, offset_of, timestamp_formatter
 
 SUMMER, WINTER = 1_751_371_200, 1_767_268_800  # noon in UTC, in July 2025 and January 2026
 
@@ -32,15 +31,15 @@ def test_clocks() -> None:
     assert clock_texts("America/New_York", date=True)(WINTER + 64_800) == "2026-01-02 01:00:00"
 
 
-def test_moments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(times, "MAX_KEPT", 2)
+def test_timestamps() -> None:
     form = "%04d-%02d-%02d %02d:%02d:%02d"
-    utc, other = moment_texts(form, "utc", "Z", " "), moment_texts(form, "America/New_York", "Z", " ")
+    utc = timestamp_formatter(form, "utc", "Z", " ", max_seconds=2)
+    other = timestamp_formatter(form, "America/New_York", "Z", " ", max_seconds=2)
     for _ in range(2):
         assert utc(SUMMER, 5) == "2025-07-01 12:00:00.000000005Z"
         assert other(SUMMER, 0) == "2025-07-01 08:00:00 -04:00"
         assert other(WINTER, 500_000_000) == "2026-01-01 07:00:00.5 -05:00"
         assert other(WINTER + 1, 0) == "2026-01-01 07:00:01 -05:00"
         assert utc((1 << 64) - 1, 1_000_000_000) == "1970-01-01 00:00:00Z"
-    assert moment_texts(form, None, "", " ")(0, 0) == "1970-01-01 00:00:00"
-    assert moment_texts(form, "Asia/Kathmandu", "", "")(SUMMER, 0) == "2025-07-01 17:45:00+05:45"
+    assert timestamp_formatter(form, None, "", " ")(0, 0) == "1970-01-01 00:00:00"
+    assert timestamp_formatter(form, "Asia/Kathmandu", "", "")(SUMMER, 0) == "2025-07-01 17:45:00+05:45"
