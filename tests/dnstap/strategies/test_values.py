@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from operator import attrgetter, eq
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,21 +10,20 @@ from hypothesis import Phase, find, given, settings
 from dnstap import Dnstap, Message, Policy
 from dnstap.codec.tables import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, table_of
 from dnstap.strategies import dnstaps, messages, policies
+from tests.drawing import draw_until_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hypothesis.strategies import SearchStrategy
 
-until_found = settings(max_examples=50_000, phases=[Phase.generate], deadline=None)
+until_found = settings(max_examples=50_000, phases=[Phase.generate])
 
 STRATEGIES: dict[type[Any], SearchStrategy[Any]] = {
     Dnstap: dnstaps(),
     Message: messages(),
     Policy: policies(),
 }
-FIELDS = [(cls, field) for cls in STRATEGIES for field in table_of(cls).fields]
-NAMES = [f"{cls.__name__}.{field.name}" for cls, field in FIELDS]
 
 
 def values(message: Any) -> Iterator[tuple[Any, Any]]:
@@ -51,26 +48,38 @@ def test_values_are_legal(cls: type[Any]) -> None:
     check()
 
 
-@pytest.mark.parametrize(("cls", "field"), FIELDS, ids=NAMES)
-def test_each_field_is_there_or_not(cls: type[Any], field: Any) -> None:
-    find(STRATEGIES[cls], lambda message: getattr(message, field.name) is not None, settings=until_found)
-    if field.index != table_of(cls).required:
-        find(STRATEGIES[cls], lambda message: getattr(message, field.name) is None, settings=until_found)
+@pytest.mark.parametrize("cls", STRATEGIES)
+def test_each_field_is_there_or_not(cls: type[Any]) -> None:
+    fields = table_of(cls).fields
+    states = [(field.name, absent) for field in fields for absent in (True, False)]
+    if (required := table_of(cls).required) is not None:
+        states.remove((fields[required].name, True))
+    draw_until_seen(
+        STRATEGIES[cls],
+        states,
+        lambda message, _: [(field.name, getattr(message, field.name) is None) for field in fields],
+    )
 
 
-@pytest.mark.parametrize(("cls", "field"), FIELDS, ids=NAMES)
-def test_each_field_takes_its_extremes(cls: type[Any], field: Any) -> None:
-    extremes: dict[int, list[Any]] = {
+@pytest.mark.parametrize("cls", STRATEGIES)
+def test_each_field_takes_its_extremes(cls: type[Any]) -> None:
+    fields = [field for field in table_of(cls).fields if field.kind != MESSAGE]
+    draw_until_seen(
+        STRATEGIES[cls],
+        [(field.name, extreme) for field in fields for extreme in extremes(field)],
+        lambda message, _: [(field.name, getattr(message, field.name)) for field in fields],
+    )
+
+
+def extremes(field: Any) -> list[Any]:
+    of_kind: dict[int, list[Any]] = {
         BYTES: [b"", b"x" * 128, b"x" * 300],
         STRING: [""],
         ENUM: list(field.python_type) if field.kind == ENUM else [],
-        MESSAGE: [],
         UINT: [0, 127, 128, field.greatest],
         FIXED32: [0, field.greatest],
     }
-    value = STRATEGIES[cls].map(attrgetter(field.name))
-    for extreme in extremes[field.kind]:
-        find(value, partial(eq, extreme), settings=until_found)
+    return of_kind[field.kind]
 
 
 def test_fields_do_not_depend_on_each_other() -> None:
