@@ -370,7 +370,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_counters_always_add_up() -> None:
-    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(stateful_step_count=30))
 
 
 def test_no_thread_is_left() -> None:

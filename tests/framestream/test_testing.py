@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framestream.conversations import Conversation, Turn
@@ -90,7 +90,6 @@ def saying(*parts: bytes, waits: bool = False) -> Callable[[socket.socket], None
     return run
 
 
-@settings(max_examples=100, deadline=None)
 @given(conversation=conversations())
 def test_good_ends_in_good_conversations(conversation: Conversation) -> None:
     assert check_reader(reading(conversation), conversation, timeout_s=DEADLINE_S).result == [*conversation.payloads]
@@ -98,21 +97,18 @@ def test_good_ends_in_good_conversations(conversation: Conversation) -> None:
     assert (transcript.connection, transcript.error) == (Connection.CLOSED, None)
 
 
-@settings(max_examples=100, deadline=None)
 @given(conversation=refused_conversations(Role.READER))
 def test_good_readers_refuse_what_is_wrong(conversation: Conversation) -> None:
     transcript = check_reader(reading(conversation), conversation, timeout_s=DEADLINE_S)
     assert isinstance(transcript.error, FrameStreamError)
 
 
-@settings(max_examples=100, deadline=None)
 @given(conversation=refused_conversations(Role.WRITER))
 def test_good_writers_refuse_what_is_wrong(conversation: Conversation) -> None:
     transcript = check_writer(writing(conversation), conversation, timeout_s=DEADLINE_S)
     assert isinstance(transcript.error, FrameStreamError)
 
 
-@settings(max_examples=50, deadline=None)
 @given(conversation=st.sampled_from(Role).flatmap(refused_conversations))
 def test_a_fault_is_not_for_the_one_who_makes_it(conversation: Conversation) -> None:
     with pytest.raises(LocalProtocolError, match="must refuse"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap import DecodeError, Decoder, Dnstap, DnstapType, Message, MessageType, Policy
@@ -30,7 +30,6 @@ MUTATIONS = int(os.environ.get("DNSTAP_MUTATIONS", "20000"))
 @pytest.mark.parametrize("values", [of(nameless=True, max_bytes=1 << 16) for of in (dnstaps, messages, policies)])
 def test_round_trip(values: st.SearchStrategy[Any]) -> None:
     @given(values)
-    @settings(max_examples=300, deadline=None)
     def check(message: Any) -> None:
         octets = bytes(message)
         cls = type(message)
@@ -97,7 +96,6 @@ def has_nameless_enum(message: Any) -> bool:
 
 
 @given(st.sampled_from(["Dnstap", "Message", "Policy"]), st.binary(max_size=60))
-@settings(max_examples=500)
 def test_any_octets(name: str, data: bytes) -> None:
     judge(name, data)
 
@@ -114,14 +112,12 @@ def test_field_number_0_in_a_group(octets: str, way: str) -> None:
 
 
 @given(logged())
-@settings(max_examples=300, deadline=None)
 def test_what_servers_log(log: Logged) -> None:
     assert judge("Dnstap", log.payload) == "same"
     assert Dnstap.parse(log.payload) == log.dnstap
 
 
 @given(hostile_payloads())
-@settings(max_examples=1000, deadline=None)
 def test_hostile_payloads(payload: bytes) -> None:
     judge("Dnstap", payload)
 

@@ -320,7 +320,6 @@ some_message = st.one_of(
 
 
 @given(st.data(), st.lists(some_message, min_size=1, max_size=6))
-@settings(max_examples=200, deadline=None)
 def test_matches_what_the_values_say(data: st.DataObject, messages: list[Dnstap]) -> None:
     text, check = data.draw(expressions(messages))
     matches = compile_filter(text).matches
@@ -330,7 +329,6 @@ def test_matches_what_the_values_say(data: st.DataObject, messages: list[Dnstap]
 
 
 @given(st.data(), st.lists(some_message, min_size=1, max_size=3), st.lists(hostile_payloads() | server_payloads()))
-@settings(max_examples=100, deadline=None)
 def test_selects_what_matches(data: st.DataObject, messages: list[Dnstap], payloads: list[bytes]) -> None:
     text, check = data.draw(expressions(messages))
     chosen = compile_filter(text)
@@ -347,7 +345,7 @@ def test_selects_what_matches(data: st.DataObject, messages: list[Dnstap], paylo
 
 
 @given(st.data(), st.lists(some_message, min_size=1, max_size=1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings().max_examples // 4)
 def test_a_whole_capture(data: st.DataObject, messages: list[Dnstap]) -> None:
     """With plans, which decode only what is asked for."""
     text, check = data.draw(comparisons(messages))

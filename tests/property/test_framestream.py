@@ -81,7 +81,6 @@ def decoded(decoder: FrameDecoder) -> Iterator[bytes | ControlFrame]:
             yield frames
 
 
-@settings(max_examples=200, deadline=None)
 @given(frame=control_frames())
 def test_control_frames_survive_a_round_trip(frame: ControlFrame) -> None:
     payload = encode(frame)
@@ -90,7 +89,6 @@ def test_control_frames_survive_a_round_trip(frame: ControlFrame) -> None:
     assert len(payload) <= MAX_SENT_CONTROL_BYTES
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     frame=st.builds(
         ControlFrame,
@@ -108,7 +106,6 @@ def test_what_is_encoded_is_decoded_and_the_rest_is_refused(frame: ControlFrame)
     assert again.content_types == (frame.content_types if isinstance(again.type, ControlType) else ())
 
 
-@settings(max_examples=300, deadline=None)
 @given(payload=hostile(LIMIT))
 def test_control_frames_of_any_bytes(payload: bytes) -> None:
     """What is decoded is encoded to the same bytes, so that nothing in them has been passed over."""
@@ -120,7 +117,6 @@ def test_control_frames_of_any_bytes(payload: bytes) -> None:
         assert wire_of(frame)[8:] == payload
 
 
-@settings(max_examples=200, deadline=None)
 @given(sent=st.lists(st.binary(min_size=1, max_size=300), max_size=8))
 def test_data_frames_survive_a_round_trip(sent: list[bytes]) -> None:
     decoder = FrameDecoder()
@@ -128,7 +124,6 @@ def test_data_frames_survive_a_round_trip(sent: list[bytes]) -> None:
     assert list(decoded(decoder)) == sent
 
 
-@settings(max_examples=200, deadline=None)
 @given(frames=st.lists(payloads(LIMIT) | control_frames(), max_size=12), data=st.data())
 def test_any_chunking_gives_the_same_frames(frames: list[bytes | ControlFrame], data: st.DataObject) -> None:
     wire = b"".join(map(wire_of, frames))
@@ -144,7 +139,6 @@ def test_any_chunking_gives_the_same_frames(frames: list[bytes | ControlFrame], 
     assert (decoder.offset, decoder.unread, decoder.missing()) == (len(wire), 0, None)
 
 
-@settings(max_examples=200, deadline=None)
 @given(stream=streams(LIMIT), data=st.data())
 def test_any_chunking_gives_the_same_payloads(stream: Stream, data: st.DataObject) -> None:
     wire, sent = stream.wire, list(stream.payloads)
@@ -172,7 +166,6 @@ def test_any_chunking_gives_the_same_payloads(stream: Stream, data: st.DataObjec
     assert reader.unknown_control_frames == whole.unknown_control_frames
 
 
-@settings(max_examples=200, deadline=None)
 @given(sent=st.lists(st.binary(min_size=1, max_size=2 * LIMIT), max_size=12), data=st.data())
 def test_any_chunking_skips_the_same_frames(sent: list[bytes], data: st.DataObject) -> None:
     wire = b"".join(map(wire_of, sent))
@@ -188,7 +181,6 @@ def test_any_chunking_skips_the_same_frames(sent: list[bytes], data: st.DataObje
     assert (decoder.offset, decoder.missing()) == (len(wire), None)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     wire=hostile(LIMIT) | streams(LIMIT).flatmap(lambda stream: mutations(stream.wire)),
     skip=st.booleans(),
@@ -235,7 +227,6 @@ def test_encoded_frames_are_the_same_frames(wire: bytes, skip: bool, data: st.Da
             break
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     wire=hostile(LIMIT) | streams(LIMIT).flatmap(lambda stream: mutations(stream.wire)),
     skip=st.booleans(),
@@ -269,7 +260,6 @@ def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.Data
     assert run(data.draw(chunkings(wire))) == (frames, fault)
 
 
-@settings(max_examples=400, deadline=None)
 @given(
     wire=hostile(LIMIT) | streams(LIMIT).flatmap(lambda stream: mutations(stream.wire)),
     wanted=st.sampled_from([(), (b"a",), (b"b", b"a")]),
@@ -323,7 +313,6 @@ def test_any_bytes_are_a_stream_or_an_error(
     assert run(data.draw(chunkings(wire))) == outcome
 
 
-@settings(max_examples=300, deadline=None)
 @given(wire=hostile(LIMIT), offered=st.sampled_from([(), (b"a",), (b"b", b"a")]), data=st.data())
 def test_any_bytes_are_an_answer_or_an_error(wire: bytes, offered: tuple[bytes, ...], data: st.DataObject) -> None:
     """For a writer, at the handshake and at the end."""
@@ -359,7 +348,6 @@ def test_any_bytes_are_an_answer_or_an_error(wire: bytes, offered: tuple[bytes, 
         assert run(chunks, streaming=streaming) == outcome
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     stream=streams(LIMIT),
     bad=st.sampled_from(
@@ -402,7 +390,6 @@ def test_good_payloads_before_bad_bytes_are_delivered(
     assert error.offset == len(wire)
 
 
-@settings(max_examples=200, deadline=None)
 @given(stream=streams(LIMIT), data=st.data())
 def test_a_cut_stream_gives_what_came_before_the_cut(stream: Stream, data: st.DataObject) -> None:
     """Wherever it is cut, and an error says whether it was inside a frame."""
@@ -421,7 +408,6 @@ def test_a_cut_stream_gives_what_came_before_the_cut(stream: Stream, data: st.Da
     assert caught.value.offset == len(wire)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     claim=st.sampled_from([1, MEMORY_LIMIT // 2, MEMORY_LIMIT, MEMORY_LIMIT + 1, 4 * MEMORY_LIMIT, 0xFFFFFFFF]),
     stream=streams(),
@@ -567,7 +553,6 @@ def test_table_of_the_calls_of_a_writer(transport: Transport, state: State) -> N
             assert (writer.state, writer.data_to_send()) == (after, FRAMES[frame])
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     frames=st.lists(st.sampled_from(list(FRAMES)), max_size=8),
     opening=st.sampled_from([[], [ControlType.START], [ControlType.READY, ControlType.START]]),
@@ -753,7 +738,7 @@ class ReaderBesideWriter(RuleBasedStateMachine):
 
 
 TestReaderBesideWriter = ReaderBesideWriter.TestCase
-TestReaderBesideWriter.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestReaderBesideWriter.settings = settings(stateful_step_count=40)
 
 
 class LossyReaderBesideWriter(RuleBasedStateMachine):
@@ -897,4 +882,4 @@ class LossyReaderBesideWriter(RuleBasedStateMachine):
 
 
 TestLossyReaderBesideWriter = LossyReaderBesideWriter.TestCase
-TestLossyReaderBesideWriter.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLossyReaderBesideWriter.settings = settings(stateful_step_count=40)

@@ -8,7 +8,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framestream import aio, sync
@@ -82,7 +82,6 @@ def said(transcript: Transcript) -> tuple[object, ...]:
     return received, closed, transcript.result, words(transcript.error)
 
 
-@settings(max_examples=60, deadline=None)
 @given(conversation=conversations() | refused_conversations(Role.READER))
 def test_as_readers(conversation: Conversation) -> None:
     one, other = (
@@ -91,7 +90,6 @@ def test_as_readers(conversation: Conversation) -> None:
     assert one == other
 
 
-@settings(max_examples=60, deadline=None)
 @given(conversation=conversations() | refused_conversations(Role.WRITER))
 def test_as_writers(conversation: Conversation) -> None:
     one, other = (said(check_writer(writer, conversation, timeout_s=DEADLINE_S)) for writer in writers(conversation))
@@ -129,7 +127,6 @@ def fed(read: Callable[[socket.socket], list[bytes]], chunks: list[bytes]) -> tu
         return result, b"" if isinstance(result, str) else answer
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data(), wire=hostile() | streams().map(lambda stream: stream.wire))
 def test_as_readers_of_anything(data: st.DataObject, wire: bytes) -> None:
     """Also of what ends anywhere; the writer talks without listening."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Policy, PolicyAction, Style, render
@@ -162,7 +162,6 @@ def test_colours_of_the_usual_line(date: bool) -> None:
 
 
 @given(dnstaps(nameless=True))
-@settings(max_examples=200, deadline=None)
 def test_one_word_a_field_without_control_characters(dnstap: Dnstap) -> None:
     text = render("quiet", dnstap, Style("utc", fields=tuple(FIELDS)))
     assert text == "[no Message]\n" or len(text.split(" ")) == len(FIELDS)
@@ -170,7 +169,6 @@ def test_one_word_a_field_without_control_characters(dnstap: Dnstap) -> None:
 
 
 @given(dnstaps(nameless=True), st.booleans())
-@settings(max_examples=200, deadline=None)
 def test_colours_do_not_change_the_text(dnstap: Dnstap, date: bool) -> None:
     text = render("quiet", dnstap, Style("utc", date, colour=True))
     assert re.sub("\x1b\\[\\d+m", "", text) == render("quiet", dnstap, Style("utc", date))

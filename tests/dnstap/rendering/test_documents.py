@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapType, Message, MessageType
@@ -131,7 +131,6 @@ def test_control_octets_of_a_record(octets: bytes, name: str) -> None:
 
 
 @given(st.binary(max_size=80), st.sampled_from([10, 16, 41, 64, 99, 257, 999]))
-@settings(max_examples=300, deadline=None)
 def test_any_rdata_gives_what_libraries_read(rdata: bytes, rrtype: int) -> None:
     message = dnstap(type=MessageType.CLIENT_RESPONSE, response_message=with_record(rrtype, rdata))
     in_json, in_yaml = loaded("json", message)["message"], loaded("yaml", message)["message"]
@@ -143,7 +142,6 @@ def test_any_rdata_gives_what_libraries_read(rdata: bytes, rrtype: int) -> None:
 
 
 @given(dnstaps(nameless=True))
-@settings(max_examples=300, deadline=None)
 def test_any_message_gives_what_libraries_read(message: Dnstap) -> None:
     assert set(loaded("json", message)) <= {"type", "identity", "version", "message"}
     if message.message is not None:

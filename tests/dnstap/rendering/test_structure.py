@@ -12,7 +12,7 @@ import dns.message
 import dns.rdatatype
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapType, Message, Policy
@@ -62,7 +62,6 @@ def rebuilt(cls: type[Any], values: dict[str, Any]) -> Any:
 
 
 @given(dnstaps(nameless=True), st.binary(max_size=9))
-@settings(max_examples=500, deadline=None)
 def test_nothing_is_lost(message: Dnstap, unknown: bytes) -> None:
     message._unknown_fields = unknown
     values = structure(message)
