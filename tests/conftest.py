@@ -1,4 +1,4 @@
-"""How much Hypothesis tries: little in each run, much with HYPOTHESIS_PROFILE=soak."""
+"""Hypothesis profiles (default, and soak by HYPOTHESIS_PROFILE=soak), and signals as at a terminal."""
 
 import os
 import signal

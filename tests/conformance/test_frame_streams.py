@@ -7,7 +7,6 @@ The rules that are about waiting hold for both front ends, which tests/framestre
 import re
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from framestream.protocol import ReaderProtocol, State, Transport, WriterProtoco
 from framestream.streams import Batching, Deadlines
 from tests.framestream.fronts import FRONTS, listen_reader, open_writer, read_file, using, write_file
 from tests.framestream.wire import decode, read, singly, write
+from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 DNSTAP = b"protobuf:dnstap.Dnstap"
@@ -540,7 +540,7 @@ def test_rule_09_roles_are_not_who_listens(
         listening.listen()
         connected.connect(path)
         accepted, _ = listening.accept()
-        with accepted, ThreadPoolExecutor(1) as pool:
+        with accepted, Threads() as pool:
             here, there = (accepted, connected) if we_listen else (connected, accepted)
             here.settimeout(DEADLINE_S)
             there.settimeout(DEADLINE_S)
@@ -681,7 +681,7 @@ def test_rule_13_a_reader_does_not_wait_for_ever_for_start(tmp_path: Path, said:
 @pytest.mark.usefixtures("_front")
 def test_rule_13_a_writer_does_not_wait_for_ever_for_finish(tmp_path: Path) -> None:
     """fstrm#69: a collector that is stuck keeps named from shutting down."""
-    with socket.socket(socket.AF_UNIX) as listening, ThreadPoolExecutor(1) as pool:
+    with socket.socket(socket.AF_UNIX) as listening, Threads() as pool:
         listening.bind(str(tmp_path / "socket"))
         listening.listen()
         opening = pool.submit(open_writer, tmp_path / "socket", [DNSTAP], deadlines=Deadlines(finish_s=0.05))
@@ -710,7 +710,7 @@ def test_rule_13_data_may_be_idle(tmp_path: Path) -> None:
         listen_reader(path, deadlines=short) as listener,
         open_writer(path, transport=Transport.UNIDIRECTIONAL, deadlines=short) as writer,
         listener.accept() as reader,
-        ThreadPoolExecutor(1) as pool,
+        Threads() as pool,
     ):
         reader.handshake()
         reading = pool.submit(list, reader)

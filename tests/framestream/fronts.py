@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import framestream.aio
 import framestream.sync
+from tests.threads import start, to_thread
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def using(front: str) -> Iterator[None]:
         return
     before, _loop = _loop, asyncio.new_event_loop()
     loop = _loop
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    running = start(loop.run_forever)
     try:
         yield
     finally:
@@ -61,7 +60,7 @@ def using(front: str) -> Iterator[None]:
         _run(loop.shutdown_asyncgens)
         _run(loop.shutdown_default_executor)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(DEADLINE_S)
+        running.result(DEADLINE_S)
         loop.close()
         _loop = before
 
@@ -136,7 +135,7 @@ def _reconnecting(connect: Callable[[], framestream.sync.Writer], *args: Any, **
 
     async def connect_there() -> Any:
         # The test's function blocks, and calls the loop itself.
-        return cast("_Blocking", await asyncio.to_thread(connect)).end
+        return cast("_Blocking", await to_thread(connect)).end
 
     return _run(framestream.aio.ReconnectingWriter, connect_there, *args, **kwargs)
 

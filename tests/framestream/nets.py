@@ -10,7 +10,6 @@ import os
 import socket
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import trustme
 import framestream.sync
 from framestream.endpoints import TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
 from tests.framestream import fronts
+from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def nothing_left() -> Iterator[None]:
 @contextlib.contextmanager
 def background(function: Callable[..., Any], *args: Any) -> Iterator[Callable[[], Any]]:
     """The function in another thread; gives what waits for its result."""
-    with ThreadPoolExecutor(1) as pool:
+    with Threads() as pool:
         running = pool.submit(function, *args)
         yield lambda: running.result(DEADLINE_S)
 

@@ -21,6 +21,7 @@ from framestream.protocol import Transport
 from framestream.streams import Batching, Deadlines
 from tests.framestream.nets import CLIENT, SERVER, dial
 from tests.framestream.wire import READY, START, STOP, data
+from tests.threads import to_thread
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -256,11 +257,11 @@ class TestCancelled:
 
         async def main() -> None:
             async with aio.listen_reader("tcp:localhost:0") as listener:
-                sock = await asyncio.to_thread(dial, listener.endpoint, None, READY + START + STOP)
+                sock = await to_thread(dial, listener.endpoint, None, READY + START + STOP)
                 async with await listener.accept() as reader:
                     assert await read_all(reader, random.Random(1), singly=False) == []
                 with sock:
-                    assert await asyncio.to_thread(sock.recv, 1)
+                    assert await to_thread(sock.recv, 1)
 
         run(main)
 
@@ -269,7 +270,7 @@ class TestCancelled:
 
         async def main() -> None:
             async with aio.listen_reader("tcp:localhost:0") as listener:
-                with await asyncio.to_thread(dial, listener.endpoint) as sock:
+                with await to_thread(dial, listener.endpoint) as sock:
                     reader = await listener.accept()
                     opening = asyncio.create_task(reader.handshake())
                     closing = asyncio.create_task(reader.close())
@@ -278,14 +279,14 @@ class TestCancelled:
                     assert closing.cancel()
                     await asyncio.wait([opening, closing])
                     await wait_until(lambda: reader.fileno() < 0)
-                    assert await asyncio.to_thread(sock.recv, 1) == b""
+                    assert await to_thread(sock.recv, 1) == b""
 
         run(main)
 
     def test_beginning_twice(self) -> None:
         async def main() -> None:
             async with aio.listen_writer("tcp:localhost:0", transport=Transport.UNIDIRECTIONAL) as listener:
-                with await asyncio.to_thread(dial, listener.endpoint):
+                with await to_thread(dial, listener.endpoint):
                     async with await listener.accept() as writer:
                         await asyncio.gather(writer._channel.open(None), writer._channel.open(None))
                         await writer.write(b"a")
@@ -390,13 +391,13 @@ class TestServe:
                 begun.clear()
                 ended.clear()
                 async with aio.listen_reader("tcp:localhost:0") as listener:
-                    socks = [await asyncio.to_thread(dial, listener.endpoint) for _ in range(2)]
+                    socks = [await to_thread(dial, listener.endpoint) for _ in range(2)]
                     assert (await interrupted(steps, listener.serve(handle)))[0]
                     assert len(ended) == len(begun)
                     assert all(reader.fileno() < 0 for reader in begun)
                 for sock in socks:
                     with sock, contextlib.suppress(ConnectionResetError):
-                        assert await asyncio.to_thread(sock.recv, 1) == b""
+                        assert await to_thread(sock.recv, 1) == b""
 
         run(main)
         assert not caplog.records
@@ -417,10 +418,10 @@ class TestServe:
                 serving = asyncio.create_task(listener.serve(handle))
                 for wire in (b"garbage", START + data(b"bad") + STOP, START + data(b"good") + STOP):
                     with (
-                        await asyncio.to_thread(dial, listener.endpoint, None, wire) as sock,
+                        await to_thread(dial, listener.endpoint, None, wire) as sock,
                         contextlib.suppress(ConnectionResetError),
                     ):
-                        assert await asyncio.to_thread(sock.recv, 1) == b""
+                        assert await to_thread(sock.recv, 1) == b""
                 await listener.close()
                 await serving
 
@@ -438,7 +439,7 @@ class TestServe:
 
         async def main() -> None:
             async with aio.listen_reader("tcp:localhost:0") as listener:
-                with await asyncio.to_thread(dial, listener.endpoint) as sock:
+                with await to_thread(dial, listener.endpoint) as sock:
                     await wait_until(lambda: select.select([listener], [], [], 0)[0])
                     accept = listener.accept
 
@@ -451,7 +452,7 @@ class TestServe:
                     with pytest.raises(ExceptionGroup):
                         await listener.serve(handle)
                     assert begun == []
-                    assert await asyncio.to_thread(sock.recv, 1) == b""
+                    assert await to_thread(sock.recv, 1) == b""
 
         run(main)
 
@@ -523,7 +524,7 @@ class TestListener:
                     return count
 
                 iterating = asyncio.create_task(iterate())
-                (await asyncio.to_thread(dial, listener.endpoint)).close()
+                (await to_thread(dial, listener.endpoint)).close()
                 await wait_until(lambda: listener._accepted)
                 await listener.close()
                 assert await iterating == 1
@@ -551,7 +552,7 @@ def test_a_writer_that_is_late_is_aborted() -> None:
         async with aio.listen_writer(
             "tcp:localhost:0", transport=Transport.UNIDIRECTIONAL, deadlines=Deadlines(write_s=0.05)
         ) as listener:
-            with await asyncio.to_thread(dial, listener.endpoint):
+            with await to_thread(dial, listener.endpoint):
                 writer = await listener.accept()
                 with pytest.raises(TimeoutError):
                     await writer.write_many([bytes(1 << 20)] * 20)

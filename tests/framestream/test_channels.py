@@ -8,7 +8,6 @@ import os
 import pty
 import threading
 import tty
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +21,7 @@ from framestream.streams import Deadlines, after
 from tests.framestream.fronts import FRONTS, using
 from tests.framestream.nets import CLIENT, SERVER, background, front_named
 from tests.framestream.wire import DNSTAP, START, STOP, control, data
+from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def test_what_the_system_has_taken(tmp_path: Path, kind: str) -> None:
     """A write that came to a stop tells which frames the reader can still read: no fewer, and no more."""
     where = {"unix": f"unix:{tmp_path}/socket", "tcp": "tcp:localhost:0", "tls": "tls:localhost:0"}[kind]
     payloads = [b"%06d" % number * 50 for number in range(30_000)]
-    with sync.listen_reader(where, [DNSTAP], tls=SERVER) as listener, ThreadPoolExecutor() as pool:
+    with sync.listen_reader(where, [DNSTAP], tls=SERVER) as listener, Threads() as pool:
         accepting = pool.submit(begun, listener)
         writer = sync.open_writer(str(listener.endpoint), [DNSTAP], deadlines=Deadlines(write_s=0.3), tls=CLIENT)
         with accepting.result(DEADLINE_S) as reader:

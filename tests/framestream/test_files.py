@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from framestream.streams import check_appendable
 from tests.framestream.fronts import FRONTS, open_reader, open_writer, read_file, using, write_file
 from tests.framestream.nets import background
 from tests.framestream.wire import DNSTAP, START, STOP, data
+from tests.threads import start, to_thread
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -430,15 +430,12 @@ def test_a_program_that_waits_for_a_pipe_can_be_ended(tmp_path: Path, module: st
         env=ENVIRONMENT,
     )
     with process:
-        held: list[int] = []
-        opening = threading.Thread(target=lambda: held.append(os.open(tmp_path / "pipe", os.O_RDWR)))
-        opening.start()
-        opening.join(DEADLINE_S)
+        held = start(os.open, tmp_path / "pipe", os.O_RDWR).result(DEADLINE_S)
         assert process.stdout
         assert process.stdout.readline() == b"reading\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE_S) in (1, -signal.SIGINT, 130)
-        os.close(held[0])
+        os.close(held)
 
 
 @pytest.mark.parametrize("mode", ["rb", "wb"])
@@ -453,12 +450,12 @@ def test_a_pipe_that_nobody_waits_for_any_more_is_closed(tmp_path: Path, mode: s
             async with asyncio.timeout(0.05):
                 await opening
         # It opens as soon as there is another end; and we have the end of that when it has been closed.
-        end = await asyncio.to_thread(path.open, mode, 0)
+        end = await to_thread(path.open, mode, 0)
         with end:
             if mode == "rb":
-                assert await asyncio.to_thread(end.read) == b""
+                assert await to_thread(end.read) == b""
             else:
-                await asyncio.to_thread(wait_for, lambda: broken(end), "the end")
+                await to_thread(wait_for, lambda: broken(end), "the end")
 
     def broken(end: IO[bytes]) -> bool:
         try:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from framestream.protocol import State, Transport
 from framestream.streams import Batching, Deadlines, Limits
 from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_writer, read_file, using, write_file
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data, word
+from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 SHORT_S = 0.05
@@ -78,7 +78,7 @@ def peer(path: Path, script: Callable[[socket.socket], None]) -> Iterator[None]:
             sock.settimeout(DEADLINE_S)
             script(sock)
 
-    with socket.socket(socket.AF_UNIX) as listening, ThreadPoolExecutor(1) as pool:
+    with socket.socket(socket.AF_UNIX) as listening, Threads() as pool:
         listening.settimeout(DEADLINE_S)
         listening.bind(os.fspath(path))
         listening.listen()
@@ -538,7 +538,7 @@ class TestListener:
     def test_bidirectional_writer(self, tmp_path: Path) -> None:
         with listen_reader(tmp_path / "socket", [DNSTAP]) as listener, dial(tmp_path / "socket") as sock:
             sock.sendall(READY)
-            with listener.accept() as reader, ThreadPoolExecutor(1) as pool:
+            with listener.accept() as reader, Threads() as pool:
                 reading = pool.submit(list, reader)
                 assert receive(sock, 42) == ACCEPT
                 sock.sendall(START + data(b"a", b"bc") + STOP + TRAILING)
@@ -576,7 +576,7 @@ class TestListener:
         with listen_reader(tmp_path / "socket") as listener:
             sock = dial(tmp_path / "socket")
             sock.sendall(READY)
-            with listener.accept() as reader, ThreadPoolExecutor(1) as pool:
+            with listener.accept() as reader, Threads() as pool:
                 reading = pool.submit(list, reader)
                 assert receive(sock, 42) == ACCEPT
                 sock.sendall(START + data(b"a") + STOP)
@@ -988,7 +988,7 @@ class TestBoth:
             return writer.frames, writer.bytes
 
         taken = [b"y", DNSTAP] if transport is Transport.BIDIRECTIONAL else []
-        with listen_reader(tmp_path / "socket", taken) as listener, ThreadPoolExecutor(1) as pool:
+        with listen_reader(tmp_path / "socket", taken) as listener, Threads() as pool:
             running = pool.submit(run)
             with listener.accept(DEADLINE_S) as reader:
                 assert list(reader) == payloads
@@ -997,7 +997,7 @@ class TestBoth:
 
     def test_a_writer_that_is_refused(self, tmp_path: Path) -> None:
         """It learns from the end of the connection that nothing it offers is wanted."""
-        with listen_reader(tmp_path / "socket", [DNSTAP]) as listener, ThreadPoolExecutor(1) as pool:
+        with listen_reader(tmp_path / "socket", [DNSTAP]) as listener, Threads() as pool:
             running = pool.submit(open_writer, tmp_path / "socket", [b"other"])
             with listener.accept(DEADLINE_S) as reader, pytest.raises(ContentTypeError):
                 list(reader)

@@ -6,7 +6,6 @@ import contextlib
 import random
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -28,6 +27,7 @@ from tests.framestream.fronts import (
     using,
 )
 from tests.framestream.nets import background
+from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_readers_that_come_and_go(tmp_path: Path, endpoint: str, transport: Tran
 def test_a_write_waits_for_a_reader(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     writer = ReconnectingWriter(lambda: open_writer(path), FAST)
-    with ThreadPoolExecutor(2) as pool:
+    with Threads() as pool:
         writing = pool.submit(writer.write, b"a")
         wait_for(lambda: isinstance(writer.error, FileNotFoundError), "the error")
         with listen_reader(path) as listener, listener.accept() as reader:
@@ -104,7 +104,7 @@ def test_a_write_waits_for_a_reader(tmp_path: Path) -> None:
 
 def test_closing_ends_the_wait(tmp_path: Path) -> None:
     writer = ReconnectingWriter(lambda: open_writer(tmp_path / "nobody"), FAST)
-    with ThreadPoolExecutor(1) as pool:
+    with Threads() as pool:
         writing = pool.submit(writer.write_many, [b"a", b"b"])
         wait_for(lambda: writer.error, "an attempt")
         writer.close()
@@ -225,7 +225,7 @@ def test_a_refused_payload_costs_no_other(tmp_path: Path) -> None:
 def test_a_reader_that_wants_something_else(tmp_path: Path) -> None:
     """It is asked again and again, in case another takes its place."""
     path = tmp_path / "socket"
-    with listen_reader(path, [b"other"]) as listener, ThreadPoolExecutor(1) as pool:
+    with listen_reader(path, [b"other"]) as listener, Threads() as pool:
         writer = ReconnectingWriter(lambda: open_writer(path, [b"this"]), FAST, drop=True)
         writing = pool.submit(writer.write, b"a")
         with listener.accept() as reader, pytest.raises(Exception, match="content type"):
@@ -242,7 +242,7 @@ def test_readers_that_connect_to_us(tmp_path: Path) -> None:
     with listen_writer(path, [b"a"]) as listener:
         writer = ReconnectingWriter(listener.accept, FAST)
         for number in range(3):
-            with ThreadPoolExecutor(1) as pool:
+            with Threads() as pool:
                 writing = pool.submit(writer.write, b"%d" % number)
                 with open_reader(path, [b"a"]) as reader:
                     assert next(iter(reader)) == b"%d" % number
@@ -256,7 +256,7 @@ def test_readers_that_connect_to_us(tmp_path: Path) -> None:
 def test_a_handshake_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
     with listen_writer(tmp_path / "socket", [b"a"]) as listener:
         writer = ReconnectingWriter(listener.accept, FAST, drop=True)
-        with ThreadPoolExecutor(1) as pool:
+        with Threads() as pool:
             writing = pool.submit(writer.write, b"1")
             with open_reader(tmp_path / "socket", [b"b"]) as reader, pytest.raises(Exception, match="content type"):
                 list(reader)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from framestream.protocol import ReaderProtocol, Role, State, Transport, WriterP
 from framestream.strategies import conversations, refused_conversations
 from framestream.testing import Connection, PeerError, check_reader, check_writer, play
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, data
+from tests.threads import Threads
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def listening(
         with sock:
             peer(sock)
 
-    with socket.socket(family) as sockets, ThreadPoolExecutor(1) as pool:
+    with socket.socket(family) as sockets, Threads() as pool:
         sockets.settimeout(DEADLINE_S)
         sockets.bind(address)
         sockets.listen()

@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ import pytest
 
 from framestream.endpoints import UnixEndpoint
 from framestream.unix_sockets import listen_at, remove
+from tests.threads import start
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -288,11 +288,10 @@ class TestStartsAtOnce:
                 other.listen()
                 os.close(directory)
 
-            thread = threading.Thread(target=replace, daemon=True)
-            thread.start()
+            replacing = start(replace)
             with pytest.raises(OSError, match="somebody listens there already"):
                 listen_at(sock, UnixEndpoint(os.fspath(path)), 1)
-            thread.join(DEADLINE_S)
+            replacing.result(DEADLINE_S)
             assert connects(path)
 
     def test_the_lock_is_held_for_ever(self, sock: socket.socket, tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +15,7 @@ from framestream.streams import Batching
 from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_reader, open_writer, using, write_file
 from tests.framestream.nets import background
 from tests.framestream.wire import DNSTAP, START, STOP, data
+from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class TestBatching:
     def test_many_at_once(self, tmp_path: Path, batching: Batching) -> None:
         """Frames stay whole, and each writer's stay in order."""
         path = tmp_path / "socket"
-        with listen_reader(path) as listener, ThreadPoolExecutor(5) as pool:
+        with listen_reader(path) as listener, Threads() as pool:
 
             def read() -> list[bytes]:
                 with listener.accept(DEADLINE_S) as reader:
@@ -99,7 +98,8 @@ class TestBatching:
                     for number in range(200):
                         writer.write(b"%d %d" % (name, number))
 
-                list(pool.map(write, range(4)))
+                for writing in [pool.submit(write, name) for name in range(4)]:
+                    writing.result(DEADLINE_S)
             got = [tuple(map(int, payload.split())) for payload in reading.result(DEADLINE_S)]
         assert len(got) == 800
         for name in range(4):
@@ -232,9 +232,8 @@ class TestInterrupted:
                     while some := sock.recv(1 << 20):
                         got.extend(some)
 
-            draining = threading.Thread(target=drain)
-            draining.start()
+            draining = start(drain)
             writer.close()
-            draining.join(DEADLINE_S)
+            draining.result(DEADLINE_S)
         assert 12 < len(got) < 4 << 20
         assert not got.endswith(STOP)

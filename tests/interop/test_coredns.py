@@ -12,7 +12,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import dns.message
@@ -27,6 +26,7 @@ from tests.interop.coredns import coredns, named
 from tests.interop.go_build import BUILD_S
 from tests.interop.peers import require
 from tests.interop.servers import ask, free_port
+from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def test_it_is_restarted(tmp_path: Path, number: int) -> None:
 
 def test_a_reader_of_another_content_type(tmp_path: Path) -> None:
     """It gives up and leaves its end open, so we must close; and it serves."""
-    with listen_reader(f"unix:{tmp_path}/s", [b"protobuf:other"]) as listener, ThreadPoolExecutor() as pool:
+    with listen_reader(f"unix:{tmp_path}/s", [b"protobuf:other"]) as listener, Threads() as pool:
 
         def handshake() -> None:
             with listener.accept() as reader:
@@ -425,16 +425,14 @@ def test_its_stream_breaks(tmp_path: Path) -> None:
                 name = "x" * chance.randrange(1, 60) + ".example."
                 ask(server.port, dns.message.make_query(name, "A").to_wire())
 
-        threads = [threading.Thread(target=keep_asking, args=(random.Random(seed),)) for seed in range(4)]
-        for thread in threads:
-            thread.start()
+        asking = [start(keep_asking, random.Random(seed)) for seed in range(4)]
         try:
             # Before it listens there is no connection, which is said too.
             wait_for(lambda: sum("no connection" not in line for line in said(command)) >= 5, "five breaks")
         finally:
             enough.set()
-            for thread in threads:
-                thread.join()
+        for each in asking:
+            each.result(DEADLINE_S)
         # Nothing waits for what will never come, and from now on nothing is lost.
         until_connected(server, recording)
         server.ask(dns.message.make_query("last.example.", "A").to_wire())

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from framestream import (
     read_file,
 )
 from tests.interop.command import listening
+from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -126,10 +126,9 @@ def test_a_receiver_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     def arrived() -> bool:
         return len(received) == sent and len(gone) == min(sent // 10, rounds)
 
-    thread = threading.Thread(target=receive)
     with listening(tap, tmp_path, "-U", there, "--stats") as command:
         before = descriptors(command)
-        thread.start()
+        receiving = start(receive)
         with open_writer(tap, [CONTENT_TYPE]) as writer:
             for number in range(10 * rounds + 5):
                 writer.write(b"%d" % number)
@@ -137,7 +136,7 @@ def test_a_receiver_that_is_killed_and_comes_back(tmp_path: Path) -> None:
                 wait_for(arrived, "the frame")
             assert descriptors(command) <= before + 3
         assert command.stop(signal.SIGTERM) == 0
-        thread.join(DEADLINE_S)
+        receiving.result(DEADLINE_S)
     assert received == [b"%d" % number for number in range(sent)]
     said = f"{sent} frames, of which 0 could not be sent; connected again {rounds} times"
     assert command.stderr.read_text().splitlines()[-1] == f"dnstap: unix:{there}: {said}"
@@ -157,12 +156,11 @@ def test_a_receiver_that_is_stopped(tmp_path: Path) -> None:
         writer.write(payloads[0])
         wait_for(lambda: out.exists() and payloads[0] in out.read_bytes(), "the first")
         receiver.process.send_signal(signal.SIGSTOP)
-        thread = threading.Thread(target=writer.write_many, args=(payloads[1:],))
-        thread.start()
-        thread.join(1)
-        assert thread.is_alive()
+        writing = start(writer.write_many, payloads[1:])
+        with pytest.raises(TimeoutError):
+            writing.result(1)
         receiver.process.send_signal(signal.SIGCONT)
-        thread.join(DEADLINE_S)
+        writing.result(DEADLINE_S)
         writer.close()
         assert command.stop(signal.SIGTERM) == 0
         assert receiver.stop(signal.SIGTERM) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from tests.interop.peers import require
 from tests.interop.servers import free_port
 from tests.interop.test_coredns import ask_all, certificates, expected, payloads, said, statistics
 from tests.interop.test_fstrm import DATA, DNSTAP, peer
+from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def test_frames_are_those_of_coredns(tmp_path: Path) -> None:
         with listener.accept(DEADLINE_S) as reader:
             return list(reader)
 
-    with listen_reader(tmp_path / "ours", [CONTENT_TYPE]) as listener, ThreadPoolExecutor() as pool:
+    with listen_reader(tmp_path / "ours", [CONTENT_TYPE]) as listener, Threads() as pool:
         for (setting, make), identity in zip(
             taps(f"unix:{tmp_path}/ours").items(), (b"ns1.example", b"bare", b"extra", b"ex", b""), strict=True
         ):

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from tests.framestream.nets import CLIENT, MUTUAL, dial, pem
 from tests.interop.command import listening
 from tests.interop.test_coredns import payloads
 from tests.interop.test_tap_kills import WIRE, numbers
+from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -57,11 +57,10 @@ def bad_receiver(says: bytes) -> Iterator[str]:
                 sock.sendall(says)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=accept)
-        thread.start()
+        accepting = start(accept)
         yield f"tcp:127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(DEADLINE_S)
+        accepting.result(DEADLINE_S)
     for sock in taken:
         sock.close()
 
@@ -177,7 +176,7 @@ def test_a_bad_sink(kind: str, transport: str, tmp_path: Path, caplog: pytest.Lo
     before = threading.active_count()
     with (
         Tap(where, listen=True, tls=tls, queue=2 * count) as tap,
-        ThreadPoolExecutor() as pool,
+        Threads() as pool,
         contextlib.ExitStack() as stack,
     ):
         there = parse_endpoint(str(tap.endpoint), MUTUAL) if tls else tap.endpoint
@@ -216,17 +215,14 @@ def test_many_threads(tmp_path: Path) -> None:
     count = 3000
     with listening(tmp_path / "s", tmp_path, "-w", tmp_path / "out") as command:
         with Tap(f"unix:{tmp_path}/s", queue=8 * count) as tap:
-            start = threading.Barrier(8)
+            barrier = threading.Barrier(8)
 
             def run(number: int) -> None:
-                start.wait(DEADLINE_S)
+                barrier.wait(DEADLINE_S)
                 submit(tap, count, number * count)
 
-            threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(DEADLINE_S)
+            for running in [start(run, number) for number in range(8)]:
+                running.result(DEADLINE_S)
         assert command.stop() == 0
     found = submitted_numbers(payloads(tmp_path / "out"))
     assert sorted(found) == list(range(8 * count))
@@ -319,7 +315,7 @@ def test_a_preforking_server_that_listens(tmp_path: Path) -> None:
     source = PREFORKING.replace(
         "submit(0, 500)\n", "import time\nwhile not tap.connected: time.sleep(0.01)\nsubmit(0, 500)\n"
     )
-    with ThreadPoolExecutor() as pool:
+    with Threads() as pool:
         running = pool.submit(script, source, f"unix:{tmp_path}/s", "listen")
         with connected(f"unix:{tmp_path}/s") as reader:
             found = [dnstap.message for dnstap in map(Dnstap.parse, reader)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import threading
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -18,6 +17,7 @@ from framestream.protocol import ReaderProtocol, Role, WriterProtocol
 from framestream.strategies import chunkings, conversations, hostile, refused_conversations, streams
 from framestream.sync.channels import over_socket as sync_channel
 from framestream.testing import Connection, Transcript, check_reader, check_writer
+from tests.threads import start
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -108,15 +108,14 @@ def fed(read: Callable[[socket.socket], list[bytes]], chunks: list[bytes]) -> tu
         except OSError:
             pass  # The reader has seen enough.
 
-    sending = threading.Thread(target=send)
-    sending.start()
+    sending = start(send)
     with ours, theirs:
         result: list[bytes] | str
         try:
             result = read(theirs)
         except RemoteProtocolError as error:
             result = words(error)
-        sending.join()
+        sending.result(DEADLINE_S)
         answer = b""
         try:
             while some := ours.recv(4096):

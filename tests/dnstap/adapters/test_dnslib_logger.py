@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from dnslib.server import BaseResolver, DNSLogger, DNSServer
 from dnstap import MessageType, SocketProtocol, Tap
 from dnstap.adapters import TapLogger
 from tests.dnstap.adapters.recorder import Recorder
+from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -104,11 +104,8 @@ def test_many_threads() -> None:
     """Each response goes with its query."""
     recorder = Recorder()
     with serving(TapLogger(recorder.tap), tcp=True) as port:
-        threads = [threading.Thread(target=ask, args=(port, make_query(n)), kwargs={"tcp": True}) for n in range(50)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for asking in [start(ask, port, make_query(n), tcp=True) for n in range(50)]:
+            asking.result(DEADLINE_S)
     recorder.wait(100)
     times = {m.wire[:2]: (m.query_time_ns, m.query_port) for m in recorder.messages if m.wire and m.is_query}
     assert len(times) == 50

@@ -7,7 +7,6 @@ import functools
 import inspect
 import socketserver
 import ssl
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ from dnstap import MessageType, SocketProtocol, Tap
 from dnstap.adapters import tapped
 from tests.dnstap.adapters.recorder import Recorder
 from tests.interop.servers import free_port
+from tests.threads import start
+from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ def serving(
 ) -> Iterator[Server]:
     server = Server(answer or respond, context)
     for each in (server.udp, server.tcp):
-        threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        start(each.serve_forever, poll_interval=0.01)
     try:
         yield server
     finally:
@@ -402,13 +403,8 @@ def test_many_threads_with_one_query() -> None:
     ask = tapped(dns.query.tcp, recorder.tap)
     query = make_query()
     with serving() as server:
-        threads = [
-            threading.Thread(target=ask, args=(query, "127.0.0.1"), kwargs={"port": server.port}) for _ in range(20)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for asking in [start(ask, query, "127.0.0.1", port=server.port) for _ in range(20)]:
+            asking.result(DEADLINE_S)
     assert (
         sorted(recorder.log) == [("TOOL_QUERY", query.to_wire())] * 20 + [("TOOL_RESPONSE", server.responses[0])] * 20
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from dnstap import SocketProtocol
 from dnstap.adapters import tapped
 from tests.dnstap.adapters.recorder import Recorder
 from tests.interop.servers import free_port
+from tests.threads import start
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def https_server(context: ssl.SSLContext, exchanged: list[bytes]) -> Iterator[in
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        start(server.serve_forever, poll_interval=0.01)
         try:
             yield server.server_address[1]
         finally:

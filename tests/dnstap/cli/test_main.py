@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +47,9 @@ from framestream import (
     read_file,
     write_file,
 )
-from tests.wait import wait_for
+from tests.dnstap.beside import run_beside
+from tests.threads import Threads, start
+from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
     from dnstap.anonymize import Method
@@ -362,9 +364,7 @@ def test_record_until_a_signal(tmp_path: Path, number: int, capfd: pytest.Captur
         assert writer is not None
         writer.write_many([b"1", b"2"])
         wait_for(lambda: recording.exists() and recording.read_bytes().endswith(b"2"), "the payloads")
-        signal.raise_signal(number)
-        with contextlib.suppress(OSError, FrameStreamError):  # we were not waited for
-            writer.close()
+        writers.append(writer)
 
     def connected() -> Writer | None:
         with contextlib.suppress(OSError):
@@ -372,10 +372,10 @@ def test_record_until_a_signal(tmp_path: Path, number: int, capfd: pytest.Captur
         return None
 
     before = signal.getsignal(number)
-    thread = threading.Thread(target=server)
-    thread.start()
-    assert main(["-u", str(path), "-w", str(recording)]) == 0
-    thread.join()
+    writers: list[Writer] = []
+    assert run_beside(server, "-u", str(path), "-w", str(recording), ending=number) == 0
+    with contextlib.suppress(OSError, FrameStreamError):  # It was not waited for.
+        writers[0].close()
     assert signal.getsignal(number) is before
     with read_file(recording, [CONTENT_TYPE]) as reader:
         assert list(reader) == [b"1", b"2"]
@@ -548,19 +548,17 @@ def test_wrong_arguments(arguments: list[str], text: str, capfd: pytest.CaptureF
     assert text in capfd.readouterr().err
 
 
-def receiving(endpoint: str | Path, received: list[bytes], tls: Tls | None = None) -> contextlib.ExitStack:
+def receiving(endpoint: str | Path, received: list[bytes], tls: Tls | None = None) -> Threads:
     """Somebody who listens there, in a thread, for one stream."""
     listener = listen_reader(endpoint, [CONTENT_TYPE], tls=tls)
 
     def receive() -> None:
-        with listener, listener.accept() as reader:
+        with listener, listener.accept(DEADLINE_S) as reader:
             received.extend(reader)
 
-    thread = threading.Thread(target=receive)
-    thread.start()
-    stack = contextlib.ExitStack()
-    stack.callback(thread.join)
-    return stack
+    threads = Threads()
+    threads.submit(receive)
+    return threads
 
 
 def test_relay_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -572,17 +570,16 @@ def test_relay_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         port = str(listener.endpoint).rpartition(":")[2]
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    feeder = threading.Thread(target=lambda: fifo.write_bytes(SAMPLE.read_bytes()))
     with (
         receiving(tmp_path / "a", got[0]),
         receiving(tmp_path / "b", got[1]),
         receiving(f"tcp:127.0.0.1:{port}", got[2]),
     ):
-        feeder.start()
+        feeding = start(fifo.write_bytes, SAMPLE.read_bytes())
         copy = tmp_path / "copy"
         relays = ["-U", str(tmp_path / "a"), "--relay", f"unix:{tmp_path / 'b'}", "-T", f"127.0.0.1:{port}"]
         assert main(["-r", str(fifo), *relays, "-w", str(copy), "-t", "10s", "--stats"]) == 0
-    feeder.join()
+    feeding.result(DEADLINE_S)
     assert got == [expected] * 3
     with read_file(copy) as reader:
         assert list(reader) == expected
@@ -614,11 +611,16 @@ def test_relay_over_tls(tmp_path: Path) -> None:
 
 def test_relay_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Files wait for the receiver; what could not be sent when a signal ends that is said, and is a failure."""
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    timer.start()
-    assert main(["-r", str(SAMPLE), "-U", str(tmp_path / "s")]) == 1
-    timer.join()
-    lines = capfd.readouterr().err.splitlines()
+    text = ""
+
+    def told() -> bool:
+        nonlocal text
+        text += capfd.readouterr().err
+        return "no connection" in text
+
+    script = partial(wait_for, told, "the line")
+    assert run_beside(script, "-r", str(SAMPLE), "-U", str(tmp_path / "s"), ending=signal.SIGTERM) == 1
+    lines = (text + capfd.readouterr().err).splitlines()
     assert lines[0] == f"dnstap: unix:{tmp_path}/s: no connection: No such file or directory"
     assert re.fullmatch(rf"dnstap: unix:{tmp_path}/s: (\d+) of \1 frames could not be sent", lines[-1])
 
@@ -629,16 +631,12 @@ def test_sockets_for_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     owner = f"{os.getuid()}:{os.getgid()}"
     modes: list[int] = []
 
-    def stop() -> None:
-        wait_for(lambda: path.exists() and path.stat().st_mode & 0o777 == 0o600, "the mode")
+    def look() -> None:
+        wait_for(path.exists, "the socket")
         modes.append(path.stat().st_mode & 0o777)
-        os.kill(os.getpid(), signal.SIGINT)
 
     for more in [], ["--socket-owner", owner], ["--socket-owner", owner.partition(":")[0]], ["--socket-owner", ":0"]:
-        thread = threading.Thread(target=stop)
-        thread.start()
-        assert main([*arguments, *more]) == 0
-        thread.join()
+        assert run_beside(look, *arguments, *more) == 0
     assert modes == [0o600] * 4
     capfd.readouterr()
     assert error(capfd, *arguments, "--socket-owner", "nobody-of-that-name") == (
@@ -664,12 +662,8 @@ def test_listen_on_tcp_and_tls(tmp_path: Path, capfd: pytest.CaptureFixture[str]
             where = line.rpartition(" ")[2].replace("tcp::", "tcp:localhost:")
             with open_writer(where, [CONTENT_TYPE], tls=Tls(verify=False)) as writer:
                 writer.write(where[:3].encode())
-        os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    assert main(["-l", ":0", *tls, "-w", str(out)]) == 0
-    thread.join()
+    assert run_beside(send, "-l", ":0", *tls, "-w", str(out)) == 0
     with read_file(out) as reader:
         assert sorted(reader) == [b"tcp", b"tls"]
     assert "cannot listen: " in error(capfd, "--listen", "tls:localhost:0", "--tls-cert", SAMPLE)
@@ -679,13 +673,12 @@ def test_connect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with listen_writer(tmp_path / "s", [CONTENT_TYPE]) as listener:
 
         def serve() -> None:
-            with listener.accept() as writer:
+            with listener.accept(DEADLINE_S) as writer:
                 writer.write(GOOD)
 
-        thread = threading.Thread(target=serve)
-        thread.start()
+        serving = start(serve)
         assert main(["--connect", f"unix:{tmp_path / 's'}", "--count", "1"]) == 0
-        thread.join()
+        serving.result(DEADLINE_S)
     assert capfd.readouterr().out == "[no Message]\n"
 
 
@@ -701,12 +694,8 @@ def test_hang_up_opens_the_file_again(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGHUP)
             wait_for(out.exists, "the new file")
             writer.write(b"2")
-        os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    assert main(["-u", str(path), "-w", str(out)]) == 0
-    thread.join()
+    assert run_beside(send, "-u", str(path), "-w", str(out), ending=signal.SIGTERM) == 0
     for name, payload in ((old, b"1"), (out, b"2")):
         with read_file(name) as reader:
             assert list(reader) == [payload]
@@ -722,12 +711,8 @@ def test_hang_up_without_a_file(tmp_path: Path) -> None:
             with open_writer(path, [CONTENT_TYPE]) as writer:
                 os.kill(os.getpid(), signal.SIGHUP)
                 writer.write(b"1")
-            os.kill(os.getpid(), signal.SIGTERM)
 
-        thread = threading.Thread(target=send)
-        thread.start()
-        assert main(["-u", str(path), "-U", str(tmp_path / "r")]) == 0
-        thread.join()
+        assert run_beside(send, "-u", str(path), "-U", str(tmp_path / "r"), ending=signal.SIGTERM) == 0
     assert received == [b"1"]
 
 
@@ -748,10 +733,9 @@ def test_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert out == "".join(lines[::2])
     assert said.match(err), err
     os.mkfifo(fifo)
-    feeder = threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()))
-    feeder.start()
+    feeding = start(fifo.write_bytes, path.read_bytes())
     assert main(["-r", str(fifo), *some]) == 0
-    feeder.join()
+    feeding.result(DEADLINE_S)
     out, err = capfd.readouterr()
     assert out == "".join(lines[::2])
     assert said.match(err), err
@@ -804,13 +788,12 @@ def test_anonymize_frames(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     with read_file(tmp_path / "out") as reader:
         assert list(reader) == expected
     os.mkfifo(fifo)
-    feeder = threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()))
-    feeder.start()
+    feeding = start(fifo.write_bytes, path.read_bytes())
     relayed: list[bytes] = []
     with receiving(tmp_path / "relay", relayed):
         words += ["-U", str(tmp_path / "relay"), "--stats", "--filter", "client in 127.0.0.0/8"]
         assert main(["-r", str(fifo), *words, "-q", "-w", str(tmp_path / "text")]) == 0
-    feeder.join()
+    feeding.result(DEADLINE_S)
     chosen = compile_filter("client in 127.0.0.0/8").select(frames)
     assert relayed == Anonymizer(truncate(0, 0), answers=True, ports=True)(chosen)
     lines = (tmp_path / "text").read_text().splitlines()

@@ -20,6 +20,8 @@ from dnstap.strategies import WireField, fields_of
 from framestream import TruncatedStreamError, read_file
 from tests.golden import assert_golden
 from tests.judge import google
+from tests.threads import start
+from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,11 +230,8 @@ def test_threads() -> None:
     def work() -> None:
         wrong.extend(n for _ in range(5) for n in range(200) if encode(messages[n]) != payloads[n])
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for working in [start(work) for _ in range(4)]:
+        working.result(DEADLINE_S)
     assert wrong == []
 
 
@@ -246,14 +245,11 @@ def test_threads_share_one_encoder() -> None:
     encoders = []
 
     def work() -> None:
-        barrier.wait()
+        barrier.wait(DEADLINE_S)
         encoders.append(encoder_of(Mine))
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for working in [start(work) for _ in range(4)]:
+        working.result(DEADLINE_S)
     assert set(encoders) == {encoder_of(Mine)}
 
 

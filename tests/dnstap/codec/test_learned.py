@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,8 @@ from dnstap.codec import learned as decoding
 from dnstap.codec import templates
 from dnstap.codec.tables import table_of
 from framestream import TruncatedStreamError, read_file
+from tests.threads import start
+from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -457,11 +458,8 @@ def test_threads() -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        threads = [threading.Thread(target=work, args=(3 * number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for working in [start(work, 3 * number) for number in range(4)]:
+            working.result(DEADLINE_S)
     finally:
         sys.setswitchinterval(interval)
     assert not wrong

@@ -38,6 +38,7 @@ from framestream import (
     read_file,
     write_file,
 )
+from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ class Running:
         self.reports: list[str] = []
         self.error: Exception | None = None
         self._ready = threading.Event()
-        self.thread = threading.Thread(target=lambda: asyncio.run(self._run(prepare, outputs, options)))
-        self.thread.start()
+        self.thread = start(lambda: asyncio.run(self._run(prepare, outputs, options)))
         assert self._ready.wait(DEADLINE_S)
 
     async def _run(
@@ -86,8 +86,7 @@ class Running:
     def stop(self) -> None:
         """Stop it and wait for the end."""
         self.collector.stop()
-        self.thread.join(DEADLINE_S)
-        assert not self.thread.is_alive()
+        self.thread.result(DEADLINE_S)
 
 
 @contextmanager
@@ -280,7 +279,7 @@ class Full:
 
 def test_what_the_output_raises_ends_the_run(tmp_path: Path) -> None:
     running = Running(lambda collector: collector.read(file_of(tmp_path / "a", b"1")), Full())
-    running.thread.join(DEADLINE_S)
+    running.thread.result(DEADLINE_S)
     assert str(running.error) == "disk full"
 
 
@@ -363,8 +362,7 @@ def test_any_number_of_inputs_and_outputs(tmp_path: Path) -> None:
 
     output = Recording(str(recording))
     payloads = Payloads()
-    feeder = threading.Thread(target=lambda: file_of(fifo, b"3"))
-    feeder.start()
+    feeding = start(file_of, fifo, b"3")
     with collecting(prepare, payloads, Later(), output) as running:
         for number, endpoint in enumerate(endpoints):
             with open_writer(endpoint, [CONTENT_TYPE]) as writer:
@@ -372,7 +370,7 @@ def test_any_number_of_inputs_and_outputs(tmp_path: Path) -> None:
         wait_for(lambda: len(later) == 5, "the payloads")
         counts = running.collector.counts
         assert (counts.frames, counts.bytes, counts.connections, counts.broken) == (5, 5, 2, 0)
-    feeder.join()
+    feeding.result(DEADLINE_S)
     output.close()
     assert sorted(later) == sorted(payloads) == [b"1", b"2", b"3", b"4", b"5"]
     with read_file(recording) as reader:
@@ -499,8 +497,7 @@ class Server:
         self.connections = 0
         self.listener = listen_writer(path, [CONTENT_TYPE])
         self._serve = serve
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self._running = start(self._run)
 
     def _run(self) -> None:
         for writer in self.listener:
@@ -511,7 +508,7 @@ class Server:
 
     def close(self) -> None:
         self.listener.close()
-        self._thread.join(DEADLINE_S)
+        self._running.result(DEADLINE_S)
 
 
 def test_connect_to_writers_that_listen(tmp_path: Path) -> None:
@@ -597,21 +594,18 @@ def test_a_file_that_grows_and_is_replaced(tmp_path: Path) -> None:
     with collecting(lambda collector: collector.read(str(path), follow=True)) as running:
         wait_for(lambda: running.payloads, "the payload")
         path.unlink()
-        running.thread.join(DEADLINE_S)
-        assert not running.thread.is_alive()
+        running.thread.result(DEADLINE_S)
 
 
 def test_stop_while_waiting_for_a_pipe(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    opener = threading.Thread(target=lambda: descriptors.append(os.open(fifo, os.O_WRONLY)))
-    descriptors: list[int] = []
-    opener.start()
+    opening = start(os.open, fifo, os.O_WRONLY)
     with collecting(lambda collector: collector.read(str(fifo))) as running:
-        opener.join()
-        os.write(descriptors[0], START + encode_data_frames([b"1"]))
+        descriptor = opening.result(DEADLINE_S)
+        os.write(descriptor, START + encode_data_frames([b"1"]))
         wait_for(lambda: running.payloads, "the payload")
-    os.close(descriptors[0])
+    os.close(descriptor)
     assert running.reports == [f"{fifo}: stopped at byte {len(START) + 5}"]
 
 
@@ -657,7 +651,7 @@ def test_what_is_due_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         path.unlink()
         output.path = str(tmp_path / "missing" / "out")
         output.reopen_soon()
-        running.thread.join(DEADLINE_S)
+        running.thread.result(DEADLINE_S)
     assert isinstance(running.error, FileNotFoundError)
     assert len(running.reports) == 1
     assert running.reports[0].startswith("1 of 1 payloads left out; the first was payload 1: ")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import socket
 import sys
-import threading
 import urllib.request
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.collector import Collector
 from dnstap.pipeline.prometheus import serving
 from framestream import MissingLibraryError, open_writer
+from tests.dnstap.beside import run_beside
 from tests.wait import wait_for
 
 DATA = Path(__file__).parents[2] / "data"
@@ -42,12 +40,9 @@ def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str
             writer.write_many([b"\x78\x01", b"junk"])
             wait_for(lambda: scraped(int(port[1]))["dnstap_frames_total"] == 2, "the frames")
             found.append(scraped(int(port[1])))
-        os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=scrape)
-    thread.start()
-    assert main(["-u", str(path), "-q", "-w", str(out), "--metrics", ":0", "--filter", "not has qname"]) == 0
-    thread.join()
+    arguments = ["-u", str(path), "-q", "-w", str(out), "--metrics", ":0", "--filter", "not has qname"]
+    assert run_beside(scrape, *arguments) == 0
     assert found == [
         {
             "dnstap_open_inputs": 1.0,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
 from framestream import FrameStreamError, listen_reader, open_reader
+from tests.threads import start
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -59,14 +59,12 @@ def receiving(where: Any, **options: Any) -> Iterator[Receiver]:
     receiver = Receiver()
     listener = listen_reader(where, [CONTENT_TYPE], **options)
     receiver.endpoint = listener.endpoint
-    thread = threading.Thread(target=receiver.serve, args=(listener,))
-    thread.start()
+    serving = start(receiver.serve, listener)
     try:
         yield receiver
     finally:
         listener.close()
-        thread.join(DEADLINE_S)
-        assert not thread.is_alive()
+        serving.result(DEADLINE_S)
 
 
 @contextlib.contextmanager
@@ -80,10 +78,8 @@ def sink(where: Any, **options: Any) -> Iterator[Receiver]:
         reader.close()
         raise
     receiver.connections = 1
-    thread = threading.Thread(target=receiver.take, args=(reader,))
-    thread.start()
+    taking = start(receiver.take, reader)
     try:
         yield receiver
     finally:
-        thread.join(DEADLINE_S)
-        assert not thread.is_alive()
+        taking.result(DEADLINE_S)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
 from dnstap.tap import outlet as module
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.outlet import Outlet
+from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -88,14 +88,11 @@ def test_few_are_let_gather(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GATHER_S", DEADLINE_S)
     monkeypatch.setattr(module, "BATCH", 3)
     outlet = Outlet(10)
-    taken: list[list[int]] = []
-    thread = threading.Thread(target=lambda: taken.append(outlet.take(DEADLINE_S)))
-    thread.start()
+    taking = start(outlet.take, DEADLINE_S)
     for number in range(3):
         wait_for(lambda number=number: outlet._wanted == (3 if number else 1), "the sender")  # type: ignore[misc]
         outlet.put(number)
-    thread.join(DEADLINE_S)
-    assert taken == [[0, 1, 2]]
+    assert taking.result(DEADLINE_S) == [0, 1, 2]
     monkeypatch.setattr(module, "GATHER_S", 0.01)
     outlet.settle([], sent=3)
     outlet.put(3)
@@ -131,11 +128,9 @@ def test_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends early, when it ends; and then is short."""
     outlet = Outlet(2)
     outlet.pause(0.001)
-    thread = threading.Thread(target=outlet.pause, args=(DEADLINE_S,))
-    thread.start()
+    pausing = start(outlet.pause, DEADLINE_S)
     outlet.end()
-    thread.join(DEADLINE_S / 2)
-    assert not thread.is_alive()
+    pausing.result(DEADLINE_S / 2)
     began = time.monotonic()
     outlet.pause(DEADLINE_S)
     assert module.GATHER_S * 0.9 <= time.monotonic() - began < DEADLINE_S / 2
@@ -151,10 +146,8 @@ def test_many_threads() -> None:
         for number in range(2000):
             outlet.put((name, number))
 
-    threads = [threading.Thread(target=put, args=(name,)) for name in range(4)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads) or outlet.waiting:
+    putting = [start(put, name) for name in range(4)]
+    while not all(each.done() for each in putting) or outlet.waiting:
         frames = outlet.take(0.01)
         taken += frames[::2]
         outlet.settle([], sent=len(frames[::2]), too_large=len(frames[1::2]))

@@ -22,6 +22,7 @@ from framestream import FrameStreamError, LocalProtocolError, Tls, UnixEndpoint,
 from framestream.streams import Backoff, Deadlines
 from tests.dnstap.tap.receivers import receiving, sink
 from tests.framestream.nets import MUTUAL, SERVER
+from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -375,11 +376,10 @@ class TestListening:
             mine: Any = tap._sending
             mine.end()
             mine._thread.join(DEADLINE_S)
-            thread = threading.Thread(target=lambda: mine._serve(mine._listener.accept(DEADLINE_S)))
-            thread.start()
+            serving = start(lambda: mine._serve(mine._listener.accept(DEADLINE_S)))
             with sink(tmp_path / "s") as receiver:
                 wait_for(lambda: receiver.finished, "STOP")
-            thread.join(DEADLINE_S)
+            serving.result(DEADLINE_S)
 
     def test_not_too_many(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -498,12 +498,11 @@ assert tap.counts.sent == 200, tap.counts
             def handle(reader: Any) -> None:
                 streams.append([Dnstap.parse(payload).message.query_message for payload in reader])  # type: ignore[misc, union-attr]
 
-            thread = threading.Thread(target=listener.serve, args=(handle,), daemon=True)
-            thread.start()
+            serving = start(listener.serve, handle)
             done = script(code.replace("-W error", ""), str(tmp_path / "s"))
             assert done.returncode == 0, done.stderr
             wait_for(lambda: len(streams) == 4, "the streams")
-        thread.join(DEADLINE_S)
+        serving.result(DEADLINE_S)
         assert sorted(streams) == sorted([[b"parent"] * 200, *[[b"worker"] * 100] * 3])
 
     def test_in_this_process(self, tmp_path: Path) -> None:

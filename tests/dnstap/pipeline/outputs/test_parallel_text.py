@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from dnstap.pipeline.outputs.text_batches import Texts
 from dnstap.pipeline.rotation import FileLimits, Rotation
 from dnstap.rendering.formats import FORMATS
 from framestream import read_file, write_file
+from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
@@ -141,15 +141,14 @@ def test_work(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
-    thread = threading.Thread(target=ask)
-    thread.start()
+    asking = start(ask)
     try:
         work(Texts("quiet"), theirs, slots, [other])
         assert [signal.getsignal(number) for number in numbers] == [signal.SIG_IGN] * 3
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-        thread.join()
+        asking.result(DEADLINE_S)
         theirs.close()
     assert other.closed
     assert answers[0] == (26, 0, None)
