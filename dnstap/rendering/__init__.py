@@ -1,4 +1,4 @@
-"""Text formats: one file each, and one row of FORMATS by the name that the command has for it."""
+"""Text formats: one module each, and one row in formats.py with the name that the command uses."""
 
 from dnstap.rendering.formats import FORMATS, render, renderer
 from dnstap.rendering.style import Style

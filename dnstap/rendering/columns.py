@@ -15,7 +15,7 @@ from dnstap.dns.names import unpack_name
 from dnstap.dns.registry import class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, extended_rcode, last_opt, rcode_text
 from dnstap.errors import DnsMessageError
-from dnstap.rendering.times import clock_texts
+from dnstap.rendering.times import clock_formatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +180,7 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
         if name not in FIELDS:
             raise ValueError(f"field {name!r}: one of {', '.join(FIELDS)} expected")
     fields = [(name, FIELDS[name]) for name in style.fields]
-    clock = clock_texts(style.time_zone or "local", date=style.date)
+    clock = clock_formatter(style.time_zone or "local", date=style.date)
 
     def render(dnstap: Dnstap) -> str:
         if dnstap.message is None:

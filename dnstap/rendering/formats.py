@@ -1,4 +1,4 @@
-"""The formats by name, and the functions to text that a library needs: of one message, and of many."""
+"""The table of formats, and the functions that render one message or many."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "decoder_for", "render", "renderer"]
 
+# Modules are imported on first use: the command starts faster with the one that it needs.
 _MODULES = {
     "quiet": "quiet",
     "yaml": "yaml_documents",
@@ -27,20 +28,23 @@ _MODULES = {
 
 
 def renderer(name: str, style: Style = DEFAULT) -> Callable[[Dnstap], str]:
-    """The function from a message to its text, for many messages: it is faster the more it has seen.
+    """Return the function that renders messages in a format.
+
+    It remembers parts of what it has rendered, so that it gets faster: use one for all messages of a stream.
 
     Args: name: one of FORMATS.
-    Raises: ValueError: there is no such format, or the style is wrong.
+    Raises: ValueError: unknown format, or a field or time zone of the style is unknown.
     """
     if name not in _MODULES:
-        raise ValueError(f"format {name!r}: one of {', '.join(_MODULES)} expected")
+        raise ValueError(f"unknown format {name!r}: expected one of {', '.join(_MODULES)}")
     make: Callable[[Style], Callable[[Dnstap], str]] = import_module(f"dnstap.rendering.{_MODULES[name]}").renderer
     return make(style)
 
 
 def decoder_for(name: str, style: Style) -> Callable[[bytes], Dnstap]:
-    """The function from payloads to the messages that renderer(name, style) takes: those of the one may be no more than
-    the other needs.
+    """Return the function that decodes payloads for renderer(name, style).
+
+    Its messages may lack the fields that the format does not show, and their enums may be plain numbers.
     """
     from dnstap.codec.learned import Decoder
 
@@ -54,20 +58,21 @@ def decoder_for(name: str, style: Style) -> Callable[[bytes], Dnstap]:
 
 
 def render(name: str, dnstap: Dnstap, style: Style = DEFAULT) -> str:
-    """The text of a message, with the line feed at its end. The octets of a message that are no UTF-8 are lone
-    surrogates in it: write it with `errors="surrogateescape"`.
+    """Return the text of one message, with its final line feed.
+
+    Bytes of the message that are not UTF-8 are lone surrogates in it: write it with `errors="surrogateescape"`.
 
     Args: name: one of FORMATS.
-    Raises: ValueError: there is no such format, or the style is wrong.
+    Raises: ValueError: unknown format, or a field or time zone of the style is unknown.
     """
-    return _kept(name, style, os.environ.get("TZ"), time.tzname)(dnstap)
+    return _shared_renderer(name, style, os.environ.get("TZ"), time.tzname)(dnstap)
 
 
 @lru_cache(maxsize=16)
-def _kept(name: str, style: Style, *_local_time: object) -> Callable[[Dnstap], str]:
-    """What is remembered of local time is not good for another."""
+def _shared_renderer(name: str, style: Style, *_local_time: object) -> Callable[[Dnstap], str]:
+    """Return the same renderer for each call. Local time is in the key because a renderer remembers its texts."""
     return renderer(name, style)
 
 
 FORMATS: Mapping[str, Callable[[Dnstap], str]] = {name: partial(render, name) for name in _MODULES}
-"""Name -> the function from a message to its text."""
+"""The function that renders one message, by the name of its format."""

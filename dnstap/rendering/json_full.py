@@ -1,4 +1,4 @@
-"""json-full: all of a message as one JSON object a line, in ASCII; its keys are in docs/formats.md."""
+"""json-full: the whole message as one JSON object a line, in ASCII; docs/formats.md lists its keys."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["renderer"]
 
 
 def renderer(style: Style) -> Callable[[Dnstap], str]:
-    """The function to the object of a message, with its line feed.
+    """Return the function that renders a message as one JSON object with its line feed.
 
-    Raises: ValueError: there is no such time zone.
+    Raises: ValueError: unknown time zone.
     """
     structure = structures(style)
     encode = json.JSONEncoder(separators=(",", ":")).encode

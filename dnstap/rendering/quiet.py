@@ -2,11 +2,12 @@
 
     12:34:56.123456 CQ 192.0.2.1 UDP 28b "example.com." IN A
 
-Local time of the message (by TZ), who logged it and whether it is a query, the address of the other side, the
-transport, the size of the DNS message and its first question; `X ` if any part of the DNS message does not parse, so
-all of it is unpacked. The oddities are Go's: an absent transport is an empty column, DOQ and the DNSCrypt transports
-are digits, the STUB types are not handled. Go crashes without a Message and is silent for a Dnstap type that is not
-MESSAGE; we say so.
+The columns are the local time of the message (set by TZ), letters for its type, the address of the other side, the
+transport, the size of the DNS message, and its first question, or `X ` if any part of the DNS message does not parse.
+
+Oddities kept from QuietTextFormat.go: an absent transport is an empty column, DOQ and the DNSCrypt transports are
+numbers, and the STUB types are "unhandled". Go crashes on a Dnstap without a Message and prints nothing for one whose
+type is not MESSAGE; here both get a line.
 
 Source: golang-dnstap 0.4.0, QuietTextFormat.go.
 """
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from dnstap.dns.addresses import address_text
 from dnstap.dns.cached_questions import Questions
 from dnstap.dns.memo import Memo
-from dnstap.rendering.times import clock_texts
+from dnstap.rendering.times import MAX_SECONDS, clock_formatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +31,9 @@ __all__ = ["renderer"]
 
 _MESSAGE = 1  # DnstapType.MESSAGE
 
-MAX_CLOCKS = 4096
-"""Seconds whose time of day is remembered."""
+MAX_ADDRESSES = 16384
 
-_KINDS = {
+_TYPES = {
     1: ("AQ", True, True),
     2: ("AR", False, True),
     3: ("RQ", True, False),
@@ -47,66 +47,71 @@ _KINDS = {
     13: ("UQ", True, False),
     14: ("UR", False, False),
 }
-"""MessageType -> its letters, whether it is a query, whether the query address is shown. No STUB types, as in Go."""
+"""MessageType -> its letters, whether it is a query, and whether the line shows the query address or the response
+address: the switch of textConvertMessage, which has no STUB types."""
 
-# The Go tool was made from a schema without the later transports, and prints their numbers.
+# The Go tool's schema ends with DOH; it prints later transports as numbers.
 _PROTOCOLS: dict[int | None, str] = {0: "0", 1: "UDP", 2: "TCP", 3: "DOT", 4: "DOH", 5: "5", 6: "6", 7: "7"}
 
 
-def renderer(style: Style) -> Callable[[Dnstap], str]:
-    """The function to the line of a message, with its line feed. It is faster the more it has seen.
+def renderer(style: Style, max_seconds: int = MAX_SECONDS) -> Callable[[Dnstap], str]:
+    """Return the function that renders a message as one line with its line feed.
 
-    Raises: ValueError: there is no such time zone.
+    It remembers parts of what it has rendered, so use one for a whole stream.
+
+    Args: max_seconds: number of seconds whose time of day is remembered.
+    Raises: ValueError: unknown field or time zone.
     """
     if style.fields:
         from dnstap.rendering import columns
 
         return columns.renderer(style)
-    render = _lines(style)
+    render = _line_renderer(style, max_seconds)
     return _coloured(render) if style.colour else render
 
 
-def _lines(style: Style) -> Callable[[Dnstap], str]:
-    clock = clock_texts(style.time_zone or "local", date=style.date)
+def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
+    clock = clock_formatter(style.time_zone or "local", date=style.date)
     question = Questions().text
     clocks: dict[int | None, str] = {}
-    addresses: Memo[str] = Memo(16384)
+    addresses: Memo[str] = Memo(MAX_ADDRESSES)
 
     def render(dnstap: Dnstap) -> str:
-        m = dnstap.message
-        if dnstap.type != _MESSAGE or m is None:
+        message = dnstap.message
+        if dnstap.type != _MESSAGE or message is None:
             return "[no Message]\n" if dnstap.type == _MESSAGE else "[unhandled Dnstap.Type]\n"
         try:
-            letters, is_query, shows_query_address = _KINDS[m.type]  # type: ignore[index]
+            letters, is_query, shows_query_address = _TYPES[message.type]  # type: ignore[index]
         except KeyError:
             return "[unhandled Message.Type]\n"
         if is_query:
-            seconds, nanoseconds, wire = m.query_time_sec, m.query_time_nsec, m.query_message
+            seconds, nanoseconds, wire = message.query_time_sec, message.query_time_nsec, message.query_message
         else:
-            seconds, nanoseconds, wire = m.response_time_sec, m.response_time_nsec, m.response_message
-        octets = m.query_address if shows_query_address else m.response_address
+            seconds, nanoseconds, wire = message.response_time_sec, message.response_time_nsec, message.response_message
+        address = message.query_address if shows_query_address else message.response_address
+        # The usual message is complete, and its second and address have been seen: nothing is asked before the line is
+        # put together, and what is missing raises.
         try:
-            # More than a second of nanoseconds is not carried: it gives more than six digits.
+            # A second of nanoseconds or more is not carried, as in Go, but gives more than six digits.
             fraction = "%06d" % (nanoseconds // 1000)  # type: ignore[operator]  # noqa: UP031 (twice as fast)
             return (
-                f"{clocks[seconds]}.{fraction} {letters} {addresses[octets]} {_PROTOCOLS[m.socket_protocol]}"  # type: ignore[index]
+                f"{clocks[seconds]}.{fraction} {letters} {addresses[address]} {_PROTOCOLS[message.socket_protocol]}"  # type: ignore[index]
                 f" {len(wire)}b {question(wire) or 'X '}\n"  # type: ignore[arg-type]
             )
         except (KeyError, TypeError):
-            # Something is absent, or has not been seen before.
-            if len(clocks) >= MAX_CLOCKS:
+            if len(clocks) >= max_seconds:
                 clocks.clear()
             if seconds is not None:
                 clocks[seconds] = clock(seconds)
-            if octets is not None:
-                addresses.keep(octets, address_text(octets))
+            if address is not None:
+                addresses.keep(address, address_text(address))
         fraction = "??????" if nanoseconds is None else f"{nanoseconds // 1000:06d}"
-        address = "MISSING_ADDRESS" if octets is None else address_text(octets)
-        protocol = m.socket_protocol
+        shown_address = "MISSING_ADDRESS" if address is None else address_text(address)
+        protocol = message.socket_protocol
         transport = "" if protocol is None else _PROTOCOLS.get(protocol) or f"{protocol:d}"
         wire = wire or b""
         time = clocks.get(seconds, "??:??:??")
-        return f"{time}.{fraction} {letters} {address} {transport} {len(wire)}b {question(wire) or 'X '}\n"
+        return f"{time}.{fraction} {letters} {shown_address} {transport} {len(wire)}b {question(wire) or 'X '}\n"
 
     return render
 
@@ -118,7 +123,7 @@ def _coloured(render: Callable[[Dnstap], str]) -> Callable[[Dnstap], str]:
         line = render(dnstap)
         if line.startswith("["):
             return paint(line[:-1], "red") + "\n"
-        # A date is before the time.
+        # Before the first colon stands the hour, or a date, a space and the hour: that space ends no column.
         time, letters, *others = line.replace(" ", "\0", line.count(" ", 0, line.index(":"))).split(" ", 5)
         time = time.replace("\0", " ")
         others[-1] = paint(others[-1][:-1], "red" if others[-1] == "X \n" else "bold")

@@ -18,7 +18,7 @@ from dnstap.dns.record_text import rdata_text
 from dnstap.dns.registry import TYPE_NUMBERS, class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, OPT, extended_rcode, last_opt, rcode_text
 from dnstap.errors import DnsMessageError
-from dnstap.rendering.times import local_texts
+from dnstap.rendering.times import local_time_formatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ def structures(style: Style) -> Callable[[Dnstap], Structure]:
 
     Raises: ValueError: there is no such time zone.
     """
-    local = local_texts("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
+    local = local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
 
     def time(seconds: int | None, nanoseconds: int | None) -> str | None:
         """RFC 3339 with all nine digits; None where it has no time for that."""

@@ -1,4 +1,4 @@
-"""What may be chosen of a format's text."""
+"""Options that change the text of a format."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ __all__ = ["DEFAULT", "Style"]
 
 
 class Style(NamedTuple):
-    """How a format writes what it writes. The defaults are what the Go tool does, where it has the format.
+    """Options of a format. The defaults give the output of the Go tool in the formats that it has.
 
     Attributes:
-        time_zone: "utc", "local" (by TZ), or a name such as "Europe/Prague"; None: local in lines, UTC in documents.
+        time_zone: "utc", "local" (set by TZ), or a name such as "Europe/Prague"; None for local time in lines and UTC
+            in documents.
         date: put the date before the time, in lines.
-        escape: escape what cannot be seen in the sender's own texts (identity, version, extra), in lines.
-        fields: what a line consists of (docs/formats.md); none: the Go tool's line.
+        escape: escape invisible characters in identity, version and extra, in lines.
+        fields: the columns of a line (docs/formats.md); empty for the line of the Go tool.
         colour: colour lines, for a terminal.
     """
 

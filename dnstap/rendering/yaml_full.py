@@ -1,4 +1,8 @@
-"""yaml-full: all of a message as one YAML document, which loads as what json-full has."""
+"""yaml-full: the whole message as one YAML document, which loads as the object of json-full.
+
+It is written here and not by PyYAML, which is no dependency. Strings are always in double quotes, so that no reader
+takes one for a number, a date or a boolean.
+"""
 
 from __future__ import annotations
 
@@ -17,38 +21,38 @@ __all__ = ["renderer"]
 
 
 def renderer(style: Style) -> Callable[[Dnstap], str]:
-    """The function to the document of a message, after the line that begins it.
+    """Return the function that renders a message as one YAML document, starting with the line `---`.
 
-    Raises: ValueError: there is no such time zone.
+    Raises: ValueError: unknown time zone.
     """
     structure = structures(style)
-    return lambda dnstap: "\n".join(["---", *_mapping(structure(dnstap)), ""])
+    return lambda dnstap: "\n".join(["---", *_mapping_lines(structure(dnstap)), ""])
 
 
-def _mapping(values: dict[str, Any]) -> Iterator[str]:
+def _mapping_lines(values: dict[str, Any]) -> Iterator[str]:
     for key, value in values.items():
         scalar = _scalar(value)
         if scalar is not None:
             yield f"{key}: {scalar}"
         else:
             yield f"{key}:"
-            for line in _mapping(value) if isinstance(value, dict) else _sequence(value):
+            for line in _mapping_lines(value) if isinstance(value, dict) else _sequence_lines(value):
                 yield f"  {line}"
 
 
-def _sequence(values: list[Any]) -> Iterator[str]:
+def _sequence_lines(values: list[Any]) -> Iterator[str]:
     for value in values:
         scalar = _scalar(value)
-        lines = _mapping(value) if scalar is None else [scalar]
+        lines = _mapping_lines(value) if scalar is None else [scalar]
         for number, line in enumerate(lines):
             yield f"  {line}" if number else f"- {line}"
 
 
 def _scalar(value: Any) -> str | None:
-    """The value on one line; None for what has something in it. There are no lists in lists."""
+    """Return a value that fits on one line; None for a mapping or sequence with items. Sequences are never nested."""
     if isinstance(value, str):
         return quoted(value)
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # before int, of which bool is a subclass
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)

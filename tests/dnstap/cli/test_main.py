@@ -166,7 +166,7 @@ def test_documents_in_a_time_zone(capfd: pytest.CaptureFixture[str]) -> None:
     [
         (["--fields", "time,what"], "field 'what': one of time, "),
         (["--fields", "time", "-y"], "--fields: is for lines, not for documents"),
-        (["--time-zone", "Mars"], "time zone 'Mars': utc, local or a name of the time zone database expected"),
+        (["--time-zone", "Mars"], "unknown time zone 'Mars': expected utc, local or a name of the time zone database"),
     ],
 )
 def test_wrong_styles_cost_no_old_file(

@@ -36,7 +36,9 @@ def test_time_zones(name: str) -> None:
 
 
 def test_no_such_format() -> None:
-    with pytest.raises(ValueError, match="format 'xml': one of quiet, yaml, json, json-full, yaml-full expected"):
+    with pytest.raises(
+        ValueError, match="unknown format 'xml': expected one of quiet, yaml, json, json-full, yaml-full"
+    ):
         renderer("xml")
 
 

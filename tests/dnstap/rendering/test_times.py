@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from dnstap.rendering.times import clock_texts, offset_of, timestamp_formatter
+from dnstap.rendering.times import clock_formatter, timestamp_formatter, utc_offsets
 
 SUMMER, WINTER = 1_751_371_200, 1_767_268_800  # noon in UTC, in July 2025 and January 2026
 
 
 def test_offsets() -> None:
-    assert offset_of("utc")(SUMMER) == 0
-    prague = offset_of("Europe/Prague")
+    assert utc_offsets("utc")(SUMMER) == 0
+    prague = utc_offsets("Europe/Prague")
     assert (prague(SUMMER), prague(WINTER)) == (7200, 3600)
     # Daylight saving time in all years; what the time zone was long ago.
     cycle = 400 * 365.2425 * 86_400
@@ -21,14 +21,14 @@ def test_offsets() -> None:
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "/etc/passwd", "..", "Europe", "a\0b"])
 def test_no_such_time_zone(name: str) -> None:
-    with pytest.raises(ValueError, match="utc, local or a name of the time zone database expected"):
-        offset_of(name)
+    with pytest.raises(ValueError, match="expected utc, local or a name of the time zone database"):
+        utc_offsets(name)
 
 
 def test_clocks() -> None:
-    assert clock_texts("utc", date=False)(SUMMER) == "12:00:00"
-    assert clock_texts("Asia/Kathmandu", date=False)(SUMMER) == "17:45:00"
-    assert clock_texts("America/New_York", date=True)(WINTER + 64_800) == "2026-01-02 01:00:00"
+    assert clock_formatter("utc", date=False)(SUMMER) == "12:00:00"
+    assert clock_formatter("Asia/Kathmandu", date=False)(SUMMER) == "17:45:00"
+    assert clock_formatter("America/New_York", date=True)(WINTER + 64_800) == "2026-01-02 01:00:00"
 
 
 def test_timestamps() -> None:
