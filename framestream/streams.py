@@ -157,7 +157,7 @@ class BaseReader:
         return self._decompressor.name if self._decompressor else ""
 
     @property
-    def _hungry(self) -> bool:
+    def _needs_input(self) -> bool:
         """Whether more input is needed, and would be of use."""
         return not (self._receiving or self.protocol.failed)
 

@@ -12,7 +12,7 @@ from dnstap.pipeline.counters import Counts
 from dnstap.pipeline.diagnostics import endings, news
 from framestream.errors import FrameStreamError
 from framestream.streams import LIMITS, Limits
-from framestream.sync.recordings import read_file
+from framestream.sync.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

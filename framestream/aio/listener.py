@@ -1,4 +1,4 @@
-"""Where the other side is awaited, for asyncio."""
+"""Listeners: sockets that accept readers or writers, for asyncio."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ End = TypeVar("End", bound=Reader | Writer)
 
 
 class Listener(Generic[End]):
-    """Where the other side is awaited. Iterate over it, or call `accept()`, for a Reader or Writer of each connection.
+    """A listening socket. Iterate over it, or call `accept()`, to get a Reader or Writer for each connection.
 
-    Attributes: endpoint: where; with the port that was chosen if it was 0.
+    Attributes: endpoint: the endpoint it listens on, with the actual port if the given one was 0.
     """
 
     def __init__(
@@ -48,14 +48,16 @@ class Listener(Generic[End]):
         listening.socket.setblocking(False)
 
     def fileno(self) -> int:
+        """Return the descriptor to wait for with a selector, -1 once closed."""
         return self._listening.socket.fileno()
 
     async def accept(self, timeout_s: float | None = None) -> End:
-        """The next connection.
+        """Wait for the next connection.
 
-        What is to be said there, for TLS too, is said when it is first read or written: a silent one delays nobody.
+        Nothing is sent or received on it yet, so a silent peer delays no other. The handshake, that of TLS included, is
+        part of the first read or write.
 
-        Args: timeout_s: how long to wait for one; 0: not at all; None: for ever.
+        Args: timeout_s: longest time to wait; 0 to return only a connection that is already there, None for no limit.
         Raises: TimeoutError; OSError.
         """
         listening = self._listening.socket
@@ -78,8 +80,8 @@ class Listener(Generic[End]):
     async def serve(self, handler: Callable[[End], Awaitable[object]]) -> None:
         """Call the handler with each connection, in a task of its own, until the listener is closed.
 
-        The connection is closed when the handler is done. An error of the handler costs its own connection alone, and
-        is logged by the logger "framestream". If this is cancelled, so are the handlers.
+        The connection is closed when the handler returns. An error in the handler ends only its own connection, and is
+        logged to the logger "framestream". Cancelling this cancels the handlers.
         """
         unhandled: set[End] = set()
         try:
@@ -95,12 +97,12 @@ class Listener(Generic[End]):
                     unhandled.add(end)
                     handlers.create_task(_handle(handler, end, unhandled))
         finally:
-            # A task that is cancelled before its first step takes none.
+            # A task that is cancelled before its first step never runs, so its connection is closed here.
             for end in unhandled:
                 await end.close()
 
     async def __aiter__(self) -> AsyncIterator[End]:
-        """The connections, until the listener is closed."""
+        """Yield connections until the listener is closed."""
         while not self._closed:
             try:
                 end = await self.accept()
@@ -111,7 +113,7 @@ class Listener(Generic[End]):
                 yield end
 
     async def close(self) -> None:
-        """Stop listening and remove the unix socket, unless another has taken its place. The connections stay."""
+        """Stop listening, and remove the unix socket if it is still ours. Open connections stay open."""
         if not self._closed:
             self._closed = True
             asyncio.get_running_loop().remove_reader(self.fileno())
@@ -119,14 +121,14 @@ class Listener(Generic[End]):
             self._arrived.set()
 
     async def _arrival(self) -> None:
-        """Wait until somebody connects, or the listener is closed."""
+        """Wait until a connection can be accepted or the listener is closed."""
         self._arrived.clear()
         loop, fd = asyncio.get_running_loop(), self.fileno()
         loop.add_reader(fd, self._arrived.set)
         try:
             await self._arrived.wait()
         finally:
-            if not self._closed:  # The number of the descriptor may be that of another by then.
+            if not self._closed:  # After that, the descriptor may already be another file's.
                 loop.remove_reader(fd)
 
     async def __aenter__(self) -> Self:
@@ -139,10 +141,10 @@ class Listener(Generic[End]):
 
 
 async def listen(endpoint: Endpoint, make: Callable[[Channel, str], End]) -> Listener[End]:
-    """A Listener there.
+    """Listen on an endpoint.
 
-    Args: make: an End of a channel and the words for who is at its other side.
-    Raises: OSError; LocalProtocolError: no endpoint to listen on.
+    Args: make: called with the channel of a connection and a name for the peer; returns its Reader or Writer.
+    Raises: OSError; LocalProtocolError: not an endpoint to listen on.
     """
     tls = endpoint.tls.context(listening=True) if isinstance(endpoint, TlsEndpoint) else None
     return Listener(ListeningSocket(endpoint, await lookup(endpoint, passive=True)), tls, make)
@@ -155,5 +157,5 @@ async def _handle(handler: Callable[[End], Awaitable[object]], end: End, unhandl
             await handler(end)
     except (FrameStreamError, OSError) as error:
         _log.warning("%s: %s", end.peer, error)
-    except Exception:  # noqa: BLE001 (of any kind)
+    except Exception:  # noqa: BLE001 (the handler is the caller's code)
         _log.exception("%s: the handler failed", end.peer)

@@ -1,11 +1,11 @@
-"""The end that receives data, for asyncio."""
+"""The receiving end of a stream, for asyncio."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from framestream.errors import RemoteProtocolError
+from framestream.errors import LocalProtocolError, RemoteProtocolError
 from framestream.frames import EncodedFrames
 from framestream.protocol import ReaderProtocol, State
 from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, after
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from types import TracebackType
 
-    from framestream.aio.channels import Channel
+    from framestream.aio.channels import Channel, ReadableChannel
 
 __all__ = ["Reader"]
 
@@ -22,35 +22,48 @@ T = TypeVar("T")
 
 
 class Reader(BaseReader):
-    """The payloads of a stream.
+    """A stream to read payloads from.
 
-    Iterate over it by `async for`; or over `batches()`, for those of each read at once. One task may do so at a time;
-    whatever waits may be cancelled, and nothing is lost.
+    Iterate over it with `async for` for single payloads, or over `batches()` for lists of them, one or more a read.
+    Only one task may read at a time. Every call may be cancelled without losing data.
 
-    Attributes: deadline: when START must have come, by time.monotonic(); None: whenever.
+    Attributes:
+        peer: name of the sender, for messages.
+        deadline: time.monotonic() time by which START must have been received; None for none.
     """
 
     def __init__(
         self,
-        channel: Channel,
+        channel: ReadableChannel,
         protocol: ReaderProtocol,
         deadlines: Deadlines = NO_DEADLINES,
         *,
+        connection: Channel | None = None,
         peer: str = "",
         file: bool = False,
     ) -> None:
-        """peer: who sends, in words. file: whether it may be compressed, and further streams may follow the first."""
+        """Make a Reader of an open channel.
+
+        Args:
+            connection: the channel again, if it leads to a peer, which takes answers; None for a file.
+            file: whether the input may be compressed, and hold several streams one after the other.
+        """
         super().__init__(protocol, file=file)
         self.peer = peer
         self.deadline = after(deadlines.handshake_s)
         self._channel = channel
+        self._connection = connection
         self._deadlines = deadlines
 
     def fileno(self) -> int:
+        """Return the descriptor to wait for with a selector, -1 once closed.
+
+        Raises: LocalProtocolError: it reads a file object.
+        """
         return self._channel.fileno()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The payloads; who leaves the loop and comes back goes on where it was.
+        """Yield the payloads. A loop that was left can be continued by another one.
 
         Raises: as batches().
         """
@@ -63,17 +76,17 @@ class Reader(BaseReader):
             self._held = iter(payloads)
 
     async def batches(self) -> AsyncGenerator[list[bytes], None]:
-        """The payloads in lists, none of them empty.
+        """Yield the payloads in lists, none of them empty.
 
         Raises: RemoteProtocolError: its subclasses, after every payload before the fault, and again at each further
-            call; OSError; TimeoutError: START has not come in time.
+            call; OSError; TimeoutError: START was not received in time.
         """
         while (payloads := self._take_held() or await self._receive(self._next)) is not None:
             yield payloads
-            del payloads  # While the next are awaited, nobody needs these.
+            del payloads  # Frees the memory while the caller waits for the next ones.
 
     async def encoded(self) -> AsyncGenerator[EncodedFrames, None]:
-        """Yield runs of data frames as they were received, to be passed on by Writer.write_encoded.
+        """Yield runs of data frames as they were received, to be passed on with Writer.write_encoded.
 
         Raises: as batches().
         """
@@ -81,31 +94,35 @@ class Reader(BaseReader):
             yield EncodedFrames.of(held)
         while (frames := await self._receive(self._next_encoded)) is not None:
             yield frames
-            del frames
+            del frames  # Frees the memory while the caller waits for the next ones.
 
     async def handshake(self) -> None:
-        """Wait until START has come, and `content_type` is known, without taking a payload.
+        """Wait until START has been received and `content_type` is known, without taking a payload.
 
         Raises: as batches().
         """
         while not self.started:
-            if self._hungry:
+            if self._needs_input:
                 await self._read()
             self._held = iter(self._next() or ())
             await self._answer()
 
     def end_input(self) -> None:
-        """Let the other side send no more: what has come is still read, and then the input ends.
+        """Stop the sender: what has been received up to now is still read, then the input ends.
 
-        A file that is followed is read to its end.
+        A followed file is read to its current end.
         """
         self._channel.end_input()
 
     async def close(self) -> None:
+        """Close the connection or file."""
         await self._channel.close()
 
     async def _receive(self, next_data: Callable[[], T | None]) -> T | None:
-        """What one of _next and _next_encoded gives, as soon as it gives something; None at the end."""
+        """Read until there are complete frames, and return them; None at the end.
+
+        Args: next_data: `self._next` or `self._next_encoded`.
+        """
         while (data := next_data()) is None:
             await self._answer()
             if self.ended:
@@ -118,6 +135,7 @@ class Reader(BaseReader):
             self._feed(await self._channel.read(None if self.started else self.deadline))
         except TimeoutError:
             if self.started:
+                # The system's own timeout for a host that does not answer; ours ends with the handshake.
                 raise
             raise TimeoutError(f"no START within {self._deadlines.handshake_s} s") from None
         except RemoteProtocolError as error:
@@ -127,10 +145,12 @@ class Reader(BaseReader):
     async def _answer(self) -> None:
         protocol = self.protocol
         if answer := protocol.data_to_send():
-            # Unbound closes as soon as it has sent STOP: nobody is there for FINISH, and nothing is lost.
+            if self._connection is None:
+                raise LocalProtocolError("a file takes no answers: its stream must be unidirectional")
+            # Unbound closes as soon as it has sent STOP. Nothing is lost if FINISH cannot be sent.
             with contextlib.suppress(OSError) if protocol.state is State.FINISHED else contextlib.nullcontext():
-                self._channel.send(answer)
-                await self._channel.drain(after(self._deadlines.write_s))
+                self._connection.send(answer)
+                await self._connection.drain(after(self._deadlines.write_s))
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""A writer that connects again, for asyncio."""
+"""A writer that reconnects, for asyncio."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ _BACKOFF = Backoff()
 
 
 class ReconnectingWriter(BaseReconnectingWriter):
-    """A writer that connects again when its reader has gone. May be used by many tasks.
+    """A writer that reconnects when its reader has gone. May be used from several tasks.
 
-    What a write could not send is sent to the next reader. Some of it may have arrived at the last one, so frames may
-    arrive twice; what the system had taken, for a reader that never read it, is lost, and nobody can tell.
+    Payloads of a failed write are sent to the next reader. Some of them may have reached the old one, so frames may
+    arrive twice. Frames that the system had taken but the old reader never read are lost, and cannot be counted.
 
     Args:
-        connect: makes the next Writer: `lambda: open_writer("unix:/run/x.sock", [b"..."])`, or `listener.accept`.
-        backoff: between its attempts.
-        drop: whether to drop and count what is written while there is no reader; else a write waits for one.
+        connect: called to make the next Writer: `lambda: open_writer("unix:/run/x.sock", [b"..."])`, or
+            `listener.accept`.
+        backoff: waits between its attempts.
+        drop: drop and count payloads written while there is no reader, instead of waiting for one.
     """
 
     _writer: Writer | None = None
@@ -51,12 +52,12 @@ class ReconnectingWriter(BaseReconnectingWriter):
     async def write(self, payload: bytes) -> None:
         """Write one data frame.
 
-        Raises: LocalProtocolError: an empty payload, or one over the limit; or it is closed.
+        Raises: LocalProtocolError: the payload is empty or over the limit, or the writer is closed.
         """
         await self.write_many((payload,))
 
     async def write_many(self, payloads: Iterable[bytes]) -> None:
-        """Write data frames. If one of them is refused, none is written.
+        """Write data frames: all of them, or none if one is refused.
 
         Raises: as write().
         """
@@ -78,13 +79,13 @@ class ReconnectingWriter(BaseReconnectingWriter):
                     return
                 except (OSError, RemoteProtocolError) as error:
                     if writer.taken > taken:
-                        payloads = ()  # They are with what is unsent.
+                        payloads = ()  # The failed writer holds them; they are resent from there.
                     await self._disconnect(writer, error)
             self.dropped += len(payloads)
             raise LocalProtocolError("the writer is closed")
 
     async def flush(self) -> None:
-        """Send what waits, if there is a reader."""
+        """Send the waiting batch, if there is a reader."""
         async with self._lock:
             writer = await self._live()
             if writer:
@@ -94,7 +95,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
                     await self._disconnect(writer, error)
 
     async def close(self) -> None:
-        """End the stream as Writer.close; what could not be sent is counted as dropped.
+        """End the stream as Writer.close, and count payloads that could not be sent as dropped.
 
         Raises: as Writer.close.
         """
@@ -110,7 +111,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
                 self._give_up()
 
     async def _live(self) -> Writer | None:
-        """The writer that is connected, perhaps just now; None if there is none."""
+        """Return the connected writer, connecting if it is time for an attempt; None if there is no reader."""
         if self._writer and self._writer.gone():
             await self._disconnect(self._writer, ConnectionResetError(errno.ECONNRESET, "the reader has closed"))
         if self._writer is None and time.monotonic() >= self._next_attempt:
@@ -124,7 +125,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
             try:
                 await self._writer.write_many(unsent)
             except (OSError, RemoteProtocolError) as error:
-                await self._disconnect(self._writer, error)  # Which gives back what it has taken.
+                await self._disconnect(self._writer, error)  # Takes its payloads back.
         return self._writer
 
     async def _handshaken(self) -> Writer:

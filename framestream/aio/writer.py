@@ -1,4 +1,4 @@
-"""The end that sends data, for asyncio."""
+"""The sending end of a stream, for asyncio."""
 
 from __future__ import annotations
 
@@ -14,34 +14,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from framestream.aio.channels import Channel
+    from framestream.aio.channels import Channel, WritableChannel
     from framestream.frames import EncodedFrames
 
 __all__ = ["Writer"]
 
 
 class Writer(BaseWriter):
-    """A stream to write payloads to. May be used by many tasks.
+    """A stream to write payloads to. May be used from several tasks.
 
-    A call that is cancelled may have written what it was given: all of it, or nothing.
+    A write that is cancelled has written all of its payloads or none.
+
+    Attributes:
+        peer: name of the receiver, for messages.
+        deadline: time.monotonic() time by which the handshake must be complete; None for none.
     """
 
     def __init__(
         self,
-        channel: Channel,
+        channel: WritableChannel,
         protocol: WriterProtocol,
         deadlines: Deadlines = NO_DEADLINES,
         batching: Batching = AT_ONCE,
         *,
+        connection: Channel | None = None,
         peer: str = "",
     ) -> None:
-        """peer: who receives, in words."""
+        """Make a Writer of an open channel.
+
+        Args: connection: the channel again, if it leads to a peer, which can answer or go away; None for a file.
+        """
         super().__init__(protocol, batching)
         self.peer = peer
         self.deadline = after(deadlines.handshake_s)
         self._channel = channel
+        self._connection = connection
         self._deadlines = deadlines
         self._error: OSError | RemoteProtocolError | None = None
+        # Whether the error was raised in the flusher's task, where no caller has seen it.
         self._unseen = False
         self._turn = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -50,28 +60,32 @@ class Writer(BaseWriter):
         self._closed = False
 
     def fileno(self) -> int:
+        """Return the descriptor, -1 once closed.
+
+        Raises: LocalProtocolError: it writes to a file object.
+        """
         return self._channel.fileno()
 
     async def handshake(self) -> None:
-        """Do the handshake, as the first write would: afterwards `content_type` is known.
+        """Do the handshake, which the first write would do otherwise; afterwards `content_type` is known.
 
-        Raises: RemoteProtocolError: the reader does not want the stream; OSError; TimeoutError.
+        Raises: RemoteProtocolError: the reader refuses the stream; OSError; TimeoutError.
         """
         async with self._turn:
             await self._handshake()
 
     async def write(self, payload: bytes) -> None:
-        """Write one data frame: now, or when there is enough for a batch.
+        """Write one data frame: now, or as part of a batch.
 
-        Raises: LocalProtocolError: an empty payload, or one over the limit; OSError; TimeoutError; what handshake()
-            raises, if it has not been done.
+        Raises: LocalProtocolError: the payload is empty or over the limit; OSError; TimeoutError; as handshake(), if
+            that has not been done.
         """
         await self.write_many((payload,))
 
     async def write_many(self, payloads: Iterable[bytes]) -> None:
-        """Write data frames. If one of them is refused, none is written.
+        """Write data frames: all of them, or none if one is refused.
 
-        Raises: as write(). Once it has raised an OSError, it raises the same again.
+        Raises: as write(). After an OSError, each further call raises the same one.
         """
         async with self._turn:
             await self._handshake()
@@ -82,7 +96,7 @@ class Writer(BaseWriter):
                 self._flush_in(self.batching.max_s)
 
     async def write_encoded(self, frames: EncodedFrames) -> None:
-        """Write data frames as a Reader's `encoded()` gives them, behind what waits. They are not looked at.
+        """Write data frames as Reader.encoded() yields them, after any waiting batch. They are not checked.
 
         Raises: as write_many().
         """
@@ -94,22 +108,22 @@ class Writer(BaseWriter):
             self._sent_encoded(frames)
 
     async def flush(self) -> None:
-        """Send what waits.
+        """Send the waiting batch.
 
-        Raises: OSError, TimeoutError: the first time, and again at each further call.
+        Raises: OSError, TimeoutError: the same one again at each further call.
         """
         async with self._turn:
             self._check()
             await self._flush()
 
     def gone(self) -> bool:
-        """Whether the reader has closed its side, as far as can be seen without writing."""
-        return self._channel.gone()
+        """Return whether the reader has closed its side, as far as can be told without writing."""
+        return self._connection is not None and self._connection.gone()
 
     async def close(self) -> None:
-        """Send what waits, end the stream by STOP, wait for the reader's FINISH where it talks, and close.
+        """Send the waiting batch, end the stream with STOP, wait for FINISH if it is bidirectional, and close.
 
-        After a write that failed, or when this is cancelled, it only closes.
+        After a failed write, or when cancelled, only close.
 
         Raises: TruncatedStreamError: the reader closed without FINISH; OSError; TimeoutError.
         """
@@ -130,7 +144,7 @@ class Writer(BaseWriter):
                 await self._close(keep=finished)
 
     async def abort(self) -> None:
-        """Close without a word; a file that was to be replaced at once stays as it was."""
+        """Close without STOP. In mode "atomic", the file stays as it was."""
         if not self._closed:
             await self._close(keep=False)
 
@@ -138,7 +152,7 @@ class Writer(BaseWriter):
         self._closed = True
         self._stop_timer()
         if self._flusher:
-            # It waits for its turn, or for a reader that is given up.
+            # It waits for its turn, or for a reader that is about to be disconnected.
             self._flusher.cancel()
             await asyncio.wait([self._flusher])
         await self._channel.close(keep=keep)
@@ -158,33 +172,39 @@ class Writer(BaseWriter):
         except OSError as error:
             self._error = error
             raise
-        # Perhaps with those of a call that was cancelled.
+        # This may include payloads of a write that was cancelled.
         self._sent()
 
     def _check(self) -> None:
-        """Raise what was raised before.
+        """Raise the error of an earlier write again.
 
-        Part of a frame may be on its way: whatever came behind it, STOP too, would be taken for the rest.
+        That write may have sent part of a frame. Anything sent after it, STOP included, would be taken for the rest.
         """
         if self._error is not None:
             self._unseen = False
-            # Without the last traceback, to which each raise would add: some callers try for ever.
+            # Each raise adds to the traceback, and some callers retry for ever.
             raise self._error.with_traceback(None)
         if self._closed:
             raise LocalProtocolError("the writer is closed")
 
     async def _exchange(self, until: State, deadline: float | None, late: str) -> None:
-        """Send what is to be sent and take the answers, until the state is reached."""
+        """Send and receive control frames until the protocol reaches a state.
+
+        Args: late: text of the TimeoutError.
+        """
         protocol = self.protocol
         try:
-            await self._channel.open(deadline)
+            if self._connection:
+                await self._connection.open(deadline)
             while True:
                 if data := protocol.data_to_send():
                     self._channel.send(data)
                 await self._channel.drain(deadline)
                 if protocol.state is until:
                     break
-                if data := await self._channel.read(deadline):
+                if self._connection is None:
+                    raise LocalProtocolError("a file cannot answer: its stream must be unidirectional")
+                if data := await self._connection.read(deadline):
                     protocol.receive_data(data)
                 else:
                     protocol.receive_eof()
@@ -193,10 +213,10 @@ class Writer(BaseWriter):
             raise self._error from None
 
     def _flush_in(self, seconds: float) -> None:
-        """Send what waits in so many seconds, instead of when that was to be done before."""
+        """Schedule the delayed flush, or move it if it is scheduled already."""
 
         def begin() -> None:
-            # One that has not had its turn yet sends this too.
+            # A flusher that still waits for its turn will send this batch too.
             if self._flusher is None or self._flusher.done():
                 self._flusher = asyncio.ensure_future(self._flush_now())
 
@@ -208,7 +228,8 @@ class Writer(BaseWriter):
             try:
                 await self._flush()
             except OSError:
-                self._unseen = True  # The next write raises it.
+                # The next write raises it.
+                self._unseen = True
 
     def _stop_timer(self) -> None:
         if self._timer:
@@ -223,6 +244,6 @@ class Writer(BaseWriter):
         if error and self._channel.transactional:
             await self.abort()
             return
-        # An error of the body is worth more than one that only follows from it.
+        # An error in the body is more useful than one from close(), which often only follows from it.
         with contextlib.suppress(Exception) if error else contextlib.nullcontext():
             await self.close()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from framestream._lazy import lazy_import
 
 if TYPE_CHECKING:
+    from framestream.sync.files import read_file as read_file
+    from framestream.sync.files import write_file as write_file
     from framestream.sync.listener import Listener as Listener
     from framestream.sync.opening import listen_reader as listen_reader
     from framestream.sync.opening import listen_writer as listen_writer
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from framestream.sync.opening import serve as serve
     from framestream.sync.reader import Reader as Reader
     from framestream.sync.reconnecting import ReconnectingWriter as ReconnectingWriter
-    from framestream.sync.recordings import read_file as read_file
-    from framestream.sync.recordings import write_file as write_file
     from framestream.sync.writer import Writer as Writer
 
 lazy_import(
@@ -33,7 +33,7 @@ lazy_import(
         "framestream.sync.opening": ("listen_reader", "listen_writer", "open_reader", "open_writer", "serve"),
         "framestream.sync.reader": ("Reader",),
         "framestream.sync.reconnecting": ("ReconnectingWriter",),
-        "framestream.sync.recordings": ("read_file", "write_file"),
+        "framestream.sync.files": ("read_file", "write_file"),
         "framestream.sync.writer": ("Writer",),
     },
 )

@@ -1,4 +1,4 @@
-"""What carries the bytes of a stream over sockets and TLS, blocking; each call waits until a deadline."""
+"""Blocking channels: the bytes of a stream over sockets and TLS. Each call waits until a deadline."""
 
 from __future__ import annotations
 
@@ -19,24 +19,35 @@ if TYPE_CHECKING:
 
     from framestream.tls import TlsSession
 
-__all__ = ["Channel", "connect", "over_socket"]
+__all__ = ["Channel", "ReadableChannel", "WritableChannel", "connect", "over_socket"]
 
 PIECE_BYTES = 1 << 14
-"""As much goes over TLS at once, which is the most that a record holds: what is not there whole cannot be read."""
+"""Number of bytes given to TLS at a time: one record, which is the unit that a peer can read (RFC 8446, 5.1)."""
 
+# struct timeval of SO_SNDTIMEO.
 _timeval = struct.Struct("@ll")
 
+# POLLRDHUP, where the system has it, also tells that the peer has only ended its sending.
 _POLL_GONE = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
-class Channel(Protocol):
-    """What carries the bytes. A deadline is a time of time.monotonic(), None for none.
+class ReadableChannel(Protocol):
+    """The half of a channel that a stream is read from. A deadline is a time.monotonic() time, None for none."""
+
+    def fileno(self) -> int: ...
+    def read(self, deadline: float | None) -> bytes: ...
+    def end_input(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class WritableChannel(Protocol):
+    """The half of a channel that a stream is written to. A deadline is a time.monotonic() time, None for none.
 
     Attributes:
-        taken: how many bytes of the last write the system has taken, so that the peer can read them; all of them, if it
-            has not failed.
-        whole: whether every write so far has gone entirely, or not at all.
-        transactional: whether what was written is given up unless it is kept.
+        taken: number of bytes of the last write that the system has taken, so that the peer can read them; all of them
+            unless the write failed.
+        whole: whether each write so far was taken entirely or not at all.
+        transactional: whether closing without `keep` discards everything written.
     """
 
     taken: int
@@ -47,17 +58,21 @@ class Channel(Protocol):
     def transactional(self) -> bool: ...
 
     def fileno(self) -> int: ...
-    def read(self, deadline: float | None) -> bytes: ...
     def write(self, data: bytes, deadline: float | None) -> None: ...
+    def close(self, *, keep: bool = True) -> None: ...
+
+
+class Channel(ReadableChannel, WritableChannel, Protocol):
+    """Both halves, over a connection to a peer."""
+
     def gone(self) -> bool: ...
-    def end_input(self) -> None: ...
     def interrupt(self) -> None: ...
     def forget(self) -> None: ...
     def close(self, *, keep: bool = True) -> None: ...
 
 
 class SocketChannel:
-    """A connected socket."""
+    """A channel over a connected socket."""
 
     transactional = False
 
@@ -65,17 +80,22 @@ class SocketChannel:
         self.whole = True
         self.taken = 0
         self._socket = sock
-        self._waits: float | None = -1.0
-        self._sends_s: float | None = None
+        # The timeout that Python's socket has: None for none, -1 before the first is set.
+        self._timeout_s: float | None = -1.0
+        # The SO_SNDTIMEO that the system's socket has.
+        self._send_timeout_s: float | None = None
+        # Number of bytes still to be read after end_input().
         self._left: int | None = None
         self._error: OSError | None = None
 
     def fileno(self) -> int:
+        """Return the descriptor of the socket, -1 once closed."""
         return self._socket.fileno()
 
     def read(self, deadline: float | None) -> bytes:
+        """Return the next bytes; b"" at the end."""
         if self._error:
-            # The system tells of it once, and then of an end as if all was well.
+            # The system reports an error once, and afterwards an ordinary end of input.
             raise self._error.with_traceback(None)
         left = self._left
         if left == 0:
@@ -84,7 +104,7 @@ class SocketChannel:
         try:
             data = self._socket.recv(READ_BYTES if left is None else min(left, READ_BYTES))
         except OSError as error:
-            if error.errno:  # else it is ours that has timed out
+            if error.errno:  # A timeout of Python's own has none, and is not an error of the connection.
                 self._error = error
             raise
         if left:
@@ -92,6 +112,7 @@ class SocketChannel:
         return data
 
     def write(self, data: bytes, deadline: float | None) -> None:
+        """Write all bytes."""
         self.whole = False
         self.taken = 0
         while self.taken < len(data):
@@ -99,20 +120,23 @@ class SocketChannel:
         self.whole = True
 
     def _send(self, data: memoryview, deadline: float | None) -> int:
-        """Send all, or what the system takes until the deadline; how much that was.
+        """Send as much as the system takes until the deadline, and return the number of bytes.
 
-        The system waits, and not Python, which would be called again for each piece that fits into the socket, and must
-        await the interpreter's lock each time: five milliseconds of a busy program.
+        The kernel waits (SO_SNDTIMEO), not Python. Python would call send() again for each piece that fits into the
+        socket buffer, and would have to wait for the interpreter lock each time: five milliseconds in a busy program.
         """
-        waits = self._left_until(deadline)
-        if self._waits is not None:
+        left_s = self._left_until(deadline)
+        if self._timeout_s is not None:
             self._socket.settimeout(None)
-            self._waits = None
-        if waits != self._sends_s and (waits is None or not waits <= (self._sends_s or 0) < 1.05 * waits):
-            self._sends_s = waits and 1.02 * waits
-            seconds, fraction = divmod(self._sends_s or 0.0, 1)
-            # 0 is for ever.
-            timeval = _timeval.pack(int(seconds), int(fraction * 1e6) + (waits is not None))
+            self._timeout_s = None
+        # Set with 2 % to spare, and left alone until it is 5 % too long, so that a deadline that is a little different
+        # for each write does not cost a system call each time.
+        current_s = self._send_timeout_s
+        if left_s != current_s and (left_s is None or not left_s <= (current_s or 0) < 1.05 * left_s):
+            self._send_timeout_s = left_s and 1.02 * left_s
+            seconds, fraction = divmod(self._send_timeout_s or 0.0, 1)
+            # A timeval of 0 means no timeout, so a timeout has at least a microsecond.
+            timeval = _timeval.pack(int(seconds), int(fraction * 1e6) + (left_s is not None))
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
         try:
             return self._socket.send(data)
@@ -120,6 +144,7 @@ class SocketChannel:
             raise TimeoutError("timed out") from None
 
     def gone(self) -> bool:
+        """Return whether the peer has closed its side, or this side is closed."""
         if self.fileno() < 0:
             return True
         poll = select.poll()
@@ -127,55 +152,65 @@ class SocketChannel:
         return bool(poll.poll(0))
 
     def end_input(self) -> None:
+        """Read what has been received up to now, and nothing more; may be called from another thread."""
         with contextlib.suppress(OSError, ValueError):  # The peer has gone, or it is closed.
-            # TCP takes what comes later all the same: what has come is counted.
+            # TCP accepts data after shutdown() too, so the bytes that count are those here now.
             self._left = unread(self._socket)
             self._socket.shutdown(socket.SHUT_RD)
 
     def interrupt(self) -> None:
+        """Break the connection, which ends calls that other threads wait in."""
         with contextlib.suppress(OSError):  # The peer has gone, or it is closed.
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
+        """Close the descriptor without ending the connection, which another process goes on using."""
         self._socket.close()
 
     def close(self, *, keep: bool = True) -> None:  # noqa: ARG002
+        """Close the connection."""
         self._socket.close()
 
     def _wait_until(self, deadline: float | None) -> None:
-        """Let the next call on the socket wait until then."""
-        waits = self._left_until(deadline)
-        if waits is not None or self._waits is not None:
-            self._socket.settimeout(waits)
-            self._waits = waits
+        """Set the socket's timeout for the next call."""
+        left_s = self._left_until(deadline)
+        if left_s is not None or self._timeout_s is not None:
+            self._socket.settimeout(left_s)
+            self._timeout_s = left_s
 
     def _left_until(self, deadline: float | None) -> float | None:
+        """Return the seconds until the deadline.
+
+        Raises: TimeoutError: it has passed.
+        """
         if deadline is None:
             return None
-        left = deadline - time.monotonic()
-        if left <= 0:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
             raise TimeoutError("timed out")
-        return left
+        return left_s
 
 
 class TlsChannel(SocketChannel):
-    """A connected socket on which TLS begins with what is first read or written."""
+    """A channel over TLS on a connected socket; the handshake is part of the first read or write."""
 
     def __init__(self, sock: socket.socket, session: TlsSession) -> None:
         super().__init__(sock)
         self._session = session
 
     def read(self, deadline: float | None) -> bytes:
+        """Return the next decrypted bytes; b"" at the end."""
         self._handshake(deadline)
         while (data := self._session.read()) is None:
             received = super().read(deadline)
             if not received and self._left is not None:
-                return b""  # We wanted it to end.
+                return b""  # The end that end_input() asked for, not a truncation.
             self._session.receive_data(received)
-        self._say(deadline)
+        self._send_records(deadline)
         return data
 
     def write(self, data: bytes, deadline: float | None) -> None:
+        """Encrypt and write all bytes."""
         self.taken = 0
         self._handshake(deadline)
         self.whole = False
@@ -183,24 +218,25 @@ class TlsChannel(SocketChannel):
             while self.taken < len(data):
                 piece = data[self.taken : self.taken + PIECE_BYTES]
                 self._session.write(piece)
-                self._say(deadline)
+                self._send_records(deadline)
                 self.taken += len(piece)
         except ConnectionError as error:
             raise self._refusal() or error from None
         self.whole = True
 
     def close(self, *, keep: bool = True) -> None:
+        """Close the connection, after close_notify if the peer can still understand it."""
         if self.fileno() < 0:
             return
         try:
-            if self.whole:  # Behind part of a record, anything more would be taken for the rest.
+            if self.whole:  # After part of a record, anything more would be taken for the rest of it.
                 self._session.end()
             if keep and self._session.unsettled:
                 self._linger(time.monotonic() + LINGER_S)
             else:
                 self._socket.settimeout(0)
-                # What is said last may be why the handshake has failed. What has come and stays unread would turn the
-                # end into a reset, by which that may be lost.
+                # The last records may say why the handshake failed. Received bytes that are left unread would turn the
+                # end of the connection into a reset, which may destroy them.
                 for last in (
                     lambda: self._socket.send(self._session.data_to_send()),
                     lambda: self._socket.recv(READ_BYTES),
@@ -213,11 +249,12 @@ class TlsChannel(SocketChannel):
     def _handshake(self, deadline: float | None) -> None:
         if not self._session.established:
             while not self._session.handshake():
-                self._say(deadline)
+                self._send_records(deadline)
                 self._session.receive_data(super().read(deadline))
-            self._say(deadline)
+            self._send_records(deadline)
 
-    def _say(self, deadline: float | None) -> None:
+    def _send_records(self, deadline: float | None) -> None:
+        """Send the records that the session has made."""
         data = memoryview(self._session.data_to_send())
         whole, self.whole = self.whole, not data and self.whole
         while data:
@@ -225,7 +262,7 @@ class TlsChannel(SocketChannel):
         self.whole = whole
 
     def _refusal(self) -> ssl.SSLError | None:
-        """Why the other side has broken the connection, if it has said so."""
+        """Return the TLS error that the peer reported before it broke the connection, if it did."""
         last = b""
         self._socket.settimeout(0)
         with contextlib.suppress(OSError):
@@ -233,23 +270,23 @@ class TlsChannel(SocketChannel):
         return self._session.refusal(last)
 
     def _linger(self, deadline: float) -> None:
-        """Wait until the other side has closed.
+        """Wait until the peer has closed.
 
-        Raises: ssl.SSLError: it has refused the handshake, and with it all that was sent.
+        Raises: ssl.SSLError: it has refused the handshake, and with it everything sent.
         """
-        with contextlib.suppress(OSError):  # of one that has gone; what it has said is still here.
-            self._say(deadline)
+        with contextlib.suppress(OSError):  # The peer has gone; its last bytes are still here to read.
+            self._send_records(deadline)
             self._socket.shutdown(socket.SHUT_WR)
-        # Whoever closes has taken all, or will not: nothing can be done about it.
+        # A peer that closes has received everything, or will not; nothing can be done about it here.
         with contextlib.suppress(TimeoutError, ConnectionError, RemoteProtocolError):
             while self._session.read() != b"":
                 self._session.receive_data(super().read(deadline))
 
 
 def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
-    """Connect to the first of its addresses that can be had.
+    """Connect to the first address of the endpoint that accepts.
 
-    Raises: OSError: of the last address; TimeoutError; LocalProtocolError.
+    Raises: OSError: the error of the last address; TimeoutError; LocalProtocolError.
     """
     deadline = None if connect_s is None else time.monotonic() + connect_s
     session = None
@@ -257,14 +294,15 @@ def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
         from framestream.tls import connecting_session
 
         session = connecting_session(endpoint)
-    problems: list[OSError] = []
+    errors: list[OSError] = []
     for family, address in addresses(endpoint):
         try:
             return over_socket(for_stream(_connected(family, address, deadline)), session)
         except OSError as error:
-            late = isinstance(error, TimeoutError) and not error.errno  # by our time, not by that of the system
-            problems.append(TimeoutError(f"no connection within {connect_s} s") if late else error)
-    raise problems[-1]
+            # The system's own timeout has an errno; ours has none.
+            late = isinstance(error, TimeoutError) and not error.errno
+            errors.append(TimeoutError(f"no connection within {connect_s} s") if late else error)
+    raise errors[-1]
 
 
 def _connected(family: int, address: Any, deadline: float | None) -> socket.socket:
@@ -277,7 +315,8 @@ def _connected(family: int, address: Any, deadline: float | None) -> socket.sock
                 sock.connect(address)
                 return sock
             except BlockingIOError:
-                # The queue of a unix socket is full; with a timeout the system does not wait for it.
+                # The backlog of a unix socket is full. A socket with a timeout is not blocking, so the system does not
+                # wait for room.
                 if time.monotonic() >= cast("float", deadline):
                     raise TimeoutError("timed out") from None
                 time.sleep(RETRY_S)
@@ -287,5 +326,5 @@ def _connected(family: int, address: Any, deadline: float | None) -> socket.sock
 
 
 def over_socket(sock: socket.socket, session: TlsSession | None) -> Channel:
-    """The channel of a connected socket."""
+    """Return a channel over a connected socket."""
     return TlsChannel(sock, session) if session else SocketChannel(sock)

@@ -1,4 +1,4 @@
-"""Where the other side is awaited, blocking."""
+"""Listeners: sockets that accept readers or writers, blocking."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ End = TypeVar("End", bound=Reader | Writer)
 
 
 class Listener(Generic[End]):
-    """Where the other side is awaited. Iterate over it, or call `accept()`, for a Reader or Writer of each connection.
+    """A listening socket. Iterate over it, or call `accept()`, to get a Reader or Writer for each connection.
 
-    Attributes: endpoint: where; with the port that was chosen if it was 0.
+    Attributes: endpoint: the endpoint it listens on, with the actual port if the given one was 0.
     """
 
     def __init__(self, endpoint: Endpoint, make: Callable[[Channel, str], End]) -> None:
@@ -47,14 +47,16 @@ class Listener(Generic[End]):
         self.endpoint = self._listening.endpoint
 
     def fileno(self) -> int:
+        """Return the descriptor to wait for with a selector, -1 once closed."""
         return self._listening.socket.fileno()
 
     def accept(self, timeout_s: float | None = None) -> End:
-        """The next connection.
+        """Wait for the next connection.
 
-        What is to be said there, for TLS too, is said when it is first read or written: a silent one delays nobody.
+        Nothing is sent or received on it yet, so a silent peer delays no other. The handshake, that of TLS included, is
+        part of the first read or write.
 
-        Args: timeout_s: how long to wait for one; 0: not at all; None: for ever.
+        Args: timeout_s: longest time to wait; 0 to return only a connection that is already there, None for no limit.
         Raises: TimeoutError; OSError.
         """
         listening = self._listening.socket
@@ -74,8 +76,8 @@ class Listener(Generic[End]):
     def serve(self, handler: Callable[[End], object]) -> None:
         """Call the handler with each connection, in a thread of its own, until the listener is closed.
 
-        The connection is closed when the handler is done. An error of the handler costs its own connection alone, and
-        is logged by the logger "framestream".
+        The connection is closed when the handler returns. An error in the handler ends only its own connection, and is
+        logged to the logger "framestream".
         """
         while not self._closed.is_set():
             try:
@@ -88,12 +90,12 @@ class Listener(Generic[End]):
             thread = threading.Thread(target=_handle, args=(handler, end), name=f"framestream {end.peer}", daemon=True)
             try:
                 thread.start()
-            except RuntimeError as error:  # There are too many.
+            except RuntimeError as error:  # The system allows no more threads.
                 _log.warning("%s: %s", end.peer, error)
                 end.close()
 
     def __iter__(self) -> Iterator[End]:
-        """The connections, until the listener is closed."""
+        """Yield connections until the listener is closed."""
         while not self._closed.is_set():
             try:
                 end = self.accept()
@@ -104,12 +106,12 @@ class Listener(Generic[End]):
                 yield end
 
     def close(self) -> None:
-        """Stop listening and remove the unix socket, unless another has taken its place. The connections stay."""
+        """Stop listening, and remove the unix socket if it is still ours. Open connections stay open."""
         self._closed.set()
         self._listening.close()
 
     def forget(self) -> None:
-        """Close the descriptor alone: the process that this one was forked from goes on listening."""
+        """Close only the descriptor: after a fork, in the process that leaves listening to the other one."""
         self._closed.set()
         self._listening.socket.close()
 
@@ -128,5 +130,5 @@ def _handle(handler: Callable[[End], object], end: End) -> None:
             handler(end)
     except (FrameStreamError, OSError) as error:
         _log.warning("%s: %s", end.peer, error)
-    except Exception:  # noqa: BLE001 (of any kind)
+    except Exception:  # noqa: BLE001 (the handler is the caller's code)
         _log.exception("%s: the handler failed", end.peer)

@@ -1,4 +1,4 @@
-"""What makes readers, writers and listeners from endpoints, blocking."""
+"""Functions that open blocking readers, writers and listeners from endpoints."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from framestream.streams import (
     writer_protocol,
 )
 from framestream.sync.channels import connect
+from framestream.sync.files import open_with_handshake, read_file, write_file
 from framestream.sync.listener import Listener
 from framestream.sync.reader import Reader
-from framestream.sync.recordings import opened, read_file, write_file
 from framestream.sync.writer import Writer
 
 if TYPE_CHECKING:
@@ -38,18 +38,19 @@ def open_reader(
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
 ) -> Reader:
-    """A Reader of a writer that listens, or of a file.
+    """Connect to a writer that listens, or open a file, to read from.
 
     Args:
-        content_types: those taken, the most wanted first; none: any.
-        tls: for an endpoint that is text and begins with "tls:".
-    Raises: OSError; TimeoutError; LocalProtocolError: no endpoint.
+        content_types: content types to accept, in order of preference; any if there are none.
+        tls: options for an endpoint given as text that begins with "tls:".
+    Raises: OSError; TimeoutError; LocalProtocolError: not a valid endpoint.
     """
     endpoint = parse_endpoint(endpoint, tls)
     if isinstance(endpoint, FileEndpoint):
         return read_file(endpoint.path, content_types, limits=limits)
     protocol = reader_protocol(content_types, limits)
-    return Reader(connect(endpoint, deadlines.connect_s), protocol, deadlines, peer=str(endpoint))
+    channel = connect(endpoint, deadlines.connect_s)
+    return Reader(channel, protocol, deadlines, connection=channel, peer=str(endpoint))
 
 
 def open_writer(
@@ -62,19 +63,21 @@ def open_writer(
     batching: Batching = AT_ONCE,
     tls: Tls | None = None,
 ) -> Writer:
-    """A Writer to a reader that listens, or to a file; the handshake is done.
+    """Connect to a reader that listens, or open a file, to write to, and do the handshake.
 
     Args:
-        content_types: those offered, the most wanted first.
-        transport: whether the reader talks too; one behind a file does not.
-        tls: for an endpoint that is text and begins with "tls:".
-    Raises: RemoteProtocolError: the reader does not want it; OSError; TimeoutError; LocalProtocolError: no endpoint.
+        content_types: content types to offer, in order of preference.
+        transport: whether the reader answers over the connection. A file never does.
+        tls: options for an endpoint given as text that begins with "tls:".
+    Raises: RemoteProtocolError: the reader refuses the stream; OSError; TimeoutError; LocalProtocolError: not a valid
+        endpoint.
     """
     endpoint = parse_endpoint(endpoint, tls)
     if isinstance(endpoint, FileEndpoint):
         return write_file(endpoint.path, content_types, limits=limits, batching=batching)
     protocol = writer_protocol(content_types, limits, transport)
-    return opened(Writer(connect(endpoint, deadlines.connect_s), protocol, deadlines, batching, peer=str(endpoint)))
+    channel = connect(endpoint, deadlines.connect_s)
+    return open_with_handshake(Writer(channel, protocol, deadlines, batching, connection=channel, peer=str(endpoint)))
 
 
 def listen_reader(
@@ -85,17 +88,19 @@ def listen_reader(
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
 ) -> Listener[Reader]:
-    """A Listener that gives a Reader of each writer that connects.
+    """Listen for writers, each of which becomes a Reader.
 
-    Args: as of open_reader.
-    Raises: OSError: EADDRINUSE if somebody listens there, EEXIST if it is no socket; LocalProtocolError: no endpoint
-        to listen on.
+    Args: as for open_reader.
+    Raises: OSError: EADDRINUSE if another process listens there, EEXIST if the path is not a socket;
+        LocalProtocolError: not an endpoint to listen on.
     """
     content_types = tuple(content_types)
-    reader_protocol(content_types, limits)  # Now is the time to say that they are no content types.
+    reader_protocol(content_types, limits)  # Raises for invalid content types now, not at the first connection.
     return Listener(
         parse_endpoint(endpoint, tls),
-        lambda channel, peer: Reader(channel, reader_protocol(content_types, limits), deadlines, peer=peer),
+        lambda channel, peer: Reader(
+            channel, reader_protocol(content_types, limits), deadlines, connection=channel, peer=peer
+        ),
     )
 
 
@@ -109,19 +114,25 @@ def listen_writer(
     batching: Batching = AT_ONCE,
     tls: Tls | None = None,
 ) -> Listener[Writer]:
-    """A Listener that gives a Writer to each reader that connects.
+    """Listen for readers, each of which becomes a Writer.
 
     The Writer's handshake is done by `handshake()` or its first write.
 
-    Args: as of open_writer.
+    Args: as for open_writer.
     Raises: as listen_reader.
     """
     content_types = tuple(content_types)
-    writer_protocol(content_types, limits, transport).start()  # Now is the time to say that they do not fit.
+    # Raises for content types that do not fit in a frame now, not at the first connection.
+    writer_protocol(content_types, limits, transport).start()
     return Listener(
         parse_endpoint(endpoint, tls),
         lambda channel, peer: Writer(
-            channel, writer_protocol(content_types, limits, transport), deadlines, batching, peer=peer
+            channel,
+            writer_protocol(content_types, limits, transport),
+            deadlines,
+            batching,
+            connection=channel,
+            peer=peer,
         ),
     )
 
@@ -135,9 +146,9 @@ def serve(
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
 ) -> None:
-    """Listen for writers, and call the handler with a Reader of each, in a thread of its own, for ever.
+    """Listen for writers, and call the handler with a Reader for each, in a thread of its own; never returns.
 
-    Args: as of listen_reader and Listener.serve.
+    Args: as for listen_reader and Listener.serve.
     Raises: as listen_reader.
     """
     with listen_reader(endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls) as listener:

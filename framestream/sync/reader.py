@@ -1,11 +1,11 @@
-"""The end that receives data, blocking."""
+"""The receiving end of a stream, blocking."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from framestream.errors import RemoteProtocolError
+from framestream.errors import LocalProtocolError, RemoteProtocolError
 from framestream.frames import EncodedFrames
 from framestream.protocol import ReaderProtocol, State
 from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, after
@@ -14,41 +14,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from framestream.sync.channels import Channel
+    from framestream.sync.channels import Channel, ReadableChannel
 
 __all__ = ["Reader"]
 
 
 class Reader(BaseReader):
-    """The payloads of a stream.
+    """A stream to read payloads from.
 
-    Iterate over it; or over `batches()`, for those of each read at once; or call `receive()` when `fileno()` is
-    readable.
+    Iterate over it for single payloads, or over `batches()` for lists of them, one or more a read. With a selector,
+    call `receive()` when `fileno()` is readable.
 
-    Attributes: deadline: when START must have come, by time.monotonic(); None: whenever.
+    Attributes:
+        peer: name of the sender, for messages.
+        deadline: time.monotonic() time by which START must have been received; None for none.
     """
 
     def __init__(
         self,
-        channel: Channel,
+        channel: ReadableChannel,
         protocol: ReaderProtocol,
         deadlines: Deadlines = NO_DEADLINES,
         *,
+        connection: Channel | None = None,
         peer: str = "",
         file: bool = False,
     ) -> None:
-        """peer: who sends, in words. file: whether it may be compressed, and further streams may follow the first."""
+        """Make a Reader of an open channel.
+
+        Args:
+            connection: the channel again, if it leads to a peer, which takes answers; None for a file.
+            file: whether the input may be compressed, and hold several streams one after the other.
+        """
         super().__init__(protocol, file=file)
         self.peer = peer
         self.deadline = after(deadlines.handshake_s)
         self._channel = channel
+        self._connection = connection
         self._deadlines = deadlines
 
     def fileno(self) -> int:
+        """Return the descriptor to wait for with a selector, -1 once closed.
+
+        Raises: LocalProtocolError: it reads a file object.
+        """
         return self._channel.fileno()
 
     def __iter__(self) -> Iterator[bytes]:
-        """The payloads; who leaves the loop and comes back goes on where it was.
+        """Yield the payloads. A loop that was left can be continued by another one.
 
         Raises: as batches().
         """
@@ -60,64 +73,65 @@ class Reader(BaseReader):
             self._held = iter(payloads)
 
     def batches(self) -> Iterator[list[bytes]]:
-        """The payloads in lists, none of them empty.
+        """Yield the payloads in lists, none of them empty.
 
         Raises: RemoteProtocolError: its subclasses, after every payload before the fault; OSError; TimeoutError: START
-            has not come in time.
+            was not received in time.
         """
         while self.protocol.failed or not self.ended:
             yield from self.receive()
 
     def encoded(self) -> Iterator[EncodedFrames]:
-        """Yield runs of data frames as they were received, to be passed on by Writer.write_encoded.
+        """Yield runs of data frames as they were received, to be passed on with Writer.write_encoded.
 
         Raises: as batches().
         """
         if held := self._take_held():
             yield EncodedFrames.of(held)
         while self.protocol.failed or not self.ended:
-            if self._hungry:
+            if self._needs_input:
                 self._read()
             while (frames := self._next_encoded()) is not None:
                 yield frames
-                del frames  # While the next are awaited, nobody needs these.
+                del frames  # Frees the memory while the caller waits for the next ones.
             self._answer()
 
     def receive(self) -> Iterator[list[bytes]]:
-        """Read once, give the payloads that are complete, in lists, none empty, and answer what is to be answered.
+        """Read once, yield the payloads that are complete, in lists, none of them empty, and send any answer due.
 
-        If the last call was left before its end, that is gone on with, and nothing is read.
+        If the previous call was left before its end, continue it instead of reading.
 
         Raises: as batches(). A RemoteProtocolError is raised again by each further call.
         """
         if held := self._take_held():
             yield held
-        elif self._hungry:
+        elif self._needs_input:
             self._read()
         while (payloads := self._next()) is not None:
             yield payloads
-            del payloads  # While the next are awaited, nobody needs these.
+            del payloads  # Frees the memory while the caller waits for the next ones.
         self._answer()
 
     def handshake(self) -> None:
-        """Wait until START has come, and `content_type` is known, without taking a payload.
+        """Wait until START has been received and `content_type` is known, without taking a payload.
 
         Raises: as batches().
         """
         while not self.started:
-            if self._hungry:
+            if self._needs_input:
                 self._read()
             self._held = iter(self._next() or ())
             self._answer()
 
     def end_input(self) -> None:
-        """Let the other side send no more: what has come is still read, and then the input ends.
+        """Stop the sender: what has been received up to now is still read, then the input ends.
 
-        A file that is followed is read to its end. May be called from another thread.
+        A followed file is read to its current end. May be called from another thread.
         """
         self._channel.end_input()
 
     def close(self) -> None:
+        """Close the connection or file."""
         self._channel.close()
 
     def _read(self) -> None:
@@ -125,6 +139,7 @@ class Reader(BaseReader):
             self._feed(self._channel.read(None if self.started else self.deadline))
         except TimeoutError:
             if self.started:
+                # The system's own timeout for a host that does not answer; ours ends with the handshake.
                 raise
             raise TimeoutError(f"no START within {self._deadlines.handshake_s} s") from None
         except RemoteProtocolError as error:
@@ -134,9 +149,11 @@ class Reader(BaseReader):
     def _answer(self) -> None:
         protocol = self.protocol
         if answer := protocol.data_to_send():
-            # Unbound closes as soon as it has sent STOP: nobody is there for FINISH, and nothing is lost.
+            if self._connection is None:
+                raise LocalProtocolError("a file takes no answers: its stream must be unidirectional")
+            # Unbound closes as soon as it has sent STOP. Nothing is lost if FINISH cannot be sent.
             with contextlib.suppress(OSError) if protocol.state is State.FINISHED else contextlib.nullcontext():
-                self._channel.write(answer, after(self._deadlines.write_s))
+                self._connection.write(answer, after(self._deadlines.write_s))
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""A writer that connects again, blocking."""
+"""A writer that reconnects, blocking."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ _BACKOFF = Backoff()
 
 
 class ReconnectingWriter(BaseReconnectingWriter):
-    """A writer that connects again when its reader has gone. May be used by many threads.
+    """A writer that reconnects when its reader has gone. May be used from several threads.
 
-    What a write could not send is sent to the next reader, from the first frame on that the system had not taken whole.
-    What it had taken, for a reader that never read it, is lost, and nobody can tell.
+    Payloads of a failed write are sent to the next reader, beginning with the first frame that the system had not taken
+    whole. Frames that the system had taken but the old reader never read are lost, and cannot be counted.
 
     Args:
-        connect: makes the next Writer: `lambda: open_writer("unix:/run/x.sock", [b"..."])`, or `listener.accept`.
-        backoff: between its attempts.
-        drop: whether to drop and count what is written while there is no reader; else a write waits for one.
+        connect: called to make the next Writer: `lambda: open_writer("unix:/run/x.sock", [b"..."])`, or
+            `listener.accept`.
+        backoff: waits between its attempts.
+        drop: drop and count payloads written while there is no reader, instead of waiting for one.
     """
 
     _writer: Writer | None = None
@@ -51,12 +52,12 @@ class ReconnectingWriter(BaseReconnectingWriter):
     def write(self, payload: bytes) -> None:
         """Write one data frame.
 
-        Raises: LocalProtocolError: an empty payload, or one over the limit; or it is closed.
+        Raises: LocalProtocolError: the payload is empty or over the limit, or the writer is closed.
         """
         self.write_many((payload,))
 
     def write_many(self, payloads: Iterable[bytes]) -> None:
-        """Write data frames. If one of them is refused, none is written.
+        """Write data frames: all of them, or none if one is refused.
 
         Raises: as write().
         """
@@ -76,13 +77,13 @@ class ReconnectingWriter(BaseReconnectingWriter):
                     return
                 except (OSError, RemoteProtocolError) as error:
                     if writer.taken > taken:
-                        payloads = ()  # They are with what is unsent.
+                        payloads = ()  # The failed writer holds them; they are resent from there.
                     self._disconnect(writer, error)
             self.dropped += len(payloads)
             raise LocalProtocolError("the writer is closed")
 
     def flush(self) -> None:
-        """Send what waits, if there is a reader."""
+        """Send the waiting batch, if there is a reader."""
         with self._lock:
             writer = self._live()
             if writer:
@@ -92,7 +93,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
                     self._disconnect(writer, error)
 
     def close(self) -> None:
-        """End the stream as Writer.close; what could not be sent is counted as dropped.
+        """End the stream as Writer.close, and count payloads that could not be sent as dropped.
 
         Raises: as Writer.close.
         """
@@ -108,7 +109,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
                 self._give_up()
 
     def _live(self) -> Writer | None:
-        """The writer that is connected, perhaps just now; None if there is none."""
+        """Return the connected writer, connecting if it is time for an attempt; None if there is no reader."""
         if self._writer and self._writer.gone():
             self._disconnect(self._writer, ConnectionResetError(errno.ECONNRESET, "the reader has closed"))
         if self._writer is None and time.monotonic() >= self._next_attempt:
@@ -122,7 +123,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
             try:
                 self._writer.write_many(unsent)
             except (OSError, RemoteProtocolError) as error:
-                self._disconnect(self._writer, error)  # Which gives back what it has taken.
+                self._disconnect(self._writer, error)  # Takes its payloads back.
         return self._writer
 
     def _handshaken(self) -> Writer:

@@ -1,4 +1,4 @@
-"""The end that sends data, blocking."""
+"""The sending end of a stream, blocking."""
 
 from __future__ import annotations
 
@@ -16,42 +16,57 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from framestream.frames import EncodedFrames
-    from framestream.sync.channels import Channel
+    from framestream.sync.channels import Channel, WritableChannel
 
 __all__ = ["Writer"]
 
 
 class Writer(BaseWriter):
-    """A stream to write payloads to. May be used by many threads."""
+    """A stream to write payloads to. May be used from several threads.
+
+    Attributes:
+        peer: name of the receiver, for messages.
+        deadline: time.monotonic() time by which the handshake must be complete; None for none.
+    """
 
     def __init__(
         self,
-        channel: Channel,
+        channel: WritableChannel,
         protocol: WriterProtocol,
         deadlines: Deadlines = NO_DEADLINES,
         batching: Batching = AT_ONCE,
         *,
+        connection: Channel | None = None,
         peer: str = "",
     ) -> None:
-        """peer: who receives, in words."""
+        """Make a Writer of an open channel.
+
+        Args: connection: the channel again, if it leads to a peer, which can answer or go away; None for a file.
+        """
         super().__init__(protocol, batching)
         self.peer = peer
         self.deadline = after(deadlines.handshake_s)
         self._channel = channel
+        self._connection = connection
         self._deadlines = deadlines
         self._error: OSError | RemoteProtocolError | None = None
+        # Whether the error was raised in the flusher's thread, where no caller has seen it.
         self._unseen = False
         self._changed = threading.Condition(threading.RLock())
         self._flusher: threading.Thread | None = None
         self._closed = False
 
     def fileno(self) -> int:
+        """Return the descriptor, -1 once closed.
+
+        Raises: LocalProtocolError: it writes to a file object.
+        """
         return self._channel.fileno()
 
     def handshake(self) -> None:
-        """Do the handshake, as the first write would: afterwards `content_type` is known.
+        """Do the handshake, which the first write would do otherwise; afterwards `content_type` is known.
 
-        Raises: RemoteProtocolError: the reader does not want the stream; OSError; TimeoutError.
+        Raises: RemoteProtocolError: the reader refuses the stream; OSError; TimeoutError.
         """
         with self._changed:
             self._check()
@@ -60,17 +75,17 @@ class Writer(BaseWriter):
                 self._exchange(State.STREAMING, self.deadline, f"no ACCEPT within {self._deadlines.handshake_s} s")
 
     def write(self, payload: bytes) -> None:
-        """Write one data frame: now, or when there is enough for a batch.
+        """Write one data frame: now, or as part of a batch.
 
-        Raises: LocalProtocolError: an empty payload, or one over the limit; OSError; TimeoutError; what handshake()
-            raises, if it has not been done.
+        Raises: LocalProtocolError: the payload is empty or over the limit; OSError; TimeoutError; as handshake(), if
+            that has not been done.
         """
         self.write_many((payload,))
 
     def write_many(self, payloads: Iterable[bytes]) -> None:
-        """Write data frames. If one of them is refused, none is written.
+        """Write data frames: all of them, or none if one is refused.
 
-        Raises: as write(). Once it has raised an OSError, it raises the same again.
+        Raises: as write(). After an OSError, each further call raises the same one.
         """
         with self._changed:
             self.handshake()
@@ -81,7 +96,7 @@ class Writer(BaseWriter):
                 self._flush_later(self.batching.max_s)
 
     def write_encoded(self, frames: EncodedFrames) -> None:
-        """Write data frames as a Reader's `encoded()` gives them, behind what waits. They are not looked at.
+        """Write data frames as Reader.encoded() yields them, after any waiting batch. They are not checked.
 
         Raises: as write_many().
         """
@@ -93,9 +108,9 @@ class Writer(BaseWriter):
             self._sent_encoded(frames)
 
     def flush(self) -> None:
-        """Send what waits.
+        """Send the waiting batch.
 
-        Raises: OSError, TimeoutError: the first time, and again at each further call.
+        Raises: OSError, TimeoutError: the same one again at each further call.
         """
         with self._changed:
             self._check()
@@ -108,13 +123,13 @@ class Writer(BaseWriter):
             self._sent()
 
     def gone(self) -> bool:
-        """Whether the reader has closed its side, as far as can be seen without writing."""
-        return self._channel.gone()
+        """Return whether the reader has closed its side, as far as can be told without writing."""
+        return self._connection is not None and self._connection.gone()
 
     def close(self) -> None:
-        """Send what waits, end the stream by STOP, wait for the reader's FINISH where it talks, and close.
+        """Send the waiting batch, end the stream with STOP, wait for FINISH if it is bidirectional, and close.
 
-        After a write that failed it only closes.
+        After a failed write, only close.
 
         Raises: TruncatedStreamError: the reader closed without FINISH; OSError; TimeoutError.
         """
@@ -135,18 +150,25 @@ class Writer(BaseWriter):
                 self._close(keep=finished)
 
     def abort(self) -> None:
-        """Close without a word; a file that was to be replaced at once stays as it was."""
+        """Close without STOP. In mode "atomic", the file stays as it was."""
         with self._changed:
             if not self._closed:
                 self._close(keep=False)
 
     def interrupt(self) -> None:
-        """Break the connection for both sides; whoever waits in a call, in another thread, gets an OSError."""
-        self._channel.interrupt()
+        """Break the connection in both directions, so that calls waiting in other threads raise OSError.
+
+        A file is left alone.
+        """
+        if self._connection:
+            self._connection.interrupt()
 
     def forget(self) -> None:
-        """Close the descriptor of a socket, and leave the stream as it is: to the process that this was forked from."""
-        self._channel.forget()
+        """Close only the descriptor: after a fork, in the process that leaves the stream to the other one."""
+        if self._connection:
+            self._connection.forget()
+        else:
+            self._channel.close(keep=False)
 
     def _close(self, *, keep: bool) -> None:
         self._closed = True
@@ -154,19 +176,22 @@ class Writer(BaseWriter):
         self._channel.close(keep=keep)
 
     def _check(self) -> None:
-        """Raise what was raised before.
+        """Raise the error of an earlier write again.
 
-        Part of a frame may be on its way: whatever came behind it, STOP too, would be taken for the rest.
+        That write may have sent part of a frame. Anything sent after it, STOP included, would be taken for the rest.
         """
         if self._error is not None:
             self._unseen = False
-            # Without the last traceback, to which each raise would add: some callers try for ever.
+            # Each raise adds to the traceback, and some callers retry for ever.
             raise self._error.with_traceback(None)
         if not self._channel.whole:
             raise LocalProtocolError("a write was interrupted, perhaps inside a frame")
 
     def _exchange(self, until: State, deadline: float | None, late: str) -> None:
-        """Send what is to be sent and take the answers, until the state is reached."""
+        """Send and receive control frames until the protocol reaches a state.
+
+        Args: late: text of the TimeoutError.
+        """
         protocol = self.protocol
         try:
             while True:
@@ -174,7 +199,9 @@ class Writer(BaseWriter):
                     self._channel.write(data, deadline)
                 if protocol.state is until:
                     break
-                if data := self._channel.read(deadline):
+                if self._connection is None:
+                    raise LocalProtocolError("a file cannot answer: its stream must be unidirectional")
+                if data := self._connection.read(deadline):
                     protocol.receive_data(data)
                 else:
                     protocol.receive_eof()
@@ -200,7 +227,8 @@ class Writer(BaseWriter):
                     try:
                         self.flush()
                     except OSError:
-                        self._unseen = True  # The next write raises it.
+                        # The next write raises it.
+                        self._unseen = True
 
     def __enter__(self) -> Self:
         return self
@@ -211,6 +239,6 @@ class Writer(BaseWriter):
         if error and self._channel.transactional:
             self.abort()
             return
-        # An error of the body is worth more than one that only follows from it.
+        # An error in the body is more useful than one from close(), which often only follows from it.
         with contextlib.suppress(Exception) if error else contextlib.nullcontext():
             self.close()

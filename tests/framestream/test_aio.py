@@ -288,7 +288,8 @@ class TestCancelled:
             async with aio.listen_writer("tcp:localhost:0", transport=Transport.UNIDIRECTIONAL) as listener:
                 with await to_thread(dial, listener.endpoint):
                     async with await listener.accept() as writer:
-                        await asyncio.gather(writer._channel.open(None), writer._channel.open(None))
+                        channel: Any = writer._connection
+                        await asyncio.gather(channel.open(None), channel.open(None))
                         await writer.write(b"a")
 
         run(main)

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import framestream.aio.channels
-import framestream.sync.channels
 from framestream import aio, sync
 from framestream.errors import LocalProtocolError, TruncatedStreamError
 from framestream.files import open_input, open_output
-from framestream.streams import Deadlines, after
+from framestream.protocol import ReaderProtocol, WriterProtocol
+from framestream.streams import Deadlines
 from tests.framestream.fronts import FRONTS, using
 from tests.framestream.nets import CLIENT, SERVER, background, front_named
-from tests.framestream.wire import DNSTAP, START, STOP, control, data
+from tests.framestream.wire import DNSTAP, READY, START, STOP, control, data
 from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
@@ -29,38 +28,46 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TestOneWay:
+class TestWithoutAPeer:
+    """A file cannot answer, and takes no answers."""
+
     def test_sync(self, tmp_path: Path) -> None:
-        outgoing = framestream.sync.recordings.OutputChannel(open_output(tmp_path / "file"))
-        incoming = framestream.sync.recordings.InputChannel(open_input(tmp_path / "file"))
-        with pytest.raises(LocalProtocolError):
-            outgoing.read(None)
-        with pytest.raises(LocalProtocolError):
-            incoming.write(b"a", None)
-        for channel in (outgoing, incoming):
-            assert not channel.gone()
-            channel.end_input()
-            channel.interrupt()
-            channel.close()
-        for forgotten in (outgoing, incoming):
-            forgotten.forget()
+        (tmp_path / "in").write_bytes(READY)
+        incoming = sync.files.InputChannel(open_input(tmp_path / "in"))
+        with sync.Reader(incoming, ReaderProtocol()) as reader, pytest.raises(LocalProtocolError, match="no answers"):
+            reader.handshake()
+        with sync.Writer(sync.files.OutputChannel(open_output(tmp_path / "out")), WriterProtocol()) as writer:
+            with pytest.raises(LocalProtocolError, match="a file cannot answer"):
+                writer.handshake()
+            assert not writer.gone()
+            writer.interrupt()
+            writer.abort()
+        assert (tmp_path / "out").read_bytes() == control(4)
 
     def test_aio(self, tmp_path: Path) -> None:
+        (tmp_path / "in").write_bytes(READY)
+
         async def main() -> None:
-            outgoing = framestream.aio.channels.OutputChannel(open_output(tmp_path / "file"))
-            incoming = framestream.aio.channels.InputChannel(open_input(tmp_path / "file"))
-            with pytest.raises(LocalProtocolError):
-                await outgoing.read(None)
-            with pytest.raises(LocalProtocolError):
-                incoming.send(b"a")
-            for channel in (outgoing, incoming):
-                assert not channel.gone()
-                await channel.open(after(0))
-                await channel.drain(after(0))
-                channel.end_input()
-                await channel.close()
+            async with aio.Reader(aio.files.InputChannel(open_input(tmp_path / "in")), ReaderProtocol()) as reader:
+                with pytest.raises(LocalProtocolError, match="a file takes no answers"):
+                    await reader.handshake()
+            async with aio.Writer(aio.files.OutputChannel(open_output(tmp_path / "out")), WriterProtocol()) as writer:
+                with pytest.raises(LocalProtocolError, match="a file cannot answer"):
+                    await writer.handshake()
+                assert not writer.gone()
+                await writer.abort()
 
         asyncio.run(main())
+        assert (tmp_path / "out").read_bytes() == control(4)
+
+    def test_forgotten(self, tmp_path: Path) -> None:
+        """The process that forgets a file removes nothing of it."""
+        path = tmp_path / "file"
+        writer = sync.write_file(path)
+        writer.forget()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(writer.fileno())
+        assert path.read_bytes() == control(2)
 
 
 @pytest.mark.parametrize("front", FRONTS)

@@ -30,12 +30,14 @@ def readers(content_types: tuple[bytes, ...]) -> list[Callable[[socket.socket], 
     """Both, each of which gives the payloads that it took and closes."""
 
     def blocking(sock: socket.socket) -> list[bytes]:
-        with sync.Reader(sync_channel(sock, None), ReaderProtocol(content_types)) as reader:
+        channel = sync_channel(sock, None)
+        with sync.Reader(channel, ReaderProtocol(content_types), connection=channel) as reader:
             return list(reader)
 
     def waiting(sock: socket.socket) -> list[bytes]:
         async def run() -> list[bytes]:
-            async with aio.Reader(aio_channel(sock, None), ReaderProtocol(content_types)) as reader:
+            channel = aio_channel(sock, None)
+            async with aio.Reader(channel, ReaderProtocol(content_types), connection=channel) as reader:
                 return [payload async for payload in reader]
 
         sock.setblocking(False)
@@ -51,13 +53,15 @@ def writers(conversation: Conversation) -> list[Callable[[socket.socket], None]]
         return WriterProtocol(conversation.offered, transport=conversation.transport)
 
     def blocking(sock: socket.socket) -> None:
-        with sync.Writer(sync_channel(sock, None), protocol()) as writer:
+        channel = sync_channel(sock, None)
+        with sync.Writer(channel, protocol(), connection=channel) as writer:
             writer.handshake()
             writer.write_many(conversation.payloads)
 
     def waiting(sock: socket.socket) -> None:
         async def run() -> None:
-            async with aio.Writer(aio_channel(sock, None), protocol()) as writer:
+            channel = aio_channel(sock, None)
+            async with aio.Writer(channel, protocol(), connection=channel) as writer:
                 await writer.handshake()
                 await writer.write_many(conversation.payloads)
 

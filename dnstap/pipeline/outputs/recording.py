@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.base import FileOutput
-from framestream.sync.recordings import write_file
+from framestream.sync.files import write_file
 
 if TYPE_CHECKING:
     from dnstap.pipeline.rotation import Rotation

@@ -1,4 +1,7 @@
-"""Readers and writers of files, pipes and file objects, blocking. They need nothing of sockets, so it is not loaded."""
+"""Blocking readers and writers of files, pipes and file objects.
+
+Kept apart from sockets, so that a program which only reads files does not load them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from framestream.errors import LocalProtocolError
 from framestream.files import POLL_S, open_input, open_output
 from framestream.protocol import Transport
 from framestream.streams import (
@@ -28,13 +30,11 @@ if TYPE_CHECKING:
     from framestream.endpoints import Path
     from framestream.files import FileInput, FileMode, FileOutput, ObjectInput, ObjectOutput, Readable, Writable
 
-__all__ = ["InputChannel", "OutputChannel", "opened", "read_file", "write_file"]
+__all__ = ["InputChannel", "OutputChannel", "open_with_handshake", "read_file", "write_file"]
 
 
 class InputChannel:
-    taken = 0
-    whole = True
-    transactional = False
+    """A readable channel over a file, a pipe or a file object."""
 
     def __init__(self, file: FileInput | ObjectInput) -> None:
         self._file = file
@@ -42,34 +42,28 @@ class InputChannel:
         self.fileno = file.fileno
 
     def read(self, deadline: float | None) -> bytes:  # noqa: ARG002 (a file has no peer that could be late)
+        """Return the next bytes; b"" at the end. Waits if a followed file may grow."""
         while not (data := self._file.read()):
             if not self._file.may_grow():
+                # Once more, for bytes appended between the read and the check.
                 return self._file.read()
             self._stopped.wait(POLL_S)
         return data
 
-    def write(self, data: bytes, deadline: float | None) -> None:  # noqa: ARG002
-        raise LocalProtocolError("an input is not written to")
-
-    def gone(self) -> bool:
-        return False
-
     def end_input(self) -> None:
+        """Stop following the file; may be called from another thread."""
         self._file.end_input()
         self._stopped.set()
 
-    def interrupt(self) -> None:
-        """Nobody else is at its other end."""
-
-    def forget(self) -> None:
-        self._file.close()
-
-    def close(self, *, keep: bool = True) -> None:  # noqa: ARG002
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
 class OutputChannel:
-    taken = 0  # A write to a file that fails leaves nothing of it there.
+    """A writable channel over a file, a pipe or a file object."""
+
+    taken = 0  # A failed write to a file leaves nothing of it there.
 
     def __init__(self, file: FileOutput | ObjectOutput) -> None:
         self._file = file
@@ -77,31 +71,20 @@ class OutputChannel:
 
     @property
     def whole(self) -> bool:
+        """Whether each write so far was written entirely or not at all."""
         return self._file.whole
 
     @property
     def transactional(self) -> bool:
+        """Whether closing without `keep` discards everything written."""
         return self._file.transactional
 
-    def read(self, deadline: float | None) -> bytes:  # noqa: ARG002
-        raise LocalProtocolError("an output is not read from")
-
     def write(self, data: bytes, deadline: float | None) -> None:  # noqa: ARG002
+        """Write all bytes."""
         self._file.write(data)
 
-    def gone(self) -> bool:
-        return False
-
-    def end_input(self) -> None:
-        """It has none."""
-
-    def interrupt(self) -> None:
-        """Nobody else is at its other end."""
-
-    def forget(self) -> None:
-        self._file.close(keep=False)
-
     def close(self, *, keep: bool = True) -> None:
+        """Close the file, as FileOutput.close."""
         self._file.close(keep=keep)
 
 
@@ -112,16 +95,15 @@ def read_file(
     limits: Limits = LIMITS,
     follow: bool = False,
 ) -> Reader:
-    """A Reader of a file, a pipe, standard input ("-") or a file object, also compressed by gzip, bzip2, xz or zstd.
+    """Open a file, a pipe, standard input ("-") or a file object, also one compressed with gzip, bzip2, xz or zstd.
 
-    Streams that follow each other are read through to the end.
+    If the file holds several streams one after the other, all of them are read.
 
     Args:
-        file: its path, or a binary file object, which is left open.
-        content_types: those that it may hold; none: any.
-        follow: whether to wait for a regular file to grow, until end_input(), or until its name has been given to
-            another file.
-    Raises: OSError. What is wrong in the file is raised by reading; a regular file that ends without STOP is truncated,
+        file: path, or binary file object, which is left open.
+        content_types: content types that the file may have; any if there are none.
+        follow: wait for a regular file to grow, until `end_input()` is called or its name is given to another file.
+    Raises: OSError. Errors in the contents are raised by reading. A regular file that ends without STOP is truncated,
         unless it is followed.
     """
     opened = open_input(file, follow=follow)
@@ -139,27 +121,28 @@ def write_file(
     limits: Limits = LIMITS,
     batching: Batching = AT_ONCE,
 ) -> Writer:
-    """A Writer to a file, a pipe, standard output ("-") or a file object.
+    """Open a file, a pipe, standard output ("-") or a file object to write a stream to.
 
-    If a write to a regular file fails, no part of it stays there.
+    If a write to a regular file fails, no part of it stays in the file.
 
     Args:
-        file: its path, or a binary file object, which is left open.
-        content_types: the first of them is named in START.
-        mode: what becomes of a file that is there. "replace": it is overwritten from now on. "append": a further stream
-            is written behind those in it, which must end by STOP. "atomic": it is replaced by close(), at once, and
-            left as it is if the body of `with` or a write fails. "new": FileExistsError.
-    Raises: OSError; LocalProtocolError: content types that do not fit in a frame; RemoteProtocolError: the stream to
-        append to is not whole.
+        file: path, or binary file object, which is left open.
+        content_types: the first of them goes into START.
+        mode: treatment of an existing file. "replace" overwrites it from now on. "append" adds another stream; the last
+            one in the file must end with STOP. "atomic" replaces the file in one step on `close()`, and leaves it
+            unchanged if a write or the body of `with` fails. "new" raises FileExistsError.
+    Raises: OSError; LocalProtocolError: the content types do not fit in a frame; RemoteProtocolError: the stream to
+        append to is incomplete or invalid.
     """
     protocol = writer_protocol(content_types, limits, Transport.UNIDIRECTIONAL)
     if mode == "append" and isinstance(file, str | os.PathLike):
         check_appendable(file)
-    return opened(Writer(OutputChannel(open_output(file, mode)), protocol, NO_DEADLINES, batching, peer=str(file)))
+    channel = OutputChannel(open_output(file, mode))
+    return open_with_handshake(Writer(channel, protocol, NO_DEADLINES, batching, peer=str(file)))
 
 
-def opened(writer: Writer) -> Writer:
-    """The writer, with the handshake done; or none."""
+def open_with_handshake(writer: Writer) -> Writer:
+    """Return the writer after its handshake, or abort it if that fails."""
     try:
         writer.handshake()
     except BaseException:
