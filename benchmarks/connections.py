@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from framestream import Reader, Transport, Writer, aio, open_writer, sync
 from framestream.streams import Batching
+from tests.wait import listens
 
 CONTENT_TYPE = b"protobuf:dnstap.Dnstap"
 FRAMES = 2000
@@ -67,9 +68,8 @@ def measure(contestant: str) -> dict[int, int]:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         writers: list[Writer] = []
         try:
-            while not Path(tap).exists():
+            while not listens(tap):
                 time.sleep(0.01)
-            time.sleep(0.2)
             for count in COUNTS:
                 while len(writers) < count:
                     writer = open_writer(

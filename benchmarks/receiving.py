@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.wait import listens
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -97,7 +99,7 @@ def measure(contestant: str, workdir: Path, recording: Path, frames: int) -> tup
     receiver = subprocess.Popen(
         command(contestant, tap, frames), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ
     )
-    while not listening(tap):
+    while not listens(tap):
         if receiver.poll() is not None:
             raise SystemExit(f"{contestant} does not listen")
         time.sleep(0.01)
@@ -113,11 +115,6 @@ def measure(contestant: str, workdir: Path, recording: Path, frames: int) -> tup
         raise SystemExit(f"{contestant} lost frames")
     Path(tap).unlink(missing_ok=True)
     return usage.ru_utime + usage.ru_stime, seconds
-
-
-def listening(path: str) -> bool:
-    """Whether somebody does, found without connecting."""
-    return any(line.endswith(path) and " 00010000 " in line for line in Path("/proc/net/unix").read_text().splitlines())
 
 
 def main() -> None:

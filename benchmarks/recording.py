@@ -26,8 +26,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.receiving import CONTENT_TYPE, listening
+from benchmarks.receiving import CONTENT_TYPE
 from framestream import read_file, write_file
+from tests.wait import listens
 
 CAPTURE = Path(__file__).parents[1] / "tests" / "data" / "unbound-unix.fstrm"
 
@@ -50,7 +51,7 @@ def measure(job: str, name: str, folder: Path, recording: Path, streams: int) ->
     receiver = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, cwd=folder
     )
-    while not listening(str(tap)):
+    while not listens(tap):
         if receiver.poll() is not None:
             raise SystemExit(f"{name} does not listen")
         time.sleep(0.01)

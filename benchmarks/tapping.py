@@ -41,10 +41,11 @@ from fstrm import FSTRM_DATA_FRAME, FstrmCodec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.receiving import CONTENT_TYPE, listening
+from benchmarks.receiving import CONTENT_TYPE
 from dnstap import Message, SocketProtocol, Tap
 from framestream import open_writer
 from tests.judge import google
+from tests.wait import listens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,7 @@ def receiver(state: str) -> Iterator[str]:
             command = ["/usr/bin/fstrm_capture", "-t", CONTENT_TYPE.decode(), "-u", path, "-w", "/dev/null"]
             process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
             stack.callback(process.kill)
-            while not listening(path):
+            while not listens(path):
                 time.sleep(0.01)
         elif state in ("silent", "garbage"):
             says = b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20 if state == "garbage" else b""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DEADLINE_S", "wait_for"]
+__all__ = ["DEADLINE_S", "listens", "wait_for"]
 
 T = TypeVar("T")
 
@@ -25,3 +27,14 @@ def wait_for(condition: Callable[[], T], what: str) -> T:
             raise AssertionError(f"{what} did not come within {DEADLINE_S} s")
         time.sleep(0.01)
     return value
+
+
+def listens(path: str | Path) -> bool:
+    """Return whether a unix socket accepts connections at the path, found without a connection that it would count.
+
+    Most programs bind their sockets to the path and listen later: that the path is there says nothing. Ours are bound
+    to the path and eight digits, and given the path once they listen.
+    """
+    listening = re.compile(rf"\S+: \S+ \S+ 00010000 .* {re.escape(str(path))}(\.[0-9a-f]{{8}})?")
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    return os.path.exists(path) and any(map(listening.fullmatch, lines))

@@ -16,7 +16,7 @@ from dnstap import Dnstap, Tap
 from framestream import FrameStreamError, TruncatedStreamError, read_file
 from tests.interop import dying_receiver
 from tests.interop.command import listening
-from tests.wait import wait_for
+from tests.wait import listens, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def dying(path: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, dying_receiver.__file__, str(path), str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as process:
         try:
-            wait_for(path.exists, "the receiver")
+            wait_for(lambda: listens(path), "the receiver")
             yield process
             assert process.stdin
             process.stdin.close()
