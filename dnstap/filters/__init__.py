@@ -1,4 +1,4 @@
-"""Filters: which messages are wanted, said by an expression such as `type = CQ and qname under example.org`."""
+"""Filters: select messages by an expression such as `type = CQ and qname under example.org`."""
 
 from dnstap.filters.selecting import Filter, compile_filter
 

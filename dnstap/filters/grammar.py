@@ -1,4 +1,7 @@
-"""Filter expressions taken apart: text to a tree of tests. The grammar is in docs/filters.md."""
+"""The parser of filter expressions, from text to a tree of tests. docs/filters.md has the grammar.
+
+It is a recursive descent parser with one method for each rule of the grammar, and one token of look-ahead.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,23 @@ from dnstap.filters.fields import BOTH, FIELDS, FLAG, OPERATORS, Field
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_DEPTH", "All", "Either", "Node", "Not", "Test", "parsed"]
+__all__ = ["MAX_DEPTH", "All", "Either", "Node", "Not", "Test", "parse_expression"]
 
 MAX_DEPTH = 64
-"""Parentheses and `not`s within each other: what is made of them has as many within each other."""
+"""Nested parentheses and `not`s. The generated source nests as deeply, and Python's tokenizer allows 200 levels."""
 
 _token_at = re.compile(
     r'(?P<word>[^\s()"=<>!~,]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>==|[!<>]=|[=<>~(),])|(?P<end>\Z)',
     re.DOTALL,
 ).match
-_escapes = re.compile(r'\\(["\\])')
+_escape = re.compile(r'\\(["\\])')
 
-_A_FIELD = f"a field: one of {', '.join([*FIELDS, *BOTH])}"
-_A_TEST = f"a test: (, not, has, flag, or {_A_FIELD}"
+_EXPECTED_FIELD = f"a field: one of {', '.join([*FIELDS, *BOTH])}"
+_EXPECTED_TEST = f"a test: (, not, has, flag, or {_EXPECTED_FIELD}"
 
 
 class Test(NamedTuple):
-    """One comparison: a field, an operator or "has" or "flag", and the values."""
+    """One test of a field: an operator, "has" or "flag", and the values that it compares with."""
 
     field: Field
     operator: str
@@ -35,19 +38,19 @@ class Test(NamedTuple):
 
 
 class Not(NamedTuple):
-    """What is so if its part is not."""
+    """True if its part is false."""
 
     part: Node
 
 
 class All(NamedTuple):
-    """What is so if all parts are."""
+    """True if all parts are."""
 
     parts: tuple[Node, ...]
 
 
 class Either(NamedTuple):
-    """What is so if one of the parts is."""
+    """True if one of the parts is."""
 
     parts: tuple[Node, ...]
 
@@ -56,16 +59,23 @@ Node = Test | Not | All | Either
 
 
 class _Token(NamedTuple):
-    """A word, a text (whose value is without its quotes), a mark, or the end."""
+    """A word, a text, a mark such as `<=`, or the end.
+
+    Attributes:
+        kind: "word", "text", "mark" or "end", the names of groups in _token_at.
+        value: its characters; those of a text without the quotes and escapes.
+        position: offset in the expression.
+        shown: form for error messages.
+    """
 
     kind: str
     value: str
     position: int
-    came: str
+    shown: str
 
 
-def parsed(text: str) -> Node:
-    """The tree of an expression.
+def parse_expression(text: str) -> Node:
+    """Parse an expression into a tree.
 
     Raises: FilterError.
     """
@@ -73,24 +83,24 @@ def parsed(text: str) -> Node:
 
 
 class _Parser:
-    """Takes one expression apart, a token at a time."""
+    """The parser of one expression; `_token` is the next token."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._end = 0
-        self._token = self._next()
+        self._token = self._next_token()
 
     def parse(self) -> Node:
-        node = self._either(0)
+        node = self._any_of(0)
         if self._token.kind != "end":
             raise self._error("and, or, or the end")
         return node
 
     def _error(self, expected: str, token: _Token | None = None) -> FilterError:
         token = token or self._token
-        return FilterError(self._text, token.position, expected, token.came)
+        return FilterError(self._text, token.position, expected, token.shown)
 
-    def _next(self) -> _Token:
+    def _next_token(self) -> _Token:
         while self._text[self._end : self._end + 1].isspace():
             self._end += 1
         position = self._end
@@ -102,74 +112,75 @@ class _Parser:
         self._end = found.end()
         kind = str(found.lastgroup)
         value = found[kind]
-        came = "the end" if kind == "end" else repr(value if len(value) <= 40 else value[:40] + "...")
+        shown = "the end" if kind == "end" else repr(value if len(value) <= 40 else value[:40] + "...")
         if kind == "text":
-            value = _escapes.sub(r"\1", value[1:-1])
-        return _Token(kind, value, position, came)
+            value = _escape.sub(r"\1", value[1:-1])
+        return _Token(kind, value, position, shown)
 
     def _take(self) -> _Token:
         token = self._token
-        self._token = self._next()
+        self._token = self._next_token()
         return token
 
     def _is(self, *values: str) -> bool:
-        """Whether the next token is one of these keywords or marks."""
+        """Return whether the next token is one of these keywords or marks."""
         return self._token.kind != "text" and self._token.value.lower() in values
 
-    def _taken(self, value: str) -> bool:
-        """Whether the next token was this keyword or mark, which is then taken."""
+    def _take_if(self, value: str) -> bool:
+        """Take the next token if it is this keyword or mark, and return whether it was."""
         found = self._is(value)
         if found:
             self._take()
         return found
 
-    def _either(self, depth: int) -> Node:
-        parts = [self._all(depth)]
-        while self._taken("or"):
-            parts.append(self._all(depth))
+    def _any_of(self, depth: int) -> Node:
+        parts = [self._all_of(depth)]
+        while self._take_if("or"):
+            parts.append(self._all_of(depth))
         return parts[0] if len(parts) == 1 else Either(tuple(parts))
 
-    def _all(self, depth: int) -> Node:
-        parts = [self._not(depth)]
-        while self._taken("and"):
-            parts.append(self._not(depth))
+    def _all_of(self, depth: int) -> Node:
+        parts = [self._negation(depth)]
+        while self._take_if("and"):
+            parts.append(self._negation(depth))
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
-    def _not(self, depth: int) -> Node:
+    def _negation(self, depth: int) -> Node:
         if self._is("not", "("):
             if depth == MAX_DEPTH:
                 raise self._error(f"no more than {MAX_DEPTH} parentheses and nots within each other")
             if self._take().value != "(":
-                return Not(self._not(depth + 1))
-            node = self._either(depth + 1)
-            self._close("and, or, or )")
+                return Not(self._negation(depth + 1))
+            node = self._any_of(depth + 1)
+            self._take_closing("and, or, or )")
             return node
         return self._test()
 
-    def _close(self, expected: str) -> None:
-        if not self._taken(")"):
+    def _take_closing(self, expected: str) -> None:
+        if not self._take_if(")"):
             raise self._error(expected)
 
     def _test(self) -> Node:
-        if self._taken("has"):
-            return self._of_each(self._fields(_A_FIELD), "has", ())
-        if self._taken("flag"):
+        if self._take_if("has"):
+            return self._test_each(self._fields(_EXPECTED_FIELD), "has", ())
+        if self._take_if("flag"):
             return Test(FLAG, "flag", (self._value(FLAG, str.lower),))
         if self._is("flags"):
             raise self._error(f"flag and {FLAG.what}")
-        fields = self._fields(_A_TEST)
+        fields = self._fields(_EXPECTED_TEST)
         field = fields[0]
         operator = self._operator(field)
         if operator == "~":
-            return self._of_each(fields, "~", (self._pattern(),))
+            return self._test_each(fields, "~", (self._pattern(),))
         if operator == "under" or operator.endswith("in"):
-            return self._of_each(fields, operator, self._values(field, operator))
+            return self._test_each(fields, operator, self._values(field, operator))
         is_address = field.value is FIELDS["client"].value
-        value = self._value(field, _no_network if is_address else str)
-        return self._of_each(fields, operator, (value,))
+        value = self._value(field, _without_prefix if is_address else str)
+        return self._test_each(fields, operator, (value,))
 
     @staticmethod
-    def _of_each(fields: list[Field], operator: str, values: tuple[Any, ...]) -> Node:
+    def _test_each(fields: list[Field], operator: str, values: tuple[Any, ...]) -> Node:
+        """Return the test of one field, or of either of two."""
         tests = tuple([Test(field, operator, values) for field in fields])
         return tests[0] if len(tests) == 1 else Either(tests)
 
@@ -182,8 +193,8 @@ class _Parser:
         return [FIELDS[name] for name in names]
 
     def _operator(self, field: Field) -> str:
-        if self._taken("not"):
-            if not self._taken("in"):
+        if self._take_if("not"):
+            if not self._take_if("in"):
                 raise self._error("in")
             return "not in"
         operator = "=" if self._is("==") else self._token.value.lower()
@@ -194,17 +205,17 @@ class _Parser:
         return operator
 
     def _values(self, field: Field, operator: str) -> tuple[Any, ...]:
-        """One or more values in parentheses; of names and networks one may stand without."""
+        """Parse one or more values in parentheses, which a single name or network does not need."""
         is_address = field.value is FIELDS["client"].value
         field = field._replace(what="a network or an address") if is_address else field
-        if not self._taken("("):
+        if not self._take_if("("):
             if operator == "under" or is_address:
                 return (self._value(field),)
             raise self._error("( and values")
         values = [self._value(field)]
-        while self._taken(","):
+        while self._take_if(","):
             values.append(self._value(field))
-        self._close(", or )")
+        self._take_closing(", or )")
         return tuple(values)
 
     def _value(self, field: Field, prepare: Callable[[str], str] = str) -> Any:
@@ -231,7 +242,7 @@ class _Parser:
             raise self._error(f"a regular expression ({reason})", token) from None
 
 
-def _no_network(word: str) -> str:
+def _without_prefix(word: str) -> str:
     if "/" in word:
         raise ValueError(word)
     return word

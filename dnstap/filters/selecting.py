@@ -1,4 +1,4 @@
-"""Filter: payloads and messages that match an expression."""
+"""The Filter class, which selects the payloads and messages that match an expression."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dnstap.codec.learned import Decoder
 from dnstap.codec.projections import for_fields
 from dnstap.errors import DnstapError
 from dnstap.filters.compiling import compiled
-from dnstap.filters.grammar import parsed
+from dnstap.filters.grammar import parse_expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,18 +19,17 @@ __all__ = ["Filter", "compile_filter"]
 
 
 class Filter:
-    """Says of messages whether they match an expression, and selects payloads that do. Not for several threads at once.
+    """A compiled expression, which matches messages and selects payloads. It is not thread-safe.
 
     Args: text: the expression; docs/filters.md has the grammar.
     Raises: FilterError.
 
     Attributes:
         text: the expression.
-        matches: from a Dnstap to whether it matches; a function, so that it can be bound to a name. No message makes it
-            raise an error.
-        payloads: how many have come to `select`.
-        matched: how many of them were selected.
-        bad: how many did not decode, and so were not.
+        matches: function that returns whether a Dnstap matches; it never raises, whatever is in the message.
+        payloads: number of payloads given to `select`.
+        matched: number of payloads that it returned.
+        bad: number of payloads that did not decode, and therefore did not match.
         first_bad: the number of the first such payload, counted from 1, and its error.
     """
 
@@ -42,23 +41,29 @@ class Filter:
         self.matched = 0
         self.bad = 0
         self.first_bad: tuple[int, DnstapError] | None = None
-        self.matches, kept = compiled(parsed(text))
+        self.matches, kept = compiled(parse_expression(text))
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(kept)).decode
 
     def select(self, payloads: list[bytes]) -> list[bytes]:
-        """Those that match, in their order. Of each only what the expression reads is decoded, but all is checked."""
+        """Return the payloads that match, in their order.
+
+        Only the fields that the expression reads are decoded; the rest of each payload is checked, not stored.
+        """
         matches, decode = self.matches, self._decode
         try:
             selected = [payload for payload in payloads if matches(decode(payload))]
         except DnstapError:
+            # Start again, one payload at a time: the loop above is faster without a call and a try for each.
             selected = [
-                payload for number, payload in enumerate(payloads, self.payloads + 1) if self._is(number, payload)
+                payload
+                for number, payload in enumerate(payloads, self.payloads + 1)
+                if self._matches_payload(number, payload)
             ]
         self.payloads += len(payloads)
         self.matched += len(selected)
         return selected
 
-    def _is(self, number: int, payload: bytes) -> bool:
+    def _matches_payload(self, number: int, payload: bytes) -> bool:
         try:
             return self.matches(self._decode(payload))
         except DnstapError as error:
@@ -68,8 +73,8 @@ class Filter:
 
 
 def compile_filter(text: str) -> Filter:
-    """The filter for an expression such as `type = CQ and qname under example.org`.
+    """Compile an expression such as `type = CQ and qname under example.org`.
 
-    Raises: FilterError: it is no expression; the text of the error shows where.
+    Raises: FilterError: the expression is wrong; the text of the error shows where.
     """
     return Filter(text)
