@@ -16,48 +16,72 @@ from tests.wait import DEADLINE_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Threads", "start", "to_thread"]
+__all__ = ["Running", "Threads", "start", "to_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def start(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+class Running(Future[T]):
+    """The future of a function in a thread, which has ended when the result is there: some tests count threads."""
+
+    thread: threading.Thread
+
+    def result(self, timeout: float | None = None) -> T:
+        try:
+            return super().result(timeout)
+        finally:
+            self.join()
+
+    def join(self) -> None:
+        """Wait for the end of the thread if the function has returned."""
+        if self.done():
+            self.thread.join(DEADLINE_S)
+
+
+def start(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Running[T]:
     """Call the function in a daemon thread; return the future of its result, or of what it raises."""
-    future: Future[T] = Future()
+    running: Running[T] = Running()
 
     def run() -> None:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 (pytest's own are not Exceptions; whoever wants the result has it)
-            future.set_exception(error)
+            running.set_exception(error)
         else:
-            future.set_result(result)
+            running.set_result(result)
 
-    threading.Thread(target=run, name=f"test {function}", daemon=True).start()
-    return future
+    running.thread = threading.Thread(target=run, name=f"test {function}", daemon=True)
+    running.thread.start()
+    return running
 
 
 async def to_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do as asyncio.to_thread, whose threads asyncio.run and the interpreter wait for at their end."""
-    return await asyncio.wrap_future(start(function, *args, **kwargs))
+    running = start(function, *args, **kwargs)
+    try:
+        return await asyncio.wrap_future(running)
+    finally:
+        running.join()
 
 
 class Threads:
     """Starts functions in threads and waits for them at the end of a `with` statement, unless its body fails."""
 
     def __init__(self) -> None:
-        self._started: list[Future[Any]] = []
+        self._started: list[Running[Any]] = []
 
-    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future = start(function, *args, **kwargs)
-        self._started.append(future)
-        return future
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Running[T]:
+        running = start(function, *args, **kwargs)
+        self._started.append(running)
+        return running
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is None:
-            running = wait(self._started, DEADLINE_S).not_done
-            assert not running, f"{len(running)} threads do not end within {DEADLINE_S} s"
+            late = wait(self._started, DEADLINE_S).not_done
+            assert not late, f"{len(late)} threads do not end within {DEADLINE_S} s"
+            for running in self._started:
+                running.join()

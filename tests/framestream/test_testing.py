@@ -282,7 +282,7 @@ def test_a_command_that_fails_in_the_end(part: str, objection: str) -> None:
 
 
 def test_a_command_that_cannot_be_terminated_is_killed() -> None:
-    transcript = play(program("listen", *READ, "term"), GOOD, Role.READER, listens=True, timeout_s=DEADLINE_S / 20)
+    transcript = play(program("listen", *READ, "term"), GOOD, Role.READER, listens=True, timeout_s=DEADLINE_S / 10)
     assert transcript.status == -9
 
 
@@ -301,4 +301,4 @@ def test_a_command_that_never_comes(listens: bool) -> None:
 def test_nothing_is_left_over() -> None:
     before = set(threading.enumerate())
     check_reader(reading(GOOD), GOOD)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before

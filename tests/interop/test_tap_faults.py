@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds takes fractions of them."""
-    monkeypatch.setattr(dnstap.tap.sending, "DEADLINES", Deadlines(1.0, 0.5, 0.5, 0.5))
+    monkeypatch.setattr(dnstap.tap.sending, "DEADLINES", Deadlines(*[DEADLINE_S / 20] * 4))
     monkeypatch.setattr(dnstap.tap.sending, "BACKOFF", Backoff(first_s=0.05, most_s=0.2))
     monkeypatch.setattr(dnstap.tap.sending, "TICK_S", 0.1)
     monkeypatch.setattr(dnstap.tap.base, "PERIOD_S", 0.2)

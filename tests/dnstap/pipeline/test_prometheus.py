@@ -17,14 +17,14 @@ from dnstap.pipeline.collector import Collector
 from dnstap.pipeline.prometheus import serving
 from framestream import MissingLibraryError, open_writer
 from tests.dnstap.beside import run_beside
-from tests.wait import wait_for
+from tests.wait import DEADLINE_S, wait_for
 
 DATA = Path(__file__).parents[2] / "data"
 
 
 def scraped(port: int) -> dict[str, float]:
     """The samples at a port."""
-    with urllib.request.urlopen(f"http://localhost:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://localhost:{port}/metrics", timeout=DEADLINE_S) as answer:
         text = answer.read().decode()
     return {name: float(value) for name, value in re.findall(r"^(dnstap_\S+) (\S+)$", text, re.MULTILINE)}
 

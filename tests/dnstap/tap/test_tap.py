@@ -328,7 +328,7 @@ class TestListening:
 
     def test_silent_ones_delay_nobody(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """They are ended when their time to begin is over, and have no frames that would count."""
-        monkeypatch.setattr(sending, "DEADLINES", Deadlines(handshake_s=0.2))
+        monkeypatch.setattr(sending, "DEADLINES", Deadlines(handshake_s=DEADLINE_S / 20))
         with Tap(tmp_path / "s", listen=True) as tap, socket.socket(socket.AF_UNIX) as silent:
             silent.connect(str(tmp_path / "s"))
             silent.settimeout(DEADLINE_S)

@@ -10,6 +10,7 @@ from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.relay import Relay
 from framestream import Backoff, Deadlines, UnixEndpoint
 from framestream.aio import listen_reader
+from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,8 @@ def test_closed_before_there_was_a_receiver(tmp_path: Path) -> None:
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(tmp_path / "s")), said.append, backoff=FAST)
         sending = asyncio.create_task(relay.write_many([b"1", b"2"]))
-        await asyncio.sleep(0.02)
+        while not said:
+            await asyncio.sleep(0.005)
         await relay.close()
         await sending
         await relay.write_many([b"3"])
@@ -76,7 +78,7 @@ def test_a_receiver_that_stops_reading(tmp_path: Path) -> None:
     path = tmp_path / "s"
 
     async def run() -> Relay:
-        relay = Relay(UnixEndpoint(str(path)), said.append, Deadlines(handshake_s=0.05, write_s=0.05), FAST)
+        relay = Relay(UnixEndpoint(str(path)), said.append, Deadlines(handshake_s=DEADLINE_S / 20, write_s=0.05), FAST)
         async with listen_reader(path, [CONTENT_TYPE]) as listener:
 
             async def receive() -> None:
