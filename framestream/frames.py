@@ -1,8 +1,9 @@
-"""Length words and the escape sequence: bytes to frames, and frames to bytes.
+"""Frames in wire format: a decoder from bytes to frames, and encoders back.
 
-A data frame is a length word (1 to the limit) and its payload. Length 0 is the escape sequence: a control frame length
-and a control frame payload follow. The decoder walks what it is fed with an offset and hands each payload out as a
-slice; only a partial tail is kept, and no length is believed before it has been compared with its limit.
+A data frame is a length word (1 to the limit) and its payload (rule 1 of docs/frame-streams.md). Length 0 is the escape
+sequence, which a control frame follows (rule 2). The decoder walks over each chunk with an offset and returns payloads
+as slices of it. It keeps only a partial frame at the end of a chunk, and checks each length before it buffers anything
+of that length (rule 14).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DATA_BYTES", "EncodedFrames", "FrameDecoder", "encode_control_frame", "encode_data_frames"]
 
 MAX_DATA_BYTES = 1 << 20
-"""Longest data frame payload by default, that of libfstrm and golang-framestream."""
+"""Default for the longest data frame payload, the same as in libfstrm and golang-framestream (rule 14)."""
 
 _word = struct.Struct(">I")
 _escape = bytes(4)
@@ -236,7 +237,7 @@ class FrameDecoder:
         raise FrameTooLargeError(size, self.max_data_bytes, self.offset)
 
     def _wait(self, needed: int) -> None:
-        """Keep the partial frame at the end of the chunk until it is `needed` bytes long."""
+        """Keep the partial frame at the end of the chunk until it has `needed` bytes."""
         self._partial += self._chunk[self._position :]
         self._needed = needed
         self._chunk_offset += self._position
@@ -244,11 +245,13 @@ class FrameDecoder:
         self._position = 0
 
     def _control(self) -> ControlFrame | None:
+        """Return the control frame at the position; None if more bytes are needed."""
         chunk, position = self._chunk, self._position
         if position + 8 > len(chunk):
             self._wait(8)
             return None
         (size,) = _word.unpack_from(chunk, position + 4)
+        # Rules 2 and 6; decode_control() refuses those that are too short.
         if size > self.max_control_bytes:
             raise ControlFrameError(
                 f"a control frame of at most {self.max_control_bytes} bytes", f"one of {size}", self.offset
@@ -263,14 +266,15 @@ class FrameDecoder:
         return frame
 
     def _skip(self) -> None:
+        """Skip as much of an oversize frame as the chunk has."""
         step = min(self._to_skip, len(self._chunk) - self._position)
         self._position += step
         self._to_skip -= step
 
     def missing(self) -> tuple[int, int] | None:
-        """How far into a frame an input is that ends now: bytes that came, and bytes that it needs, as far as is known.
+        """Return how much of a partial frame there is, in case the input ends here; None between frames.
 
-        None between frames.
+        Returns: number of bytes received of it, and number of bytes that it needs as far as is known.
         """
         if self._to_skip:
             return 0, self._to_skip
@@ -280,16 +284,16 @@ class FrameDecoder:
 
 
 def encode_data_frames(payloads: Iterable[bytes], max_data_bytes: int = MAX_DATA_BYTES) -> bytes:
-    """Data frames, one behind the other.
+    """Encode data frames, one after the other.
 
-    Raises: LocalProtocolError: an empty payload, whose length word would be the escape sequence, or one over the limit.
+    Raises: LocalProtocolError: a payload is over the limit, or empty: its length word would be the escape sequence.
     """
     payloads = tuple(payloads)
     sizes = [*map(len, payloads)]
     if sizes and not 0 < min(sizes) <= max(sizes) <= max_data_bytes:
         wrong = next(size for size in sizes if not 0 < size <= max_data_bytes)
         raise LocalProtocolError(f"a data frame holds 1 to {max_data_bytes} bytes, not {wrong}")
-    # Without a step of the interpreter for each frame.
+    # Slice assignment from map() runs in C, without a step of the interpreter for each frame.
     parts = [b""] * (2 * len(sizes))
     parts[::2] = map(_word.pack, sizes)
     parts[1::2] = payloads
@@ -297,7 +301,7 @@ def encode_data_frames(payloads: Iterable[bytes], max_data_bytes: int = MAX_DATA
 
 
 def encode_control_frame(frame: ControlFrame) -> bytes:
-    """A control frame with its escape sequence and length.
+    """Encode a control frame, with its escape sequence and length.
 
     Raises: LocalProtocolError: as `encode_control`.
     """
