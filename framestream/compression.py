@@ -1,9 +1,9 @@
-"""Compressed input, read as what was compressed: gzip, bzip2, xz and zstd, recognised by its first bytes, not its name.
+"""Decompression of input in gzip, bzip2, xz or zstd format, recognised by its first bytes and not by its name.
 
-Without I/O: what comes is fed in, and given out decompressed in small steps, so a little input that would become much
-takes no more memory than any other, and nobody waits for more input than has come. The standard library decompresses
-(zstd since Python 3.14; before, the extra `zstd` brings it), and is loaded when there is something to decompress.
-Members that follow each other, as `cat a.gz b.gz` makes them, are read through.
+There is no I/O here: input is fed in, and comes out decompressed in small steps. So a small input that expands a
+thousandfold takes no more memory than any other, and no step waits for input that has not been received. The libraries
+are those of Python (zstd from Python 3.14 on; the extra `zstd` adds it to older ones), and are imported when compressed
+input is found. Concatenated members, such as `cat a.gz b.gz` makes, are read as one.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["Decompressor", "zstd_library"]
 
 STEP_BYTES = 8192
-"""Decompressed at a time: what stands before a fault in the same step is lost with it."""
+"""Most bytes decompressed in one step. Data before a fault in the same step is lost with it, so steps are small."""
 
 PIECE_BYTES = 16384
-"""Given to the library at a time: zlib copies what it has not used yet at each step."""
+"""Most bytes given to the library at a time: at each step zlib copies all input that it has not used yet."""
 
 XZ_MEMORY_BYTES = 1 << 27
-"""What the dictionary of an xz file may take; `xz -9` makes files that need half of it."""
+"""Limit for the dictionary of an xz file; files made with `xz -9` need half of it."""
 
 ZSTD_WINDOW_LOG = 27
-"""What the window of a zstd frame may take, as a power of two: the same 128 MiB, which is what `zstd -d` takes too."""
+"""Limit for the window of a zstd frame, as a power of two: 128 MiB, which is also the limit of `zstd -d`."""
 
 
 class _Member(Protocol):
-    """One member, as bz2, lzma and zstd have it."""
+    """Interface of a decompressor object for one member, as bz2, lzma and zstd have it."""
 
     @property
     def eof(self) -> bool: ...
@@ -45,7 +45,7 @@ class _Member(Protocol):
 
 
 class _GzipMember:
-    """The same of zlib."""
+    """The same interface for zlib."""
 
     def __init__(self) -> None:
         import zlib
@@ -86,11 +86,11 @@ def _zstd_member() -> _Member:
 
 
 def zstd_library() -> ModuleType:
-    """Python's, or that of the extra.
+    """Import Python's own zstd module, or that of the extra.
 
-    Raises: MissingLibraryError.
+    Raises: MissingLibraryError: there is neither.
     """
-    # By trial, not by version: a Python 3.14 that was built without it may have the other.
+    # Not chosen by version: a Python 3.14 may have been built without zstd, and have the extra.
     for name in ("compression.zstd", "backports.zstd"):
         try:
             return import_module(name)
@@ -104,14 +104,17 @@ _FORMATS: dict[bytes, tuple[str, Callable[[], _Member]]] = {
     b"BZh": ("bzip2", _bzip2_member),
     b"\xfd7zXZ\0": ("xz", _xz_member),
     b"\x28\xb5\x2f\xfd": ("zstd", _zstd_member),
-    # A skippable frame of zstd, with which pzstd begins.
+    # Skippable frames of zstd; files made by pzstd begin with one.
     **{bytes([first]) + b"\x2a\x4d\x18": ("zstd", _zstd_member) for first in range(0x50, 0x60)},
 }
-"""First bytes -> the name of the format, and what makes a member of it."""
+"""First bytes -> the name of the format, and a function that makes a decompressor for one member."""
 
 
 class Decompressor:
-    """Bytes of an input that may be compressed, to what they are."""
+    """Decompressor of an input in any of the formats, or in none.
+
+    Attributes: name: name of the format; "" if the input is not compressed, or not known yet.
+    """
 
     def __init__(self) -> None:
         self._first: bytes | None = b""
@@ -121,11 +124,12 @@ class Decompressor:
         self._offset = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What the next bytes of the input are: themselves, if it is not compressed, else steps of STEP_BYTES or less.
+        """Decompress the next bytes of the input, and yield steps of at most STEP_BYTES; the bytes if not compressed.
 
-        Raises: CompressionError: the input is corrupt; MissingLibraryError: what decompresses it is not installed.
+        Raises: CompressionError: the input is corrupt; MissingLibraryError: the library for it is not installed.
         """
         if self._first is not None:
+            # Bytes that may be the beginning of a magic number wait for the rest of it.
             data = self._first + data
             if any(len(data) < len(magic) and magic.startswith(data) for magic in _FORMATS):
                 self._first = data
@@ -143,7 +147,7 @@ class Decompressor:
     def _decompress(self, piece: bytes, make: Callable[[], _Member]) -> Iterator[bytes]:
         while True:
             if self._member is None:
-                piece = piece.lstrip(b"\0")  # with which xz may pad what stands between members
+                piece = piece.lstrip(b"\0")  # Padding, which xz allows between members.
                 if not piece:
                     return
                 self._member = make()
@@ -152,7 +156,7 @@ class Decompressor:
                 out = member.decompress(piece, STEP_BYTES)
             except MemoryError:
                 raise
-            except Exception as error:  # noqa: BLE001 (each library has its own, and there is nothing else in there)
+            except Exception as error:  # noqa: BLE001 (each library has its own exceptions, and nothing else runs here)
                 raise CompressionError(f"{self.name} data", f"a fault in it ({error})", self._offset) from None
             if out:
                 self._offset += len(out)

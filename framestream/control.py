@@ -1,7 +1,7 @@
-"""One control frame payload: the bytes behind the escape word and the control frame length.
+"""Control frame payloads: the bytes after the escape word and the control frame length.
 
-A type word, then fields: each a field type word, a length word and that many bytes. The only field is CONTENT_TYPE.
-Source: fstrm control.h, "Control frames".
+A payload is a type word and fields, each of them a field type word, a length word and that many bytes (rules 2 to 6 of
+docs/frame-streams.md). The only field is CONTENT_TYPE. Source: fstrm control.h, "Control frames".
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ __all__ = [
 ]
 
 MAX_CONTROL_BYTES = 512
-"""Longest control frame payload that is accepted by default."""
+"""Default for the longest control frame payload to accept (rule 2)."""
 
 MAX_SENT_CONTROL_BYTES = 503
-"""Longest that is sent: fstrm_capture 0.6.1 drops the connection at 504 and more."""
+"""Longest control frame payload to send: fstrm_capture 0.6.1 drops the connection at 504 bytes (rule 6)."""
 
 MAX_CONTENT_TYPE_BYTES = 256
-"""Longest content type."""
+"""Longest content type (rule 4)."""
 
 CONTENT_TYPE = 1
 """The type of the one control frame field."""
@@ -39,7 +39,7 @@ _words = struct.Struct(">II")
 
 
 class ControlType(IntEnum):
-    """The types of control frame."""
+    """Types of control frame (rule 3)."""
 
     ACCEPT = 1
     START = 2
@@ -48,6 +48,7 @@ class ControlType(IntEnum):
     FINISH = 5
 
 
+# Rule 5; READY and ACCEPT may have any number.
 _MOST_CONTENT_TYPES: dict[int, int] = {ControlType.START: 1, ControlType.STOP: 0, ControlType.FINISH: 0}
 
 
@@ -55,8 +56,8 @@ class ControlFrame(NamedTuple):
     """One control frame.
 
     Attributes:
-        type: a ControlType, or the number of a type that this version does not know.
-        content_types: opaque bytes each, in wire order; empty for an unknown type, whose fields are not read.
+        type: a ControlType, or the number of an unknown type.
+        content_types: content types in wire order, opaque bytes; empty for an unknown type, whose fields are not read.
     """
 
     type: ControlType | int
@@ -64,7 +65,7 @@ class ControlFrame(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The type in words, e.g. "START", or "control frame 9" for an unknown one."""
+        """Name of the type, such as "START", or "control frame 9" for an unknown one."""
         return self.type.name if isinstance(self.type, ControlType) else f"control frame {self.type}"
 
 
@@ -72,10 +73,9 @@ def decode_control(data: bytes, offset: int = 0) -> ControlFrame:
     """Decode one control frame payload.
 
     Args:
-        data: at least the 4 bytes of the type word.
-        offset: of the control frame in the stream, for the error.
-    Raises: ControlFrameError: a field cut short, bytes left over, a field that is no CONTENT_TYPE, a content type
-        that is too long, or more content types than the type may have.
+        offset: offset of the control frame in the stream, for the error.
+    Raises: ControlFrameError: the type word or a field is cut short, bytes are left over, a field is not CONTENT_TYPE,
+        a content type is too long, or there are more of them than the type may have.
     """
     if len(data) < 4:
         raise ControlFrameError("a control frame of at least 4 bytes", f"one of {len(data)}", offset)
@@ -83,6 +83,7 @@ def decode_control(data: bytes, offset: int = 0) -> ControlFrame:
     try:
         control_type = ControlType(number)
     except ValueError:
+        # Rule 10: not an error here. Only the protocol knows where unknown types may be ignored.
         return ControlFrame(number)
     content_types = _content_types(data, control_type.name, offset)
     most = _MOST_CONTENT_TYPES.get(control_type, len(content_types))
@@ -97,6 +98,7 @@ def _content_types(data: bytes, name: str, offset: int) -> tuple[bytes, ...]:
     content_types = []
     position, end = 4, len(data)
     while position < end:
+        # Rule 3: the lengths must add up exactly.
         left = end - position
         if left < 8:
             raise ControlFrameError(f"the end of {name}, or a field of 8 bytes or more", f"{left} bytes", offset)
@@ -116,10 +118,10 @@ def _content_types(data: bytes, name: str, offset: int) -> tuple[bytes, ...]:
 
 
 def encode_control(frame: ControlFrame) -> bytes:
-    """The payload of a control frame.
+    """Encode the payload of a control frame.
 
-    Raises: LocalProtocolError: too many or too long content types for a frame that every peer accepts, or a type that
-        is no 32-bit number.
+    Raises: LocalProtocolError: the content types are too many or too long for a frame that every peer accepts, or the
+        type is not a 32-bit number.
     """
     if not 0 <= frame.type < 1 << 32:
         raise LocalProtocolError(f"the type of a control frame is a 32-bit number, not {frame.type}")

@@ -1,6 +1,6 @@
-"""Where a stream comes from or goes to, as text or as an object: a unix socket, TCP, TLS, a file, a standard stream.
+"""Endpoints: sources and destinations of streams, as text or as objects.
 
-| text | what |
+| text | endpoint |
 |---|---|
 | `unix:/run/x.sock`, `unix:///run/x.sock`, `/run/x.sock` | a unix socket |
 | `tcp:host:port`, `tcp://host:port` | TCP; a name, an IPv4 address, or an IPv6 address in brackets |
@@ -8,7 +8,7 @@
 | `file:name`, `file:///name` | a file or a named pipe |
 | `-` | standard input, or standard output |
 
-Who listens and who connects, who sends and who receives, is not part of it.
+The same endpoint serves to listen and to connect, to send and to receive.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ Path = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How TLS is spoken; version 1.2 at least.
+    """Options for TLS, in version 1.2 or later.
 
     Attributes:
-        certificate, key: PEM files of our own certificate chain and its key. Who listens needs them; who connects
-            needs them where the other side asks for them. Without `key` it is looked for in `certificate`.
-        ca: PEM file of the authorities that the other side's certificate must come from. Who connects checks with
-            those of the system if there is none; who listens asks for a certificate only if there is one (mutual TLS).
-        server_name: that the listener's certificate must be for, and that it is told (SNI); None: the host connected
-            to.
-        verify: False: who connects takes any certificate, as CoreDNS's `skipverify`.
+        certificate, key: PEM files of this side's certificate chain and private key. A listener needs them; a client
+            only if the listener asks for a certificate. Without `key`, the key is in the file `certificate`.
+        ca: PEM file of the CAs that the peer's certificate must be signed by. Without it, a client trusts those of the
+            system, and a listener does not ask for a certificate; with it, clients must present one (mutual TLS).
+        server_name: host name expected in the listener's certificate, and sent to it (SNI); None for the host of the
+            endpoint.
+        verify: whether a client verifies the certificate; False is CoreDNS's `skipverify`.
     """
 
     certificate: Path | None = None
@@ -51,10 +51,10 @@ class Tls:
     verify: bool = True
 
     def context(self, *, listening: bool) -> ssl.SSLContext:
-        """What the standard library needs to know.
+        """Return an SSLContext with these options.
 
-        Raises: OSError: a file that cannot be read, or that is no PEM (ssl.SSLError); LocalProtocolError: no
-            certificate, or a key that a password protects.
+        Raises: OSError: a file cannot be read, or is not PEM (ssl.SSLError); LocalProtocolError: there is no
+            certificate, or the key is protected by a password.
         """
         import ssl
 
@@ -62,16 +62,17 @@ class Tls:
             raise LocalProtocolError(f"{self.key or self.certificate}: a key that needs a password cannot be used")
 
         if self.certificate is None and (listening or self.key is not None):
-            raise LocalProtocolError(f"{'who listens with TLS' if listening else 'a key'} needs a certificate")
+            raise LocalProtocolError(f"{'a listener with TLS' if listening else 'a key'} needs a certificate")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if listening else ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION
         if self.certificate is not None:
             with _named(self.certificate, self.key):
-                # Without a callback, OpenSSL asks for the password at the terminal.
+                # Without the callback, OpenSSL would ask for the password on the terminal.
                 context.load_cert_chain(self.certificate, self.key, no_password)
         if listening:
-            # A writer that only sends would never read them, and lose data by closing with something unread.
+            # No session tickets: a writer that never reads would close with them unread, which resets the connection
+            # and may destroy data on its way.
             context.num_tickets = 0
             if self.ca is not None:
                 context.verify_mode = ssl.CERT_REQUIRED
@@ -91,8 +92,8 @@ class UnixEndpoint:
     """A unix stream socket at a path.
 
     Attributes:
-        mode: permissions of the socket to listen on, such as 0o660; None: as the umask leaves them.
-        user, group: names or numbers of its owner and group; None: those of the process.
+        mode: permissions of the socket to listen on, such as 0o660; None for those that the umask leaves.
+        user, group: names or numbers of its owner and group; None for those of the process.
     """
 
     path: str
@@ -106,7 +107,7 @@ class UnixEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class TcpEndpoint:
-    """A TCP port; port 0, to listen on, is any that is free; host "", every address."""
+    """A TCP port. To listen on, host "" is every address, and port 0 any free port."""
 
     host: str
     port: int
@@ -117,7 +118,7 @@ class TcpEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class TlsEndpoint:
-    """A TCP port with TLS on it."""
+    """A TCP port with TLS."""
 
     host: str
     port: int
@@ -141,10 +142,10 @@ Endpoint = UnixEndpoint | TcpEndpoint | TlsEndpoint | FileEndpoint
 
 
 def parse_endpoint(text: Path | Endpoint, tls: Tls | None = None) -> Endpoint:
-    """The endpoint that a text names; an endpoint is given back as it is.
+    """Return the endpoint that a text names. An Endpoint is returned unchanged.
 
-    Args: tls: for one that begins with "tls:".
-    Raises: LocalProtocolError: no endpoint.
+    Args: tls: options for a text that begins with "tls:".
+    Raises: LocalProtocolError: the text is not an endpoint.
     """
     if isinstance(text, Endpoint):
         return text
@@ -172,19 +173,19 @@ def parse_endpoint(text: Path | Endpoint, tls: Tls | None = None) -> Endpoint:
 
 @contextlib.contextmanager
 def _named(*paths: Path | None) -> Iterator[None]:
-    """Have an OSError say which file it is about: OpenSSL does not."""
+    """Add the names of the files to an OSError in the body, because OpenSSL leaves them out."""
     try:
         yield
     except OSError as error:
         names = " or ".join(os.fspath(path) for path in paths if path is not None)
         error.filename = names
-        if names not in str(error):  # An ssl.SSLError leaves it out.
+        if names not in str(error):  # The text of an ssl.SSLError does not include `filename`.
             error.strerror = f"{error.strerror}: {names}"
         raise
 
 
 def _path(path: str) -> str:
-    """As it stands behind a scheme, which two slashes may follow that are no part of it."""
+    """Return a path as it is written after a scheme: two slashes at its start would be taken for those of "unix://"."""
     return f"//{path}" if path.startswith("//") else path
 
 

@@ -1,17 +1,17 @@
-"""Every exception of the package. Imports nothing of ours.
+"""Exceptions of the package.
 
 FrameStreamError
-├── LocalProtocolError          the caller did it: a call that does not fit the state, a payload that no frame can hold
-├── MissingLibraryError         nobody did it: what the input needs is not installed
-└── RemoteProtocolError         the peer or the file did it
-    ├── CompressionError        compressed input that is corrupt
+├── LocalProtocolError          caused by the caller: a call that the state does not allow, a payload that does not fit
+├── MissingLibraryError         caused by neither side: the input needs a library that is not installed
+└── RemoteProtocolError         caused by the peer or the file
+    ├── CompressionError        corrupt compressed input
     ├── ControlFrameError       a control frame that is malformed or too long
-    ├── ContentTypeError        the peer's content types, or the one it started with, are not those wanted
+    ├── ContentTypeError        no content type of the peer is among those wanted
     ├── FrameTooLargeError      a data frame over the limit
     ├── TruncatedStreamError    the input ended before the stream did
-    └── UnexpectedFrameError    a frame, or other bytes, out of order
+    └── UnexpectedFrameError    a frame that the state does not allow, or bytes that are not a frame
 
-The data is in attributes; the text is built from it in `__str__`. OSError and TimeoutError pass unchanged.
+Each has its data in attributes, and its text is made from them in `__str__`. OSError and TimeoutError pass unchanged.
 """
 
 __all__ = [
@@ -29,19 +29,19 @@ __all__ = [
 
 
 class FrameStreamError(Exception):
-    """Base of every exception that framestream raises for what it is given."""
+    """Base class of the exceptions of framestream."""
 
 
 class LocalProtocolError(FrameStreamError):
-    """The caller asked for what the protocol does not allow; nothing was sent."""
+    """A call or argument that the protocol does not allow; nothing was sent."""
 
 
 class MissingLibraryError(FrameStreamError):
-    """What the input needs is not installed; the input may be good, and the call is right.
+    """The input needs a library that is not installed. The input may be good, and the call is correct.
 
     Attributes:
-        what: what came, e.g. "zstd data".
-        extra: the extra of this distribution that brings the library, e.g. "zstd".
+        what: description of the input, such as "zstd data".
+        extra: the extra of this distribution that adds the library, such as "zstd".
     """
 
     def __init__(self, what: str, extra: str) -> None:
@@ -54,13 +54,13 @@ class MissingLibraryError(FrameStreamError):
 
 
 class RemoteProtocolError(FrameStreamError):
-    """The peer or the file departed from the protocol. The stream is over; what was good before it has been delivered.
+    """The peer or the file violates the protocol. The stream is over; all payloads before the fault were delivered.
 
     Attributes:
-        expected: what the protocol allows here, e.g. "START".
-        got: what came, e.g. "STOP".
-        offset: bytes from the start of the stream to what came.
-        state: the name of the protocol's state, e.g. "ACCEPTED", or "" where it says nothing.
+        expected: description of the frames or bytes allowed here, such as "START".
+        got: description of those found, such as "STOP".
+        offset: offset of the fault in the stream, in bytes.
+        state: name of the protocol's state, such as "ACCEPTED"; "" if it does not matter.
     """
 
     def __init__(self, expected: str, got: str, offset: int, state: str = "") -> None:
@@ -76,7 +76,7 @@ class RemoteProtocolError(FrameStreamError):
 
 
 class CompressionError(RemoteProtocolError):
-    """A compressed input is corrupt; the offset is that in what it would have been."""
+    """A compressed input is corrupt. The offset is that in the decompressed data."""
 
 
 class ControlFrameError(RemoteProtocolError):
@@ -84,15 +84,15 @@ class ControlFrameError(RemoteProtocolError):
 
 
 class ContentTypeError(RemoteProtocolError):
-    """The peer offers, accepts or starts no content type that this side wants."""
+    """No content type that the peer offers, accepts or starts with is wanted on this side."""
 
 
 class FrameTooLargeError(RemoteProtocolError):
     """A data frame is longer than the limit.
 
     Attributes:
-        size: bytes of its payload.
-        limit: the most that is allowed.
+        size: length of its payload, in bytes.
+        limit: longest payload allowed.
     """
 
     def __init__(self, size: int, limit: int, offset: int) -> None:
@@ -105,8 +105,7 @@ class FrameTooLargeError(RemoteProtocolError):
 class TruncatedStreamError(RemoteProtocolError):
     """The input ended before the stream did.
 
-    Attributes:
-        inside_frame: whether it ended inside a frame, or between two.
+    Attributes: inside_frame: whether it ended inside a frame, not between two.
     """
 
     def __init__(self, expected: str, got: str, offset: int, state: str = "", *, inside_frame: bool = False) -> None:
@@ -115,4 +114,4 @@ class TruncatedStreamError(RemoteProtocolError):
 
 
 class UnexpectedFrameError(RemoteProtocolError):
-    """A frame that the state does not allow, or bytes that are no frame."""
+    """A frame that the state does not allow, or bytes that are not a frame."""

@@ -1,6 +1,6 @@
-"""Files, pipes and standard streams, by descriptor: opened, read, written, followed, replaced at once, appended to.
+"""Files, pipes, standard streams and file objects to read from and write to, for both front ends.
 
-Nothing here waits but the system itself: a reader that follows a file is told to come back.
+Nothing here waits except in system calls; the caller waits between two looks at a followed file.
 """
 
 from __future__ import annotations
@@ -30,32 +30,33 @@ __all__ = [
 ]
 
 READ_BYTES = 1 << 16
-"""Asked of the system at a time. From 128 KiB on, glibc maps fresh pages for each read, which costs twice the time."""
+"""Size of a read. With 256 KiB, reading and copying a file took twice the time: from 128 KiB on, glibc maps fresh pages
+for each block of memory (docs/performance.md)."""
 
 POLL_S = 0.1
-"""How often a file that is followed is looked at."""
+"""Seconds between two looks at a followed file."""
 
 Path = str | os.PathLike[str]
 FileMode = Literal["replace", "append", "atomic", "new"]
 
 
 class Readable(Protocol):
-    """A file object to read from."""
+    """Interface of a file object to read from."""
 
     def read(self, size: int, /) -> bytes | None: ...
 
 
 class Writable(Protocol):
-    """A file object to write to."""
+    """Interface of a file object to write to."""
 
     def write(self, data: bytes, /) -> int | None: ...
 
 
 class FileInput:
-    """A file, a named pipe or standard input ("-"), read from its beginning. Standard input is left open.
+    """A file, a named pipe or standard input ("-") to read from. Standard input is left open.
 
-    Args: follow: whether what is appended to a regular file is awaited.
-    Attributes: regular: whether it is a regular file: one that has an end, and whose stream ends by STOP.
+    Args: follow: wait for more at the end of a regular file.
+    Attributes: regular: whether it is a regular file, which has an end, and whose stream ends with STOP.
     Raises: OSError.
     """
 
@@ -72,20 +73,21 @@ class FileInput:
         self._position = 0
 
     def fileno(self) -> int:
+        """Return the descriptor, -1 once closed."""
         return self._fd
 
     def read(self) -> bytes:
-        """What there is, READ_BYTES at the most; nothing at the end."""
+        """Return the next bytes, at most READ_BYTES; b"" at the end."""
         data = os.read(self._fd, READ_BYTES)
         self._position += len(data)
         return data
 
     def may_grow(self) -> bool:
-        """Whether to come back after POLL_S, when there was nothing to read; else what is read now is the last of it.
+        """Return whether to read again after POLL_S, at the end of the file. If not, read once more now.
 
-        Not where the file is not followed, has been removed, or its name has been given to another.
+        A file does not grow any more if it is not followed, was removed, or another file has its name.
 
-        Raises: TruncatedStreamError: the file has been cut.
+        Raises: TruncatedStreamError: the file has been truncated.
         """
         if not self._follow:
             return False
@@ -95,16 +97,17 @@ class FileInput:
         try:
             return os.path.samestat(here, os.stat(self._path))
         except FileNotFoundError:
-            # It may be on its way to another name, with its writer still writing.
+            # Between two names during a rotation, with its writer still writing.
             return here.st_nlink > 0
 
     def end_input(self) -> None:
-        """Follow it no longer."""
+        """Stop following the file."""
         self._follow = False
 
     def close(self) -> None:
+        """Close the file, unless it is standard input."""
         if self._owned:
-            # The system gives the number to the next file that is opened: a late read must not be one of that.
+            # The next file opened gets the same descriptor, and a late read in another thread must not read from that.
             fd, self._fd = self._fd, -1
             self._owned = False
             os.close(fd)
@@ -114,11 +117,11 @@ class FileOutput:
     """A file, a named pipe or standard output ("-") to write to.
 
     Args:
-        mode: "replace": from the beginning, over what is there. "append": behind what is there. "atomic": under another
-            name in the same folder, to take the place of what is there when it is closed. "new": nothing must be there.
+        mode: "replace" truncates an existing file, "append" writes after its end, "new" refuses it. "atomic" writes to
+            a temporary file in the same directory, which takes the name on `close()`.
     Attributes:
-        whole: whether what has been written is all of what was given to each `write`, or nothing of it.
-        transactional: whether it must be closed with `keep` to take its name.
+        whole: whether each write so far was written entirely or not at all.
+        transactional: whether the file is discarded unless it is closed with `keep`.
     Raises: OSError.
     """
 
@@ -139,15 +142,16 @@ class FileOutput:
         else:
             flags |= {"replace": os.O_TRUNC, "append": os.O_APPEND, "new": os.O_EXCL}[mode]
             self._fd = os.open(path, flags, 0o666)
-        # Only where nobody else can have written behind us may the end be cut off again.
+        # Only a file of our own may be truncated after a failed write: on standard output, others may have written too.
         self._regular = self._owned and stat.S_ISREG(os.fstat(self._fd).st_mode)
         self._size = os.fstat(self._fd).st_size
 
     def fileno(self) -> int:
+        """Return the descriptor, -1 once closed."""
         return self._fd
 
     def write(self, data: bytes) -> None:
-        """Write all of it; of a regular file, what has been written when that fails is cut off again.
+        """Write all bytes. If that fails, truncate a regular file to its length before.
 
         Raises: OSError.
         """
@@ -166,7 +170,7 @@ class FileOutput:
         self.whole = True
 
     def close(self, *, keep: bool = True) -> None:
-        """Close it; it takes its name if it should do so at once, unless it is not to be kept.
+        """Close the file. In mode "atomic", rename it into place if `keep`, else delete it.
 
         Raises: OSError.
         """
@@ -187,7 +191,7 @@ class FileOutput:
 
 
 class ObjectInput:
-    """A file object to read from, which may be of any kind; it is left open."""
+    """A file object of any kind to read from. It is left open."""
 
     regular = False
 
@@ -195,26 +199,32 @@ class ObjectInput:
         self._read: Callable[[int], bytes | None] = getattr(file, "read1", file.read)
 
     def fileno(self) -> int:
+        """Raise LocalProtocolError: a file object may have no descriptor, or read ahead of it."""
         raise LocalProtocolError("a file object is read, not waited for")
 
     def read(self) -> bytes:
+        """Return the next bytes; b"" at the end.
+
+        Raises: BlockingIOError: it is in non-blocking mode and has no input yet.
+        """
         data = self._read(READ_BYTES)
         if data is None:
             raise BlockingIOError(errno.EAGAIN, "the file object does not wait for its input")
         return data
 
     def may_grow(self) -> bool:
+        """Return False: file objects cannot be followed."""
         return False
 
     def end_input(self) -> None:
-        """There is nobody to tell."""
+        """No-op: file objects cannot be followed."""
 
     def close(self) -> None:
-        """It belongs to who made it."""
+        """No-op: the caller owns the file object."""
 
 
 class ObjectOutput:
-    """A file object to write to, which may be of any kind, one that compresses for example; it is left open."""
+    """A file object of any kind to write to, such as one that compresses. It is left open."""
 
     transactional = False
 
@@ -223,24 +233,29 @@ class ObjectOutput:
         self._write = file.write
 
     def fileno(self) -> int:
+        """Raise LocalProtocolError: a file object may have no descriptor."""
         raise LocalProtocolError("a file object is written to, not waited for")
 
     def write(self, data: bytes) -> None:
+        """Write all bytes.
+
+        Raises: BlockingIOError: it is in non-blocking mode and full.
+        """
         self.whole = False
         view = memoryview(data)
         while view:
-            written = self._write(view)  # type: ignore[arg-type] # every file takes one
+            written = self._write(view)  # type: ignore[arg-type] # every file object takes one
             if written is None:
                 raise BlockingIOError(errno.EAGAIN, "the file object does not wait for its reader")
             view = view[written:]
         self.whole = True
 
     def close(self, *, keep: bool = True) -> None:
-        """It belongs to who made it."""
+        """No-op: the caller owns the file object."""
 
 
 def open_input(file: Path | Readable, *, follow: bool = False) -> FileInput | ObjectInput:
-    """What reads a file that is given by its path, or as a file object.
+    """Open a file to read from, given by its path or as a file object.
 
     Raises: OSError.
     """
@@ -248,7 +263,7 @@ def open_input(file: Path | Readable, *, follow: bool = False) -> FileInput | Ob
 
 
 def open_output(file: Path | Writable, mode: FileMode = "replace") -> FileOutput | ObjectOutput:
-    """What writes to a file that is given by its path, or as a file object.
+    """Open a file to write to, given by its path or as a file object.
 
     Raises: OSError.
     """

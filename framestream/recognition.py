@@ -1,7 +1,7 @@
-"""What came instead of Frame Streams, named by its first bytes: so that the error says what to mend.
+"""Names of other protocols and formats, recognised by their first bytes, for error messages.
 
-A guess, for people: nothing is decided by it. What begins as a stream, with four zeros, only gets here where
-TLS was expected.
+A guess for people to read; no behaviour depends on it. Input that begins like a stream, with four zeros, gets here only
+if TLS was expected.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 __all__ = ["FIRST_BYTES", "recognise"]
 
 FIRST_BYTES = 16
-"""How many bytes are enough to tell."""
+"""Number of bytes that suffice for all formats."""
 
 _KNOWN: list[tuple[str, re.Pattern[bytes]]] = [
     (name, re.compile(pattern, re.DOTALL))
@@ -23,7 +23,7 @@ _KNOWN: list[tuple[str, re.Pattern[bytes]]] = [
         ("a TLS record", rb"[\x14-\x17]\x03[\x00-\x04]"),
         ("an HTTP request", rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PRI) "),
         ("an HTTP answer", rb"HTTP/"),
-        # A 16-bit length; then type 1 to 4, and a message identifier of 16 octets.
+        # A 16-bit length; then type 1 to 4, and a message identifier of 16 bytes.
         ("PowerDNS protobuf (16-bit lengths; not dnstap)", rb"..\x08[\x01-\x04](?:\x12\x10|\Z)"),
         # A 16-bit length; then identifier, flags with Z clear, and the counts: one question, few records.
         ("DNS over TCP", rb"(?:\x00[\x0c-\xff]|[\x01-\x0f].)..[\x00-\xaf][\x00-\x3f\x80-\xbf]\x00\x01\x00.\x00.\x00."),
@@ -38,8 +38,8 @@ _KNOWN: list[tuple[str, re.Pattern[bytes]]] = [
 
 
 def recognise(first: bytes) -> str:
-    """What begins with these bytes, in words; "" for what is not known.
+    """Return the name of the protocol or format that begins with these bytes, "" if none is known.
 
-    Args: first: what has come, FIRST_BYTES or fewer.
+    Args: first: the first FIRST_BYTES of the input, or all of it if shorter.
     """
     return next((name for name, pattern in _KNOWN if pattern.match(first)), "")

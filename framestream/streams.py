@@ -1,4 +1,4 @@
-"""What blocking and asyncio readers and writers have in common: options, counters, and everything but the waiting."""
+"""Common parts of blocking and asyncio readers and writers: options, counters, everything that does not wait."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ __all__ = [
 ]
 
 STABLE_S = 1.0
-"""A connection that stood for so long is made again at once when it breaks."""
+"""Seconds after which a connection counts as stable: when it breaks, the first attempt to reconnect is made at once.
+
+Shorter ones keep the backoff, so that a peer that accepts and closes is not called in a loop.
+"""
 
 
 class Limits(NamedTuple):
-    """How much is taken from the other side.
+    """Size limits on what a peer may send.
 
     Attributes:
-        max_data_bytes: longest data frame payload; of a writer, the longest it sends.
+        max_data_bytes: longest data frame payload; for a writer, the longest it sends.
         max_control_bytes: longest control frame payload.
-        oversize: what becomes of a longer data frame: "error" ends the stream, "skip" counts it and goes on.
+        oversize: treatment of a longer data frame: "error" ends the stream, "skip" counts it and goes on.
     """
 
     max_data_bytes: int = MAX_DATA_BYTES
@@ -50,14 +53,14 @@ class Limits(NamedTuple):
 
 
 class Deadlines(NamedTuple):
-    """How long the other side may take, in seconds; None: for ever. What is over raises TimeoutError.
+    """Time limits on a peer, in seconds; None for no limit. Exceeding one raises TimeoutError.
 
-    Between START and STOP a writer may be silent for as long as it likes.
+    Between START and STOP a writer may be silent for any time.
 
     Attributes:
-        connect_s: until the connection stands.
-        handshake_s: from then, that of TLS included, until START has come or has been sent.
-        write_s: until a write has been taken.
+        connect_s: for connecting.
+        handshake_s: from the connection to START, TLS included.
+        write_s: for the system to take a write.
         finish_s: from STOP to FINISH.
     """
 
@@ -68,11 +71,11 @@ class Deadlines(NamedTuple):
 
 
 class Batching(NamedTuple):
-    """When a writer sends what it has been given.
+    """Conditions on which a writer sends the payloads it has been given.
 
     Attributes:
-        max_bytes: as soon as this much waits; 0: at once.
-        max_s: when the first of it has waited for so long; None: not before there is enough, or `flush()`.
+        max_bytes: size of the waiting payloads at which they are sent; 0 to send each write at once.
+        max_s: seconds after which they are sent in any case; None to wait for `max_bytes` or `flush()`.
     """
 
     max_bytes: int = 0
@@ -80,13 +83,13 @@ class Batching(NamedTuple):
 
 
 class Backoff(NamedTuple):
-    """How long to wait between attempts to connect again, in seconds.
+    """Waits between attempts to connect.
 
     Attributes:
-        first_s: before the second attempt; the first is made at once.
-        factor: how much longer the next wait is.
-        most_s: the longest.
-        jitter: the share of each wait that is left to chance, so that many writers do not come back at the same time.
+        first_s: seconds before the second attempt; the first is made at once.
+        factor: factor from one wait to the next.
+        most_s: longest wait, in seconds.
+        jitter: largest part of each wait, 0 to 1, to leave out at random, so that many writers do not return at once.
     """
 
     first_s: float = 0.1
@@ -95,13 +98,13 @@ class Backoff(NamedTuple):
     jitter: float = 0.5
 
     def waits(self) -> Iterator[float]:
-        """The waits, without end, the first of them 0."""
+        """Yield the waits in seconds, without end, beginning with 0."""
         yield 0.0
-        import random  # of use to few, and slow to load
+        import random  # Imported here because it is slow to import, and few programs reconnect.
 
         wait = self.first_s
         while True:
-            yield min(wait, self.most_s) * (1 - self.jitter * random.random())  # noqa: S311 (chance, not a secret)
+            yield min(wait, self.most_s) * (1 - self.jitter * random.random())  # noqa: S311 (not for cryptography)
             wait = min(wait * self.factor, self.most_s)
 
 
@@ -112,20 +115,23 @@ AT_ONCE = Batching()
 
 
 def after(seconds: float | None) -> float | None:
-    """The time of time.monotonic() in so many seconds; None: never."""
+    """Return the time.monotonic() time that is that many seconds from now; None for None."""
     return None if seconds is None else time.monotonic() + seconds
 
 
 class BaseReader:
-    """From the bytes of an input to lists of payloads.
+    """Common base of readers: from the bytes of an input to lists of payloads.
 
     Attributes:
-        frames, bytes: payloads given out, and their size in all.
-        protocol: the ReaderProtocol, with the state, the content type and the counts of what was skipped.
+        frames, bytes: number of payloads returned, and their total size.
+        protocol: the ReaderProtocol, with the state and the counts of frames skipped or ignored.
     """
 
     def __init__(self, protocol: ReaderProtocol, *, file: bool) -> None:
-        """file: whether it may be compressed, and further streams may follow behind the first."""
+        """Make a reader.
+
+        Args: file: whether the input may be compressed, and hold several streams one after the other.
+        """
         self.protocol = protocol
         self.frames = 0
         self.bytes = 0
@@ -137,32 +143,32 @@ class BaseReader:
 
     @property
     def content_type(self) -> bytes | None:
-        """That of START; None if it named none, and before it has come."""
+        """The content type of START; None before START, and if it names none."""
         return self.protocol.content_type
 
     @property
     def started(self) -> bool:
-        """Whether the handshake is over: START has come."""
+        """Whether the handshake is complete: START has been received."""
         return self.protocol.state in _STARTED
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come: after STOP, or the end of the input."""
+        """Whether the stream is over: after STOP, or at the end of the input."""
         finished = self.protocol.ended or (self.protocol.state is State.FINISHED and not self._joined)
         return finished and not self._receiving
 
     @property
     def compression(self) -> str:
-        """The format by which the input is compressed; "" if it is not, and before its first bytes have come."""
+        """Name of the compression format; "" if the input is not compressed, or its first bytes are not known yet."""
         return self._decompressor.name if self._decompressor else ""
 
     @property
     def _needs_input(self) -> bool:
-        """Whether more input is needed, and would be of use."""
+        """Whether to read more: all input so far has been consumed, and the stream has not failed."""
         return not (self._receiving or self.protocol.failed)
 
     def _feed(self, data: bytes) -> None:
-        """Take what has been read; nothing: the input has ended."""
+        """Accept input; b"" for its end. Call `_next` or `_next_encoded` next, until it returns None."""
         if not data:
             self.protocol.receive_eof()
         elif self._decompressor:
@@ -172,14 +178,14 @@ class BaseReader:
         self._receiving = True
 
     def _next(self) -> list[bytes] | None:
-        """The next payloads, at least one, of what has been fed; None when all is given out.
+        """Return the next payloads of the input so far, at least one; None if there are no more.
 
-        Raises: RemoteProtocolError: as ReaderProtocol.payloads; MissingLibraryError: what decompresses the input is not
-            installed. Either again at each further call.
+        Raises: RemoteProtocolError: as ReaderProtocol.payloads; MissingLibraryError: the library that decompresses the
+            input is not installed. Each further call raises the same one.
         """
         try:
             while not (payloads := self.protocol.payloads()):
-                if not self._goes_on():
+                if not self._feed_protocol():
                     return None
         except (RemoteProtocolError, MissingLibraryError) as error:
             self._fail(error)
@@ -189,10 +195,10 @@ class BaseReader:
         return payloads
 
     def _next_encoded(self) -> EncodedFrames | None:
-        """As `_next`, but the frames as they were received."""
+        """Return the next frames as received; otherwise as `_next`."""
         try:
             while not (frames := self.protocol.encoded()):
-                if not self._goes_on():
+                if not self._feed_protocol():
                     return None
         except (RemoteProtocolError, MissingLibraryError) as error:
             self._fail(error)
@@ -201,8 +207,8 @@ class BaseReader:
         self.bytes += frames.payload_bytes
         return frames
 
-    def _goes_on(self) -> bool:
-        """Give the protocol more of what has been fed; False when there is no more."""
+    def _feed_protocol(self) -> bool:
+        """Pass more of the input on to the protocol; return False if there is none."""
         protocol = self.protocol
         if self._joined and protocol.state is State.FINISHED and protocol.unread:
             protocol.next_stream()
@@ -217,19 +223,19 @@ class BaseReader:
         self.protocol.fail(error)
 
     def _take_held(self) -> list[bytes]:
-        """The payloads that the handshake, or a loop over single payloads, has taken and not given out."""
+        """Take the payloads that the handshake, or a loop over single payloads, has received but not returned."""
         held, self._held = list(self._held), iter(())
         return held
 
 
 class BaseWriter:
-    """From payloads to the bytes of batches.
+    """Common base of writers: from payloads to the bytes of batches.
 
     Attributes:
-        frames, bytes: payloads that have been sent, and their size in all.
-        flushes: how often some were sent.
-        waiting: payloads that have been taken and not been sent: not yet, or never if a write has failed.
-        waiting_bytes: their size in all.
+        frames, bytes: number of payloads sent, and their total size.
+        flushes: number of times that any were sent.
+        waiting: payloads accepted but not sent; after a failed write they never will be.
+        waiting_bytes: their total size.
         protocol: the WriterProtocol.
     """
 
@@ -244,16 +250,16 @@ class BaseWriter:
 
     @property
     def content_type(self) -> bytes | None:
-        """The one that both sides agreed on; None for an unnamed one."""
+        """The content type that both sides agreed on; None if the stream has none."""
         return self.protocol.content_type
 
     @property
     def taken(self) -> int:
-        """Payloads that have been taken, sent or not."""
+        """Number of payloads accepted, sent or not."""
         return self.frames + len(self.waiting)
 
     def _put(self, payloads: Iterable[bytes]) -> bool:
-        """Take payloads, all or none; whether they should be sent now.
+        """Accept all of the payloads, or none; return whether to send now.
 
         Raises: LocalProtocolError: as WriterProtocol.send.
         """
@@ -264,13 +270,13 @@ class BaseWriter:
         return self.waiting_bytes >= self.batching.max_bytes
 
     def _sent_encoded(self, frames: EncodedFrames) -> None:
-        """Count frames that were sent as they came."""
+        """Count frames of `write_encoded` as sent."""
         self.flushes += 1
         self.frames += frames.number
         self.bytes += frames.payload_bytes
 
     def _sent_in(self, size: int) -> None:
-        """Count as sent what was waiting and is whole within the first bytes of what was to be sent."""
+        """Count as sent the waiting payloads whose frames are complete within the first `size` bytes of the batch."""
         ends = accumulate([4 + len(payload) for payload in self.waiting])
         whole = sum([end <= size for end in ends])
         sent = self.waiting[:whole]
@@ -280,8 +286,8 @@ class BaseWriter:
         self.waiting_bytes -= sum(map(len, sent))
 
     def _sent(self) -> None:
-        """Count what was waiting as sent."""
-        if self.waiting:
+        """Count all waiting payloads as sent."""
+        if self.waiting:  # A flush without payloads, such as that of START, does not count.
             self.flushes += 1
             self.frames += len(self.waiting)
             self.bytes += self.waiting_bytes
@@ -290,12 +296,12 @@ class BaseWriter:
 
 
 class BaseReconnectingWriter:
-    """What a writer that connects again must remember.
+    """Common base of reconnecting writers: what they keep from one connection to the next.
 
     Attributes:
-        connections: those made; the first is no reconnection.
-        dropped: payloads that were given up.
-        error: what went wrong last.
+        connections: number of connections made, the first included.
+        dropped: number of payloads given up.
+        error: the last error.
     """
 
     _writer: BaseWriter | None
@@ -314,31 +320,31 @@ class BaseReconnectingWriter:
 
     @property
     def reconnects(self) -> int:
-        """Connections made, but for the first."""
+        """Number of connections made after the first."""
         return max(0, self.connections - 1)
 
     @property
     def frames(self) -> int:
-        """Payloads that have been sent, by all connections."""
+        """Number of payloads sent over all connections."""
         return self._past_frames + (self._writer.frames if self._writer else 0)
 
     @property
     def bytes(self) -> int:
-        """Their size in all."""
+        """Total size of the payloads sent."""
         return self._past_bytes + (self._writer.bytes if self._writer else 0)
 
     @property
     def flushes(self) -> int:
-        """How often some were sent."""
+        """Number of times that any were sent."""
         return self._past_flushes + (self._writer.flushes if self._writer else 0)
 
     @property
     def waiting(self) -> int:
-        """Payloads that have been taken and not been sent yet."""
+        """Number of payloads accepted but not sent yet."""
         return len(self._unsent) + (len(self._writer.waiting) if self._writer else 0)
 
     def _not_connected(self, error: FrameStreamError | OSError) -> None:
-        """An attempt has failed: see when to make the next."""
+        """Record a failed attempt, and schedule the next one."""
         self.error = error
         self._next_attempt = time.monotonic() + next(self._waits)
 
@@ -347,7 +353,7 @@ class BaseReconnectingWriter:
         self._connected_at = time.monotonic()
 
     def _disconnected(self, writer: BaseWriter, error: FrameStreamError | OSError) -> None:
-        """The connection has ended: keep what it has not sent."""
+        """Record the end of a connection, and keep the payloads it has not sent."""
         if time.monotonic() - self._connected_at >= STABLE_S:
             self._waits = self._backoff.waits()
         self._not_connected(error)
@@ -358,7 +364,7 @@ class BaseReconnectingWriter:
         self._writer = None
 
     def _give_up(self) -> None:
-        """Count what has not been sent as dropped."""
+        """Count all payloads not sent as dropped."""
         self.dropped += self.waiting
         self._unsent.clear()
         if self._writer:
@@ -375,7 +381,7 @@ def reader_protocol(
     transport: Transport | None = None,
     require_stop: bool = False,
 ) -> ReaderProtocol:
-    """A ReaderProtocol with these limits."""
+    """Return a ReaderProtocol with these limits."""
     return ReaderProtocol(
         content_types,
         transport=transport,
@@ -387,7 +393,7 @@ def reader_protocol(
 
 
 def writer_protocol(content_types: Iterable[bytes], limits: Limits, transport: Transport) -> WriterProtocol:
-    """A WriterProtocol with these limits."""
+    """Return a WriterProtocol with these limits."""
     return WriterProtocol(
         content_types,
         transport=transport,
@@ -397,7 +403,7 @@ def writer_protocol(content_types: Iterable[bytes], limits: Limits, transport: T
 
 
 class _Scan(BaseReader):
-    """Reads a file through."""
+    """Reader that checks a file to its end, and keeps nothing of it."""
 
     def run(self, file: FileInput) -> None:
         data = file.read()
@@ -411,9 +417,9 @@ class _Scan(BaseReader):
 
 
 def check_appendable(path: Path) -> None:
-    """See whether another stream may follow in a file: it is not there, is empty, or ends by STOP.
+    """Check that another stream may be appended to a file: it does not exist, is empty, or ends with STOP.
 
-    Raises: RemoteProtocolError: what reading it through raises; LocalProtocolError: it is compressed; OSError.
+    Raises: RemoteProtocolError: the file is truncated or invalid; LocalProtocolError: it is compressed; OSError.
     """
     try:
         file = FileInput(path)

@@ -1,4 +1,4 @@
-"""TLS between bytes and bytes, without I/O: for both front ends."""
+"""TLS without I/O, for both front ends: bytes in, bytes out."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
 __all__ = ["TlsSession", "connecting_session"]
 
 _RECORD_BYTES = 1 << 14
-"""The longest text of a record."""
+"""Most plaintext bytes in one record (RFC 8446, 5.1)."""
 
 
 class TlsSession:
-    """One connection's TLS: what the socket gives goes in, and the peer's text comes out; and the other way.
+    """TLS for one connection: bytes of the socket on one side, plaintext on the other.
 
-    What goes wrong is wrong for good: the same error is raised at each further call.
+    An error is final: each further call raises the same one.
 
-    Attributes: established: whether the handshake is over, as far as this side can tell.
+    Attributes: established: whether the handshake is complete, as far as this side can tell.
     """
 
     def __init__(self, context: ssl.SSLContext, server_name: str | None = None) -> None:
-        """server_name: of who was connected to; None: we were.
+        """Begin a session.
 
-        Raises: LocalProtocolError: no server name.
+        Args: server_name: host name to verify; None on the listening side.
+        Raises: LocalProtocolError: it is not a valid host name.
         """
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._listened = server_name is None
@@ -45,25 +46,26 @@ class TlsSession:
         self.established = False
         self._first = b""
         self._received = 0
-        self._said = self._heard = self._ended = False
+        self._sent = self._answered = self._ended = False
         self._error: ssl.SSLError | RemoteProtocolError | None = None
 
     @property
     def unsettled(self) -> bool:
-        """Whether something was sent, and the other side may yet say what it thinks of the handshake.
+        """Whether data was sent while the peer may not have completed the handshake.
 
-        With TLS 1.3 who connects sends at once, while session tickets, or the refusal of its certificate, are on their
-        way. A socket that is closed then answers them by a reset, which costs what has not been read by the other side.
+        With TLS 1.3, the connecting side sends before the peer has answered. If it then closes the socket, the session
+        tickets, or the refusal of its certificate, that arrive later are answered with a reset, and the peer loses all
+        data that it has not read yet.
         """
-        return self._said and not (self._heard or self._listened) and self._tls.version() == "TLSv1.3"
+        return self._sent and not (self._answered or self._listened) and self._tls.version() == "TLSv1.3"
 
     def receive_data(self, data: bytes) -> None:
-        """Take what the socket gave; nothing: it has ended."""
+        """Accept bytes received from the socket; b"" for the end of its input."""
         if not data:
             self._incoming.write_eof()
             return
         if len(self._first) < 2:
-            # Looked at before OpenSSL does, which has a different complaint about each.
+            # Checked before OpenSSL sees them: its errors differ from one protocol to another, and name none.
             self._first = (self._first + data)[:FIRST_BYTES]
             if not re.match(rb"[\x15\x16](?:\x03|\Z)", self._first):
                 expected = "a TLS ClientHello" if self._listened else "a TLS ServerHello"
@@ -73,13 +75,15 @@ class TlsSession:
         self._incoming.write(data)
 
     def data_to_send(self) -> bytes:
-        """The bytes for the socket; each is given once."""
+        """Return the bytes to send over the socket now, and forget them."""
         return self._outgoing.read()
 
     def handshake(self) -> bool:
-        """Go on with the handshake; whether it is over.
+        """Continue the handshake, and return whether it is complete.
 
-        Raises: UnexpectedFrameError: the other side does not speak TLS; TruncatedStreamError; ssl.SSLError.
+        Afterwards you must send `data_to_send()`.
+
+        Raises: UnexpectedFrameError: the peer does not use TLS; TruncatedStreamError; ssl.SSLError.
         """
         self._check()
         if not self.established:
@@ -94,9 +98,11 @@ class TlsSession:
         return True
 
     def read(self) -> bytes | None:
-        """What the peer has said; b"" when it has said that this is all; None: more must come.
+        """Return plaintext received, b"" after close_notify, or None if more bytes are needed.
 
-        Raises: TruncatedStreamError: the connection has ended, and the peer had not said so; ssl.SSLError.
+        Afterwards you must send `data_to_send()`.
+
+        Raises: TruncatedStreamError: the connection ended without close_notify; ssl.SSLError.
         """
         pieces = []
         while not (self._error or self._ended):
@@ -104,12 +110,12 @@ class TlsSession:
                 piece = self._tls.read(_RECORD_BYTES)
             except ssl.SSLWantReadError:
                 break
-            except ssl.SSLZeroReturnError:  # The end, when we have said ours.
+            except ssl.SSLZeroReturnError:  # The peer's close_notify, after ours.
                 self._ended = True
             except ssl.SSLError as error:
                 self._fail(error, "the end of TLS (close_notify)")
             else:
-                self._heard = True
+                self._answered = True
                 self._ended = not piece
                 pieces.append(piece)
         if data := b"".join(pieces):
@@ -118,24 +124,29 @@ class TlsSession:
         return b"" if self._ended else None
 
     def write(self, data: bytes) -> None:
-        """Say something to the peer.
+        """Encrypt plaintext.
+
+        Afterwards you must send `data_to_send()`.
 
         Raises: ssl.SSLError.
         """
         self._check()
-        self._said = True
+        self._sent = True
         view = memoryview(data)
         while view:
             view = view[self._tls.write(view) :]
 
     def end(self) -> None:
-        """Say to the peer that this is all."""
+        """Send close_notify: no more plaintext follows. Afterwards you must send `data_to_send()`."""
         if self.established:
-            with contextlib.suppress(ssl.SSLError):  # It has not answered yet, or is beyond answering.
+            with contextlib.suppress(ssl.SSLError):  # The peer has not sent its own yet, or the session has failed.
                 self._tls.unwrap()
 
     def refusal(self, last: bytes) -> ssl.SSLError | None:
-        """The error that the peer has reported by its last bytes, before it broke the connection; None: it has not."""
+        """Return the TLS error that the peer reported before it broke the connection, None if it did not.
+
+        Args: last: the last bytes received from the socket.
+        """
         self.receive_data(last)
         with contextlib.suppress(ssl.SSLError, TruncatedStreamError):
             self.read()
@@ -143,7 +154,7 @@ class TlsSession:
 
     def _check(self) -> None:
         if self._error:
-            # Without the last traceback, to which each raise would add.
+            # Each raise adds to the traceback.
             raise self._error.with_traceback(None)
 
     def _fail(self, error: ssl.SSLError, expected: str) -> None:
@@ -153,7 +164,7 @@ class TlsSession:
 
 
 def connecting_session(endpoint: Endpoint) -> TlsSession | None:
-    """The TLS of a connection to an endpoint; None if it has none.
+    """Return the TLS session for a connection to an endpoint, None if it does not use TLS.
 
     Raises: as Tls.context and TlsSession.
     """

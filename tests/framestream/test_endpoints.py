@@ -108,7 +108,7 @@ class TestContext:
 
     @pytest.mark.parametrize("tls", [Tls(), Tls(ca=pem("good-ca")), Tls(key=pem("good-here-key"))])
     def test_who_listens_without_a_certificate(self, tls: Tls) -> None:
-        with pytest.raises(LocalProtocolError, match="who listens with TLS needs a certificate"):
+        with pytest.raises(LocalProtocolError, match="a listener with TLS needs a certificate"):
             tls.context(listening=True)
 
     def test_a_key_without_a_certificate(self) -> None:
