@@ -10,8 +10,7 @@ import pytest
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, SocketProtocol
 from dnstap.rendering import Style, quiet, render
-
-DATA = Path(__file__).parents[2] / "data"
+from tests.made_messages import DATA, read_frames
 
 QUERY = struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + b"\7example\3com\0" + struct.pack(">HH", 1, 1)
 CLIENT, SERVER = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 53])
@@ -33,22 +32,6 @@ def zone(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
         time.tzset()
         yield
     time.tzset()
-
-
-def frames(path: Path) -> Iterator[bytes]:
-    """The payloads of the data frames of a Frame Streams file, up to where it is cut."""
-    data = path.read_bytes()
-    offset = 0
-    while offset + 4 <= len(data):
-        (length,) = struct.unpack_from(">I", data, offset)
-        offset += 4
-        if length == 0:
-            offset += 4 + int(struct.unpack_from(">I", data, offset)[0])
-        elif offset + length <= len(data):
-            yield data[offset : offset + length]
-            offset += length
-        else:
-            return
 
 
 def line(**fields: Any) -> str:
@@ -74,7 +57,7 @@ def clock(seconds: int | None, nanoseconds: int | None = 0) -> str:
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
 def test_captures(path: Path) -> None:
-    lines = "".join(render("quiet", Dnstap.parse(payload)) for payload in frames(path))
+    lines = "".join(render("quiet", Dnstap.parse(payload)) for payload in read_frames(path))
     assert lines.encode() == path.with_suffix(".q.txt").read_bytes()
 
 

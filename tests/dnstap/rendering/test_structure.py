@@ -1,12 +1,11 @@
-"""json-full and yaml-full: everything that is in a message, and nothing else."""
+"""dnstap.rendering.structure: everything that is in a message, and nothing else."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import struct
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dns.message
 import dns.rdatatype
@@ -23,11 +22,12 @@ from dnstap.rendering import FORMATS
 from dnstap.rendering.structure import _FIELDS, structures
 from dnstap.rendering.style import Style
 from dnstap.strategies import dnstaps
-from tests.dnstap.rendering.test_quiet import frames
+from tests.made_messages import DATA, read_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 structure = structures(Style())
-
-DATA = Path(__file__).parents[2] / "data"
 
 
 def octets(value: Any) -> bytes:
@@ -85,7 +85,7 @@ def test_nothing_is_lost(message: Dnstap, unknown: bytes) -> None:
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
 def test_captures(path: Path) -> None:
     """Beside what dnspython reads of the DNS messages."""
-    for payload in list(frames(path))[:200]:
+    for payload in list(read_frames(path))[:200]:
         message = Dnstap.parse(payload)
         values = structure(message)
         assert rebuilt(Dnstap, values) == message
