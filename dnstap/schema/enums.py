@@ -1,14 +1,19 @@
-"""The enums of dnstap.proto. Numbers that the schema does not name are nameless members, and all are ints.
+"""The enums of dnstap.proto. They are open: a number that the schema does not name is a nameless member.
+
+They are IntEnums of our own, so that reading them does not load betterproto2, which takes longer than printing a
+thousand messages. `OpenEnum` has what betterproto2 asks of the enum of a field, so the typed classes use them as well.
 
 Source: dnstap.proto of the dnstap project (docs/dnstap.proto), public domain.
 """
 
-import betterproto2
+from enum import IntEnum
+from typing import Self
 
 __all__ = [
     "DnstapType",
     "HttpProtocol",
     "MessageType",
+    "OpenEnum",
     "PolicyAction",
     "PolicyMatch",
     "SocketFamily",
@@ -16,21 +21,63 @@ __all__ = [
 ]
 
 
-class DnstapType(betterproto2.Enum):
-    """What a Dnstap holds."""
+class OpenEnum(IntEnum):
+    """An IntEnum that takes any number. A member without a name has the name ""."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, int):
+            return None
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member._name_ = ""
+        return member
+
+    def __str__(self) -> str:
+        return self.name or f"UNKNOWN({self.value})"
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self.name else f"<{type(self).__name__}.~UNKNOWN: {self.value}>"
+
+    # The rest is what betterproto2 reads from the enum of a field.
+
+    @property
+    def proto_name(self) -> None:
+        """None: no member has another name in the schema."""
+        return None
+
+    @classmethod
+    def betterproto_renamed_proto_names_to_value(cls) -> dict[str, int]:
+        """Return the members that have another name in the schema: none."""
+        return {}
+
+    @classmethod
+    def from_string(cls, name: str) -> Self:
+        """Return the member of this name.
+
+        Raises: ValueError: there is none.
+        """
+        try:
+            return cls[name]
+        except KeyError:
+            raise ValueError(f"expected a member of {cls.__name__}, got {name!r:.60}") from None
+
+
+class DnstapType(OpenEnum):
+    """The kind of a Dnstap payload."""
 
     MESSAGE = 1
 
 
-class SocketFamily(betterproto2.Enum):
-    """How to read the address fields."""
+class SocketFamily(OpenEnum):
+    """The address family of a Message."""
 
     INET = 1
     INET6 = 2
 
 
-class SocketProtocol(betterproto2.Enum):
-    """The transport of the DNS message."""
+class SocketProtocol(OpenEnum):
+    """The transport of a DNS message."""
 
     UDP = 1
     TCP = 2
@@ -41,7 +88,7 @@ class SocketProtocol(betterproto2.Enum):
     DOQ = 7
 
 
-class HttpProtocol(betterproto2.Enum):
+class HttpProtocol(OpenEnum):
     """The HTTP version under DNS over HTTPS."""
 
     HTTP1 = 1
@@ -49,8 +96,8 @@ class HttpProtocol(betterproto2.Enum):
     HTTP3 = 3
 
 
-class PolicyMatch(betterproto2.Enum):
-    """What triggered a policy."""
+class PolicyMatch(OpenEnum):
+    """The part of the DNS message or connection that triggered a policy."""
 
     QNAME = 1
     CLIENT_IP = 2
@@ -59,8 +106,8 @@ class PolicyMatch(betterproto2.Enum):
     NS_IP = 5
 
 
-class PolicyAction(betterproto2.Enum):
-    """What a policy did."""
+class PolicyAction(OpenEnum):
+    """The action that a policy took."""
 
     NXDOMAIN = 1
     NODATA = 2
@@ -70,8 +117,8 @@ class PolicyAction(betterproto2.Enum):
     LOCAL_DATA = 6
 
 
-class MessageType(betterproto2.Enum):
-    """Who logged the DNS message, and which way it went."""
+class MessageType(OpenEnum):
+    """The side that logged a DNS message, and its direction. dnstap.schema.meaning tells queries from responses."""
 
     AUTH_QUERY = 1
     AUTH_RESPONSE = 2

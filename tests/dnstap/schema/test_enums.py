@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -29,4 +30,24 @@ def test_named_members_are_one_object() -> None:
 def test_what_is_where() -> None:
     assert dnstap.DnstapType is DnstapType is enums.DnstapType
     assert messages.__all__ == ["Dnstap", "Message", "Policy"]
-    assert set(enums.__all__) < set(vars(dnstap)["__all__"])
+    assert {*enums.__all__} - {"OpenEnum"} < set(vars(dnstap)["__all__"])
+
+
+def test_names_from_text() -> None:
+    """The interface of betterproto2's enums, which from_dict and from_json use."""
+    assert MessageType.from_string("AUTH_QUERY") is MessageType.AUTH_QUERY
+    assert MessageType.AUTH_QUERY.proto_name is None
+    assert MessageType.betterproto_renamed_proto_names_to_value() == {}
+    with pytest.raises(ValueError, match=r"^expected a member of SocketProtocol, got 'SMTP'$"):
+        SocketProtocol.from_string("SMTP")
+
+
+def test_text() -> None:
+    assert (str(SocketProtocol.DOQ), repr(SocketProtocol.DOQ)) == ("DOQ", "<SocketProtocol.DOQ: 7>")
+    assert (str(SocketProtocol(99)), repr(SocketProtocol(99))) == ("UNKNOWN(99)", "<SocketProtocol.~UNKNOWN: 99>")
+
+
+@pytest.mark.parametrize("value", ["UDP", 1.5, None])
+def test_only_integers_are_members(value: Any) -> None:
+    with pytest.raises(ValueError, match="is not a valid SocketProtocol"):
+        SocketProtocol(value)
