@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from dnstap.messages.constructors import MakeMessage
+    from dnstap.adapters.exchanges import LogMethod
     from dnstap.tap.base import BaseTap
 
 __all__ = ["tapped"]
@@ -92,7 +92,7 @@ class _Call:
 
     def __init__(
         self,
-        methods: tuple[MakeMessage[None], MakeMessage[None]],
+        methods: tuple[LogMethod, LogMethod],
         signature: inspect.Signature,
         protocols: tuple[SocketProtocol, ...],
         args: Any,

@@ -5,20 +5,39 @@ Nothing here raises an error for what it is given by a server or a client.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dnstap.schema.enums import MessageType
 
 if TYPE_CHECKING:
-    from dnstap.messages.constructors import MakeMessage
+    from dnstap.messages.constructors import Address, Time, Wire
+    from dnstap.schema.enums import SocketProtocol
     from dnstap.tap.base import BaseTap
 
-__all__ = ["bound_to", "host_and_port", "methods"]
+__all__ = ["LogMethod", "bound_to", "host_and_port", "methods"]
 
 WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 (nothing is bound here)
 
 
-def methods(tap: BaseTap, log_as: MessageType) -> tuple[MakeMessage[None], MakeMessage[None]]:
+class LogMethod(Protocol):
+    """A method of a tap that logs messages of one type, such as `client_query`."""
+
+    def __call__(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a message."""
+
+
+def methods(tap: BaseTap, log_as: MessageType) -> tuple[LogMethod, LogMethod]:
     """A tap's methods for the queries of a type, and for the responses to them.
 
     Raises: ValueError: no type of queries.

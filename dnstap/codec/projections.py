@@ -1,8 +1,8 @@
-"""Dnstap, Message and Policy without betterproto2, for what is only read, and only in part.
+"""Dnstap, Message and Policy without betterproto2: classes for decoding payloads that are only read, and only in part.
 
 Importing betterproto2 takes longer than printing a thousand messages. These classes have the attributes of the typed
-ones, but enums are plain numbers; and of a payload that is decoded by a plan only the attributes of KEPT are set. What
-is not kept is checked all the same.
+ones, but enums are plain numbers; and when the learned decoder makes an object, it sets only the attributes in KEPT.
+Fields that are not kept are checked all the same.
 """
 
 from __future__ import annotations
@@ -10,32 +10,33 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from dnstap.codec.tables import Declared
+from dnstap._generated import compile_function
+from dnstap.schema.fields import DnstapFields, MessageFields, PolicyFields, rows
 
-__all__ = ["for_documents", "for_fields", "for_quiet", "lean"]
-
-_POLICY = "type:1:string rule:2:bytes action:3:enum match:4:enum value:5:bytes"
-_MESSAGE = """
-    type:1:enum socket_family:2:enum socket_protocol:3:enum query_address:4:bytes response_address:5:bytes
-    query_port:6:uint32 response_port:7:uint32 query_time_sec:8:uint64 query_time_nsec:9:fixed32 query_message:10:bytes
-    query_zone:11:bytes response_time_sec:12:uint64 response_time_nsec:13:fixed32 response_message:14:bytes
-    policy:15:message http_protocol:16:enum
-"""
-_DNSTAP = "identity:1:bytes version:2:bytes extra:3:bytes message:14:message type:15:enum"
+__all__ = ["for_documents", "for_fields", "for_quiet", "projection"]
 
 
-def lean(name: str, schema: str, kept: str = "", **messages: type[Any]) -> type[Any]:
-    """A class with the fields of a schema, each `name:number:type`; kept: those that a plan sets, all by default."""
-    declared = []
-    for field in schema.split():
-        field_name, number, type_name = field.split(":")
-        declared.append(Declared(field_name, int(number), type_name, messages.get(field_name, int)))
-    names = [field.name for field in declared]
+def projection(fields: type[Any], kept: str = "", **messages: type[Any]) -> type[Any]:
+    """Make a class for decoding.
 
-    space: dict[str, Any] = {"__slots__": (*names, "_unknown_fields"), "__module__": __name__}
-    assignments = "; ".join([f"self.{name} = {name}" for name in names])
-    exec(f"def __init__(self, {', '.join(names)}):\n    {assignments}; self._unknown_fields = b''", {}, space)  # noqa: S102
-    return type(name, (), space | {"SCHEMA": tuple(declared), "KEPT": frozenset(kept.split() or names)})
+    Args:
+        fields: DnstapFields, MessageFields or PolicyFields.
+        kept: names of the attributes that the learned decoder sets, separated by blanks; all by default.
+        messages: the class of each field that is a message.
+    """
+    own = tuple([row._replace(python_type=messages.get(row.name, int)) for row in rows(fields)])
+    names = [row.name for row in own]
+    name = fields.__name__.removesuffix("Fields")
+    assignments = "\n".join([f"    self.{name} = {name}" for name in names])
+    source = f"def __init__(self, {', '.join(names)}):\n{assignments}\n    self._unknown_fields = b''\n"
+    space = {
+        "__slots__": (*names, "_unknown_fields"),
+        "__module__": __name__,
+        "__init__": compile_function(f"{name}.__init__", source, {}),
+        "ROWS": own,
+        "KEPT": frozenset(kept.split() or names),
+    }
+    return type(name, (), space)
 
 
 _TIMES = "query_time_sec query_time_nsec response_time_sec response_time_nsec"
@@ -45,27 +46,27 @@ _DOCUMENTS = f"{_QUIET} socket_family query_port response_port query_zone"
 
 @cache
 def for_quiet() -> type[Any]:
-    """Dnstap for `dnstap -q`."""
-    # An extra before the Message is cut out and set by the decoder.
+    """Return the Dnstap for `dnstap -q`."""
+    # An extra before the Message is cut out and set by the decoder, so it must be kept.
     return _dnstap("extra message type", _QUIET)
 
 
 @cache
 def for_documents() -> type[Any]:
-    """Dnstap for `dnstap -y` and `-j`."""
+    """Return the Dnstap for `dnstap -y` and `-j`."""
     return _dnstap("", _DOCUMENTS)
 
 
 @cache
 def for_fields(names: frozenset[str]) -> type[Any]:
-    """Dnstap with these attributes, its own and those of its Message, and with both types.
+    """Return a Dnstap with these attributes, its own and those of its Message, and with both types.
 
-    Classes are kept for good, so let there be few sets of names.
+    A class is kept for each set of names, for ever, so callers must not ask for arbitrarily many sets.
     """
     kept = " ".join(sorted(names))
     return _dnstap(f"extra message type {kept}", f"type {kept}")
 
 
 def _dnstap(kept: str, kept_of_message: str) -> type[Any]:
-    message = lean("Message", _MESSAGE, kept_of_message, policy=lean("Policy", _POLICY))
-    return lean("Dnstap", _DNSTAP, kept, message=message)
+    message = projection(MessageFields, kept_of_message, policy=projection(PolicyFields))
+    return projection(DnstapFields, kept, message=message)

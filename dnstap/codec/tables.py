@@ -1,18 +1,19 @@
 """The field table: what the decoder and the encoder know of a message class.
 
-One `Table` a class, made on first use. It is read off the dataclass fields of a betterproto2 class, so a field that is
-added to a class in messages.py needs nothing here; or off SCHEMA, in a class that stands on nothing (codec/lean.py).
+One `Table` per class, made on first use from the rows of the schema (dnstap/schema/fields.py).
 """
 
 from __future__ import annotations
 
 from itertools import permutations, product
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any
+
+from dnstap.schema.fields import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-    import betterproto2
+    from dnstap.schema.fields import Row
 
 __all__ = [
     "BYTES",
@@ -22,7 +23,6 @@ __all__ = [
     "STRING",
     "UINT",
     "UNKNOWN",
-    "Declared",
     "Entry",
     "Field",
     "Table",
@@ -43,9 +43,6 @@ _KINDS = {
 }
 """Schema type -> (kind, wire type, greatest value)."""
 
-REQUIRED = "type"
-"""The field that the schema requires wherever it is an enum: of Dnstap and of Message, not the text of Policy."""
-
 Entry = tuple[int, int, Any]
 """What the decoder needs of one field: kind, index, and by kind: the members of an ENUM by number (None where there is
 none), the greatest value of a UINT, the Table of a MESSAGE. A plain tuple: a named one is 100 ns slower to unpack."""
@@ -53,38 +50,44 @@ none), the greatest value of a UINT, the Table of a MESSAGE. A plain tuple: a na
 _UNKNOWN_ENTRY: Entry = (UNKNOWN, 0, None)
 
 
-class Declared(NamedTuple):
-    """One field as a class declares it."""
-
-    name: str
-    number: int
-    type_name: str
-    python_type: Any
-
-
 class Field:
     """One field of a message class.
 
     Attributes:
-        index: its place among the class's fields, and so among the arguments of its constructor.
+        index: position among the class's fields, and among the arguments of its constructor.
         tag: number << 3 | wire type; tag_octets is its shortest varint.
-        type_name: its type in the schema's words, e.g. "uint32".
-        greatest: the greatest value of an integer.
-        python_type: the class of its values.
+        type_name: protobuf type of the field, e.g. "uint32".
+        greatest: greatest value of an integer.
+        python_type: class of the values.
+        varies: how often one sender changes the value: "always", "never", or "" in between.
+        required: whether the schema requires it.
     """
 
-    __slots__ = ("greatest", "index", "kind", "name", "number", "python_type", "tag", "tag_octets", "type_name")
+    __slots__ = (
+        "greatest",
+        "index",
+        "kind",
+        "name",
+        "number",
+        "python_type",
+        "required",
+        "tag",
+        "tag_octets",
+        "type_name",
+        "varies",
+    )
 
-    def __init__(self, index: int, declared: Declared) -> None:
-        self.name, self.number, self.type_name, self.python_type = declared
+    def __init__(self, index: int, row: Row) -> None:
+        self.name, self.number, self.type_name, self.python_type, self.varies, self.required = row
         self.index = index
         self.kind, wire_type, self.greatest = _KINDS[self.type_name]
         self.tag = tag = self.number << 3 | wire_type
         self.tag_octets = bytes((tag,)) if tag < 128 else bytes((tag & 127 | 128, tag >> 7))
 
     def members(self) -> list[int]:
-        """The named values of an enum; of a plain number, those that one octet holds."""
-        return list(range(128)) if self.python_type is int else list(self.python_type)
+        """Return the named values of an enum; for plain numbers, those that one byte holds."""
+        members: Iterable[int] = range(128) if self.python_type is int else self.python_type
+        return list(members)
 
 
 HEAD_OCTETS = 6
@@ -108,15 +111,18 @@ class Table:
             with type, family and protocol, in one order or another.
     """
 
-    def __init__(self, cls: type[betterproto2.Message]) -> None:
+    def __init__(self, cls: type[Any]) -> None:
         self.cls = cls
-        self.fields = tuple([Field(*declared) for declared in enumerate(_declared(cls))])
+        self.fields = tuple([Field(*row) for row in enumerate(rows(cls))])
+        declared = {name for name in getattr(cls, "__dataclass_fields__", ()) if not name.startswith("_")}
+        if added := declared - {field.name for field in self.fields}:
+            raise TypeError(f"{cls.__name__}: expected the fields of the schema, got also {', '.join(sorted(added))}")
         self.kept = getattr(cls, "KEPT", None) or frozenset([field.name for field in self.fields])
         self.by_number = sorted(self.fields, key=lambda field: field.number)
         self.messages = [(field.index, table_of(field.python_type)) for field in self.fields if field.kind == MESSAGE]
         self.by_tag = {field.tag: (field.kind, field.index, self._sub(field)) for field in self.fields}
         self.entries = [self.by_tag.get(tag, _UNKNOWN_ENTRY) for tag in range(128)] + [_UNKNOWN_ENTRY] * 128
-        self.required = next((f.index for f in self.fields if f.name == REQUIRED and f.kind == ENUM), None)
+        self.required = next((field.index for field in self.fields if field.required), None)
         self.size = len(self.fields)
         self.heads = self._heads()
 
@@ -142,26 +148,12 @@ class Table:
         return field.greatest
 
 
-_tables: dict[type[betterproto2.Message], Table] = {}
+_tables: dict[type[Any], Table] = {}
 
 
-def table_of(cls: type[betterproto2.Message]) -> Table:
+def table_of(cls: type[Any]) -> Table:
     """The Table of a message class. Two threads may make it twice; either is good."""
     table = _tables.get(cls)
     if table is None:
         table = _tables[cls] = Table(cls)
     return table
-
-
-def _declared(cls: Any) -> Iterator[Declared]:
-    if schema := getattr(cls, "SCHEMA", None):
-        yield from schema
-        return
-    import dataclasses
-
-    import betterproto2
-
-    hints = get_type_hints(cls)
-    for declared in dataclasses.fields(cls):
-        meta = betterproto2.FieldMetadata.get(declared)
-        yield Declared(declared.name, meta.number, meta.proto_type, get_args(hints[declared.name])[0])

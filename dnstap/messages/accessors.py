@@ -1,7 +1,6 @@
-"""What the fields of a Message mean: times, addresses, the DNS message that it is about, and its question.
+"""Accessors of Message: times, addresses, the DNS message that it is about, and its question.
 
-Everything is worked out from the fields when it is asked for, and nothing is kept: who does not ask pays nothing, and
-dnspython is loaded by the first `dns`.
+Each is computed when it is read, and nothing is cached; dnspython is loaded by the first use of `dns`.
 """
 
 from __future__ import annotations
@@ -10,103 +9,86 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
-from dnstap.schema.enums import MessageType
+from dnstap.schema.fields import MessageFields
+from dnstap.schema.meaning import is_query, own_wire
 
 if TYPE_CHECKING:
     from dnstap.dns.dnspython import DnspythonMessage
     from dnstap.dns.message import Question
 
-__all__ = ["Reading"]
-
-_QUERIES = frozenset(number for number in MessageType if number % 2)
-_RESPONSES = frozenset(MessageType) - _QUERIES
+__all__ = ["Accessors"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Reading:
-    """The properties of Message that are no fields of the schema. None where the fields that they read are absent."""
+class Accessors(MessageFields):
+    """Properties of Message that are not fields of the schema. They are None where the fields they read are absent."""
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        type: MessageType | None
-        query_address: bytes | None
-        response_address: bytes | None
-        query_time_sec: int | None
-        query_time_nsec: int | None
-        query_message: bytes | None
-        response_time_sec: int | None
-        response_time_nsec: int | None
-        response_message: bytes | None
-
     @property
     def is_query(self) -> bool:
-        """Whether the type is one of those that log a query; False for a type without a name, or none."""
-        return self.type in _QUERIES
+        """True if the type logs a query; False for responses, and for an absent type or one that has no name."""
+        return is_query(self.type) is True
 
     @property
     def is_response(self) -> bool:
-        """Whether the type is one of those that log a response; False for a type without a name, or none."""
-        return self.type in _RESPONSES
+        """True if the type logs a response; False for queries, and for an absent type or one that has no name."""
+        return is_query(self.type) is False
 
     @property
     def query_time_ns(self) -> int | None:
-        """When the query passed, in nanoseconds since 1970 UTC; absent nanoseconds are 0."""
+        """The time of the query in nanoseconds since 1970 UTC; absent nanoseconds count as 0."""
         return _time_ns(self.query_time_sec, self.query_time_nsec)
 
     @property
     def response_time_ns(self) -> int | None:
-        """When the response passed, in nanoseconds since 1970 UTC; absent nanoseconds are 0."""
+        """The time of the response in nanoseconds since 1970 UTC; absent nanoseconds count as 0."""
         return _time_ns(self.response_time_sec, self.response_time_nsec)
 
     @property
     def query_time(self) -> datetime | None:
-        """When the query passed, in UTC; what is less than a microsecond is left out.
+        """The time of the query in UTC, rounded down to microseconds.
 
-        Raises: ValueError: the time is behind the year 9999, where datetime ends.
+        Raises: ValueError: the time is after the year 9999, the last of datetime.
         """
         return _time("query_time", self.query_time_ns)
 
     @property
     def response_time(self) -> datetime | None:
-        """When the response passed, in UTC; what is less than a microsecond is left out.
+        """The time of the response in UTC, rounded down to microseconds.
 
-        Raises: ValueError: the time is behind the year 9999, where datetime ends.
+        Raises: ValueError: the time is after the year 9999, the last of datetime.
         """
         return _time("response_time", self.response_time_ns)
 
     @property
     def query_ip(self) -> IPv4Address | IPv6Address | None:
-        """The address that the query came from. Its length decides what it is, not socket_family.
+        """The address that the query came from. Its length decides the family, not socket_family.
 
-        Raises: ValueError: query_address has neither 4 nor 16 octets.
+        Raises: ValueError: query_address has neither 4 nor 16 bytes.
         """
         return _ip("query_address", self.query_address)
 
     @property
     def response_ip(self) -> IPv4Address | IPv6Address | None:
-        """The address that the response came from. Its length decides what it is, not socket_family.
+        """The address that the response came from. Its length decides the family, not socket_family.
 
-        Raises: ValueError: response_address has neither 4 nor 16 octets.
+        Raises: ValueError: response_address has neither 4 nor 16 bytes.
         """
         return _ip("response_address", self.response_address)
 
     @property
     def wire(self) -> bytes | None:
-        """The DNS message that this is about, in wire format: query_message or response_message, as the type says.
+        """The DNS message that this is about, in wire format: query_message or response_message, by the type.
 
-        Where the type does not say: the response if it is there, else the query.
+        Where the type does not say, the response if it is there, else the query.
         """
-        if self.is_query:
-            return self.query_message
-        if self.is_response or self.response_message is not None:
-            return self.response_message
-        return self.query_message
+        return own_wire(self)
 
     @property
     def question(self) -> Question | None:
-        """The first question of `wire`, of which no more is read; None also if it asks nothing.
+        """The first question of `wire`, of which no more is read; None also if it has none.
 
         Raises: DnsMessageError: the header or the question does not parse.
         """
@@ -119,10 +101,10 @@ class Reading:
 
     @property
     def dns(self) -> DnspythonMessage | None:
-        """`wire` as dnspython reads it, a new dns.message.Message at each use.
+        """`wire` as dnspython parses it, a new dns.message.Message at each use.
 
-        Records of the same owner, type and class are one RRset. Octets behind the last record are ignored, signatures
-        (TSIG) are not checked, and a message that is marked as truncated is good.
+        Records of the same owner, type and class are one RRset. Bytes after the last record are ignored, signatures
+        (TSIG) are not checked, and a message with the TC flag is accepted.
 
         Raises: dns.exception.DNSException, as dns.message.from_wire does.
         """
@@ -135,7 +117,7 @@ class Reading:
 
 
 def _time_ns(seconds: int | None, nanoseconds: int | None) -> int | None:
-    """The time in one number. A second of nanoseconds or more, which the schema does not mean, carries."""
+    """Return the time in nanoseconds. A billion nanoseconds or more, which no sender should write, carry over."""
     return None if seconds is None else seconds * 1_000_000_000 + (nanoseconds or 0)
 
 
@@ -145,14 +127,14 @@ def _time(name: str, time_ns: int | None) -> datetime | None:
     try:
         return _EPOCH + timedelta(microseconds=time_ns // 1000)
     except OverflowError:
-        raise ValueError(f"{name} is {time_ns} ns after 1970; datetime holds the years 1 to 9999") from None
+        raise ValueError(f"{name}: expected a time before the year 10000, got {time_ns} ns after 1970") from None
 
 
-def _ip(name: str, octets: bytes | None) -> IPv4Address | IPv6Address | None:
-    if octets is None:
+def _ip(name: str, address: bytes | None) -> IPv4Address | IPv6Address | None:
+    if address is None:
         return None
-    if len(octets) == 4:
-        return IPv4Address(octets)
-    if len(octets) == 16:
-        return IPv6Address(octets)
-    raise ValueError(f"{name} has {len(octets)} octets; 4 or 16 expected")
+    if len(address) == 4:
+        return IPv4Address(address)
+    if len(address) == 16:
+        return IPv6Address(address)
+    raise ValueError(f"{name}: expected 4 or 16 bytes, got {len(address)}")

@@ -1,49 +1,61 @@
-"""Messages made from what a program has at hand: addresses as text, times in nanoseconds, DNS messages of dnspython."""
+"""Constructors of Message by type, from what a program has: text addresses, nanoseconds, dnspython's messages."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dnstap.schema.enums import MessageType, SocketFamily, SocketProtocol
+from dnstap.schema.fields import Fields
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from dnstap.dns.dnspython import DnspythonMessage
 
-__all__ = ["Address", "MakeMessage", "Time", "maker", "values_maker"]
-
-M_co = TypeVar("M_co", covariant=True)
+__all__ = ["VALUES", "Address", "Constructors", "Time", "Wire", "message_values"]
 
 Address = str | IPv4Address | IPv6Address | bytes
-"""An IP address; as bytes, 4 or 16 octets in network order."""
+"""An IP address: as text, of ipaddress, or 4 or 16 bytes in network order."""
 
 Time = int | datetime
-"""Nanoseconds since 1970 UTC, as time.time_ns() gives them; or a datetime with a time zone."""
+"""Nanoseconds since 1970 UTC, as returned by time.time_ns(); or a datetime with a time zone."""
 
-MAX_MEMO = 4096
-"""Texts of addresses of which the octets are kept."""
+Wire: TypeAlias = "bytes | bytearray | memoryview | DnspythonMessage"
+"""A DNS message: in wire format, or of dnspython."""
+
+MAX_CACHED_ADDRESSES = 4096
+"""Number of text addresses whose bytes are cached; when it is reached, the cache is cleared."""
+
+VALUES = 14
+"""Number of values from message_values: those of the fields from type to response_message."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 _FAMILIES = {4: SocketFamily.INET, 16: SocketFamily.INET6}
 
-_octets_of_text: dict[str, bytes] = {}
+_cached_addresses: dict[str, bytes] = {}
 
 
-class MakeMessage(Protocol[M_co]):
-    """The constructor of the messages of one type.
+class Constructors(Fields):
+    """The constructors of Message by type. Arguments that are not given stay absent; other fields can be set later.
 
     Args:
-        wire: the DNS message, as octets or of dnspython.
-        query_address, response_address: as text, of ipaddress, or 4 or 16 octets.
-        query_time, response_time: nanoseconds since 1970 UTC, as of time.time_ns(), or a datetime with a time zone.
+        wire: the DNS message, in wire format or of dnspython.
+        query_address, response_address: as text, of ipaddress, or 4 or 16 bytes. They also set socket_family.
+        query_port, response_port: 0 to 65535.
+        query_time, response_time: nanoseconds since 1970 UTC, or a datetime with a time zone.
+    Raises: ValueError: not an address, port or time; TypeError: a value of another type.
     """
 
-    def __call__(
-        self,
-        wire: bytes | bytearray | memoryview | DnspythonMessage | None = None,
+    __slots__ = ()
+
+    @classmethod
+    def auth_query(
+        cls,
+        wire: Wire | None = None,
         *,
         query_address: Address | None = None,
         query_port: int | None = None,
@@ -52,191 +64,530 @@ class MakeMessage(Protocol[M_co]):
         socket_protocol: SocketProtocol | None = None,
         query_time: Time | None = None,
         response_time: Time | None = None,
-    ) -> M_co:
-        """A Message of this type; what is not given is absent."""
-
-
-def maker(cls: type[M_co], message_type: MessageType) -> MakeMessage[M_co]:
-    """The constructor of the messages of a type. cls: Message.
-
-    Other fields can be set in what the constructor returns.
-    """
-    new = object.__new__
-    values = values_maker(message_type)
-
-    def make(
-        wire: Any = None,
-        *,
-        query_address: Any = None,
-        query_port: Any = None,
-        response_address: Any = None,
-        response_port: Any = None,
-        socket_protocol: SocketProtocol | None = None,
-        query_time: Any = None,
-        response_time: Any = None,
-    ) -> Any:
-        m: Any = new(cls)
-        (
-            m.type,
-            m.socket_family,
-            m.socket_protocol,
-            m.query_address,
-            m.response_address,
-            m.query_port,
-            m.response_port,
-            m.query_time_sec,
-            m.query_time_nsec,
-            m.query_message,
-            m.query_zone,
-            m.response_time_sec,
-            m.response_time_nsec,
-            m.response_message,
-            m.policy,
-            m.http_protocol,
-            _,
-        ) = values(
-            wire,
-            query_address=query_address,
-            query_port=query_port,
-            response_address=response_address,
-            response_port=response_port,
-            socket_protocol=socket_protocol,
-            query_time=query_time,
-            response_time=response_time,
-        )
-        return m
-
-    make.__name__ = make.__qualname__ = message_type.name.lower()
-    make.__doc__ = f"A Message of type {message_type.name}; docs/messages.md says what may be given."
-    return make
-
-
-def values_maker(message_type: MessageType) -> MakeMessage[tuple[Any, ...]]:
-    """The function that gives the values of a message's fields, by number, and its unknown fields: of one type.
-
-    The `wire` of a query becomes its query_message, that of a response its response_message; socket_family is that of
-    the addresses. It raises ValueError for what is no address, port or time, and TypeError for a value of another type.
-    """
-    is_query = message_type % 2
-
-    def values(
-        wire: Any = None,
-        *,
-        query_address: Any = None,
-        query_port: Any = None,
-        response_address: Any = None,
-        response_port: Any = None,
-        socket_protocol: SocketProtocol | None = None,
-        query_time: Any = None,
-        response_time: Any = None,
-    ) -> tuple[Any, ...]:
-        family = None
-        if query_address is not None:
-            if type(query_address) is not bytes:
-                query_address = _octets(query_address)
-            family = _FAMILIES.get(len(query_address)) or _bad_address(query_address)
-        if response_address is not None:
-            if type(response_address) is not bytes:
-                response_address = _octets(response_address)
-            response_family = _FAMILIES.get(len(response_address)) or _bad_address(response_address)
-            if family is None:
-                family = response_family
-            elif family is not response_family:
-                raise ValueError(f"query_address is {family.name}, response_address {response_family.name}")
-
-        if type(wire) is not bytes and wire is not None:
-            wire = _wire(wire)
-
-        query_sec = query_nsec = response_sec = response_nsec = None
-        if query_time is not None:
-            if type(query_time) is int and query_time >= 0:
-                query_sec, query_nsec = divmod(query_time, 1_000_000_000)
-            else:
-                query_sec, query_nsec = _seconds("query_time", query_time)
-        if response_time is not None:
-            if type(response_time) is int and response_time >= 0:
-                response_sec, response_nsec = divmod(response_time, 1_000_000_000)
-            else:
-                response_sec, response_nsec = _seconds("response_time", response_time)
-
-        if query_port is not None and not (type(query_port) is int and 0 <= query_port <= 65535):
-            _check_port("query_port", query_port)
-        if response_port is not None and not (type(response_port) is int and 0 <= response_port <= 65535):
-            _check_port("response_port", response_port)
-        return (
-            message_type,
-            family,
-            socket_protocol,
-            query_address,
-            response_address,
-            query_port,
-            response_port,
-            query_sec,
-            query_nsec,
-            wire if is_query else None,
-            None,
-            response_sec,
-            response_nsec,
-            None if is_query else wire,
-            None,
-            None,
-            b"",
+    ) -> Self:
+        """Make the Message of a query that this authoritative server received (AUTH_QUERY)."""
+        return cls(
+            *message_values(
+                MessageType.AUTH_QUERY,
+                wire,
+                None,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
         )
 
-    return values
+    @classmethod
+    def auth_response(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a response that this authoritative server sent (AUTH_RESPONSE)."""
+        return cls(
+            *message_values(
+                MessageType.AUTH_RESPONSE,
+                None,
+                wire,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def resolver_query(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a query that this resolver sent to a server (RESOLVER_QUERY)."""
+        return cls(
+            *message_values(
+                MessageType.RESOLVER_QUERY,
+                wire,
+                None,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def resolver_response(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a response that this resolver received from a server (RESOLVER_RESPONSE)."""
+        return cls(
+            *message_values(
+                MessageType.RESOLVER_RESPONSE,
+                None,
+                wire,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def client_query(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a query that this resolver received from a client (CLIENT_QUERY)."""
+        return cls(
+            *message_values(
+                MessageType.CLIENT_QUERY,
+                wire,
+                None,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def client_response(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a response that this resolver sent to a client (CLIENT_RESPONSE)."""
+        return cls(
+            *message_values(
+                MessageType.CLIENT_RESPONSE,
+                None,
+                wire,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def forwarder_query(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a query that this forwarder sent (FORWARDER_QUERY)."""
+        return cls(
+            *message_values(
+                MessageType.FORWARDER_QUERY,
+                wire,
+                None,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def forwarder_response(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a response that this forwarder received (FORWARDER_RESPONSE)."""
+        return cls(
+            *message_values(
+                MessageType.FORWARDER_RESPONSE,
+                None,
+                wire,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def stub_query(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a query that this stub resolver sent (STUB_QUERY)."""
+        return cls(
+            *message_values(
+                MessageType.STUB_QUERY,
+                wire,
+                None,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def stub_response(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a response that this stub resolver received (STUB_RESPONSE)."""
+        return cls(
+            *message_values(
+                MessageType.STUB_RESPONSE,
+                None,
+                wire,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def tool_query(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a query that this tool, such as dig, sent (TOOL_QUERY)."""
+        return cls(
+            *message_values(
+                MessageType.TOOL_QUERY,
+                wire,
+                None,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def tool_response(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a response that this tool, such as dig, received (TOOL_RESPONSE)."""
+        return cls(
+            *message_values(
+                MessageType.TOOL_RESPONSE,
+                None,
+                wire,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def update_query(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a dynamic update that this server received (UPDATE_QUERY)."""
+        return cls(
+            *message_values(
+                MessageType.UPDATE_QUERY,
+                wire,
+                None,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
+
+    @classmethod
+    def update_response(
+        cls,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> Self:
+        """Make the Message of a response to a dynamic update that this server sent (UPDATE_RESPONSE)."""
+        return cls(
+            *message_values(
+                MessageType.UPDATE_RESPONSE,
+                None,
+                wire,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+        )
 
 
-def _octets(address: Any) -> bytes:
-    """The octets of an address that is not of type bytes."""
+def message_values(
+    message_type: MessageType,
+    query_message: Any,
+    response_message: Any,
+    query_address: Any,
+    query_port: Any,
+    response_address: Any,
+    response_port: Any,
+    socket_protocol: SocketProtocol | None,
+    query_time: Any,
+    response_time: Any,
+) -> tuple[Any, ...]:
+    """Return the values of the first 14 fields of a Message, in the order of the schema.
+
+    Separate from the constructors because a tap encodes values without making a Message. Arguments are those of the
+    constructors, and are checked and converted here; the usual types are tested first, inline, since a busy server
+    calls this for each of its messages.
+
+    Raises: ValueError: not an address, port or time; TypeError: a value of another type.
+    """
+    family = None
+    if query_address is not None:
+        if type(query_address) is not bytes:
+            query_address = _address_bytes(query_address)
+        family = _FAMILIES.get(len(query_address)) or _refuse_address(query_address)
+    if response_address is not None:
+        if type(response_address) is not bytes:
+            response_address = _address_bytes(response_address)
+        response_family = _FAMILIES.get(len(response_address)) or _refuse_address(response_address)
+        if family is None:
+            family = response_family
+        elif family is not response_family:
+            raise ValueError(
+                f"expected addresses of one family, got {family.name} in query_address and {response_family.name}"
+                " in response_address"
+            )
+
+    if type(query_message) is not bytes and query_message is not None:
+        query_message = _wire_bytes(query_message)
+    if type(response_message) is not bytes and response_message is not None:
+        response_message = _wire_bytes(response_message)
+
+    query_sec = query_nsec = response_sec = response_nsec = None
+    if query_time is not None:
+        if type(query_time) is int and query_time >= 0:
+            query_sec, query_nsec = divmod(query_time, 1_000_000_000)
+        else:
+            query_sec, query_nsec = _seconds("query_time", query_time)
+    if response_time is not None:
+        if type(response_time) is int and response_time >= 0:
+            response_sec, response_nsec = divmod(response_time, 1_000_000_000)
+        else:
+            response_sec, response_nsec = _seconds("response_time", response_time)
+
+    if query_port is not None and not (type(query_port) is int and 0 <= query_port <= 65535):
+        _check_port("query_port", query_port)
+    if response_port is not None and not (type(response_port) is int and 0 <= response_port <= 65535):
+        _check_port("response_port", response_port)
+    return (
+        message_type,
+        family,
+        socket_protocol,
+        query_address,
+        response_address,
+        query_port,
+        response_port,
+        query_sec,
+        query_nsec,
+        query_message,
+        None,  # query_zone
+        response_sec,
+        response_nsec,
+        response_message,
+    )
+
+
+def _address_bytes(address: Any) -> bytes:
+    """Return the bytes of an address that is not of type bytes."""
     if isinstance(address, str):
-        octets = _octets_of_text.get(address)
-        if octets is None:
-            octets = ip_address(address).packed
-            if len(_octets_of_text) >= MAX_MEMO:
-                _octets_of_text.clear()
-            _octets_of_text[address] = octets
-        return octets
+        packed = _cached_addresses.get(address)
+        if packed is None:
+            packed = ip_address(address).packed
+            if len(_cached_addresses) >= MAX_CACHED_ADDRESSES:
+                _cached_addresses.clear()
+            _cached_addresses[address] = packed
+        return packed
     if isinstance(address, IPv4Address | IPv6Address):
         return address.packed
     if not isinstance(address, bytes | bytearray | memoryview):
-        raise TypeError(
-            f"{address!r:.60} is {type(address).__name__}; an address as text, octets or of ipaddress expected"
-        )
+        raise TypeError(f"expected an address as text, bytes or of ipaddress, got {_described(address)}")
     return bytes(address)
 
 
-def _bad_address(octets: bytes) -> Any:
-    raise ValueError(f"{octets[:20]!r} is no address: it has {len(octets)} octets; 4 or 16 expected")
+def _refuse_address(address: bytes) -> Any:
+    raise ValueError(f"expected an address of 4 or 16 bytes, got {len(address)} bytes: {address[:20]!r}")
 
 
-def _wire(wire: Any) -> bytes:
-    """The octets of a DNS message that is not of type bytes."""
+def _described(value: Any) -> str:
+    return f"{value!r:.60} of type {type(value).__name__}"
+
+
+def _wire_bytes(wire: Any) -> bytes:
+    """Return the bytes of a DNS message that is not of type bytes."""
     if isinstance(wire, bytes | bytearray | memoryview):
         return bytes(wire)
     try:
-        octets: bytes = wire.to_wire()
+        encoded: bytes = wire.to_wire()
     except AttributeError:
-        raise TypeError(f"wire is {type(wire).__name__}; bytes or a message of dnspython expected") from None
-    return octets
+        raise TypeError(f"wire: expected bytes or a message of dnspython, got {_described(wire)}") from None
+    return encoded
 
 
 def _check_port(name: str, port: Any) -> None:
     if not isinstance(port, int):
-        raise TypeError(f"{name} is {type(port).__name__}; int expected")
+        raise TypeError(f"{name}: expected int, got {_described(port)}")
     if not 0 <= port <= 65535:
-        raise ValueError(f"{name} is {port:d}; 0 to 65535 expected")
+        raise ValueError(f"{name}: expected 0 to 65535, got {port:d}")
 
 
 def _seconds(name: str, time: Any) -> tuple[int, int]:
-    """Seconds and nanoseconds of a time."""
+    """Return seconds and nanoseconds of a time."""
     if isinstance(time, datetime):
         if time.tzinfo is None:
-            raise ValueError(f"{name} is {time}, without a time zone; one expected, such as datetime.UTC")
+            raise ValueError(f"{name}: expected a datetime with a time zone, such as datetime.UTC, got {time}")
         nanoseconds = (time - _EPOCH) // _MICROSECOND * 1000
     elif isinstance(time, int):
         nanoseconds = time
     else:
-        raise TypeError(f"{name} is {type(time).__name__}; int, of nanoseconds, or datetime expected")
+        raise TypeError(f"{name}: expected nanoseconds as int, or datetime, got {_described(time)}")
     if nanoseconds < 0:
-        raise ValueError(f"{name} is {time}, before 1970; a dnstap time cannot be")
+        raise ValueError(f"{name}: expected a time since 1970, got {time}")
     return divmod(nanoseconds, 1_000_000_000)

@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from dnstap.messages import Message
-from dnstap.messages.constructors import values_maker
+from dnstap.messages.constructors import message_values
 from dnstap.schema.enums import MessageType
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.payloads import Payloads
@@ -22,7 +22,7 @@ from framestream.errors import LocalProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dnstap.messages.constructors import MakeMessage
+    from dnstap.messages.constructors import Address, Time, Wire
     from dnstap.schema.enums import SocketProtocol
     from dnstap.tap.payloads import Text
     from framestream.endpoints import Endpoint, Path, Tls
@@ -57,21 +57,6 @@ class BaseTap:
     Raises: LocalProtocolError: no endpoint; OSError: it cannot listen there. A receiver that cannot be connected to is
         no error: it is tried again.
     """
-
-    auth_query: MakeMessage[None]
-    auth_response: MakeMessage[None]
-    resolver_query: MakeMessage[None]
-    resolver_response: MakeMessage[None]
-    client_query: MakeMessage[None]
-    client_response: MakeMessage[None]
-    forwarder_query: MakeMessage[None]
-    forwarder_response: MakeMessage[None]
-    stub_query: MakeMessage[None]
-    stub_response: MakeMessage[None]
-    tool_query: MakeMessage[None]
-    tool_response: MakeMessage[None]
-    update_query: MakeMessage[None]
-    update_response: MakeMessage[None]
 
     def __init__(
         self,
@@ -130,6 +115,37 @@ class BaseTap:
         except Exception as error:  # noqa: BLE001 (of any kind: it must not reach the server)
             self._refuse(error)
 
+    def _submit_values(
+        self,
+        message_type: MessageType,
+        query_message: Wire | None,
+        response_message: Wire | None,
+        query_address: Address | None,
+        query_port: int | None,
+        response_address: Address | None,
+        response_port: int | None,
+        socket_protocol: SocketProtocol | None,
+        query_time: Time | None,
+        response_time: Time | None,
+    ) -> None:
+        """Have a message of these values sent, without making one where no function needs it for `extra`."""
+        try:
+            values = message_values(
+                message_type,
+                query_message,
+                response_message,
+                query_address,
+                query_port,
+                response_address,
+                response_port,
+                socket_protocol,
+                query_time,
+                response_time,
+            )
+            self._put(values if self._plain else self._values(Message(*values)))
+        except Exception as error:  # noqa: BLE001 (as in submit)
+            self._refuse(error)
+
     def _refuse(self, error: Exception) -> None:
         with self._lock:
             self._refused = self._refused.plus(TapCounts(submitted=1, not_encodable=1))
@@ -137,6 +153,370 @@ class BaseTap:
 
     def _note(self, error: Exception) -> None:
         self._fault = f"{type(error).__name__}: {error}"
+
+    def auth_query(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a query that this authoritative server received (AUTH_QUERY)."""
+        self._submit_values(
+            MessageType.AUTH_QUERY,
+            wire,
+            None,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            time.time_ns() if query_time is None else query_time,
+            response_time,
+        )
+
+    def auth_response(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a response that this authoritative server sent (AUTH_RESPONSE)."""
+        self._submit_values(
+            MessageType.AUTH_RESPONSE,
+            None,
+            wire,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            query_time,
+            time.time_ns() if response_time is None else response_time,
+        )
+
+    def resolver_query(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a query that this resolver sent to a server (RESOLVER_QUERY)."""
+        self._submit_values(
+            MessageType.RESOLVER_QUERY,
+            wire,
+            None,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            time.time_ns() if query_time is None else query_time,
+            response_time,
+        )
+
+    def resolver_response(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a response that this resolver received from a server (RESOLVER_RESPONSE)."""
+        self._submit_values(
+            MessageType.RESOLVER_RESPONSE,
+            None,
+            wire,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            query_time,
+            time.time_ns() if response_time is None else response_time,
+        )
+
+    def client_query(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a query that this resolver received from a client (CLIENT_QUERY)."""
+        self._submit_values(
+            MessageType.CLIENT_QUERY,
+            wire,
+            None,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            time.time_ns() if query_time is None else query_time,
+            response_time,
+        )
+
+    def client_response(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a response that this resolver sent to a client (CLIENT_RESPONSE)."""
+        self._submit_values(
+            MessageType.CLIENT_RESPONSE,
+            None,
+            wire,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            query_time,
+            time.time_ns() if response_time is None else response_time,
+        )
+
+    def forwarder_query(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a query that this forwarder sent (FORWARDER_QUERY)."""
+        self._submit_values(
+            MessageType.FORWARDER_QUERY,
+            wire,
+            None,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            time.time_ns() if query_time is None else query_time,
+            response_time,
+        )
+
+    def forwarder_response(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a response that this forwarder received (FORWARDER_RESPONSE)."""
+        self._submit_values(
+            MessageType.FORWARDER_RESPONSE,
+            None,
+            wire,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            query_time,
+            time.time_ns() if response_time is None else response_time,
+        )
+
+    def stub_query(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a query that this stub resolver sent (STUB_QUERY)."""
+        self._submit_values(
+            MessageType.STUB_QUERY,
+            wire,
+            None,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            time.time_ns() if query_time is None else query_time,
+            response_time,
+        )
+
+    def stub_response(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a response that this stub resolver received (STUB_RESPONSE)."""
+        self._submit_values(
+            MessageType.STUB_RESPONSE,
+            None,
+            wire,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            query_time,
+            time.time_ns() if response_time is None else response_time,
+        )
+
+    def tool_query(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a query that this tool, such as dig, sent (TOOL_QUERY)."""
+        self._submit_values(
+            MessageType.TOOL_QUERY,
+            wire,
+            None,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            time.time_ns() if query_time is None else query_time,
+            response_time,
+        )
+
+    def tool_response(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a response that this tool, such as dig, received (TOOL_RESPONSE)."""
+        self._submit_values(
+            MessageType.TOOL_RESPONSE,
+            None,
+            wire,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            query_time,
+            time.time_ns() if response_time is None else response_time,
+        )
+
+    def update_query(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a dynamic update that this server received (UPDATE_QUERY)."""
+        self._submit_values(
+            MessageType.UPDATE_QUERY,
+            wire,
+            None,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            time.time_ns() if query_time is None else query_time,
+            response_time,
+        )
+
+    def update_response(
+        self,
+        wire: Wire | None = None,
+        *,
+        query_address: Address | None = None,
+        query_port: int | None = None,
+        response_address: Address | None = None,
+        response_port: int | None = None,
+        socket_protocol: SocketProtocol | None = None,
+        query_time: Time | None = None,
+        response_time: Time | None = None,
+    ) -> None:
+        """Log a response to a dynamic update that this server sent (UPDATE_RESPONSE)."""
+        self._submit_values(
+            MessageType.UPDATE_RESPONSE,
+            None,
+            wire,
+            query_address,
+            query_port,
+            response_address,
+            response_port,
+            socket_protocol,
+            query_time,
+            time.time_ns() if response_time is None else response_time,
+        )
 
     def _close(self, timeout_s: float) -> int:
         deadline = time.monotonic() + timeout_s
@@ -205,55 +585,6 @@ class Nobody:
     def close(self, deadline: float) -> int:  # noqa: ARG002
         return 0
 
-
-def _method(message_type: MessageType) -> Any:
-    """The method of the messages of a type."""
-    name = message_type.name.lower()
-    make_message, make_values = getattr(Message, name), values_maker(message_type)
-    now = time.time_ns
-
-    is_query = message_type % 2
-
-    def tap(
-        self: BaseTap,
-        wire: Any = None,
-        *,
-        query_address: Any = None,
-        query_port: Any = None,
-        response_address: Any = None,
-        response_port: Any = None,
-        socket_protocol: SocketProtocol | None = None,
-        query_time: Any = None,
-        response_time: Any = None,
-    ) -> None:
-        try:
-            if is_query:
-                if query_time is None:
-                    query_time = now()
-            elif response_time is None:
-                response_time = now()
-            make: MakeMessage[Any] = make_values if self._plain else make_message
-            made = make(
-                wire,
-                query_address=query_address,
-                query_port=query_port,
-                response_address=response_address,
-                response_port=response_port,
-                socket_protocol=socket_protocol,
-                query_time=query_time,
-                response_time=response_time,
-            )
-            self._put(made if self._plain else self._values(made))
-        except Exception as error:  # noqa: BLE001 (as in submit)
-            self._refuse(error)
-
-    tap.__name__ = tap.__qualname__ = name
-    tap.__doc__ = f"Have a {message_type.name} sent, made of what Message.{name} takes; its own time is now by default."
-    return tap
-
-
-for _type in MessageType:
-    setattr(BaseTap, _type.name.lower(), _method(_type))
 
 _taps: weakref.WeakSet[BaseTap] = weakref.WeakSet()
 """Those that have not been closed."""

@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnstap.codec.encoder import values_of, varint
+from dnstap.codec.tables import table_of
 from dnstap.messages import Dnstap, Message
+from dnstap.messages.constructors import VALUES
 from dnstap.schema.enums import DnstapType
+from dnstap.schema.fields import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +27,15 @@ MAX_KEPT = 4096
 """The longest message of which the octets of its length are kept."""
 
 _values, _encode = values_of(Message)
-_MESSAGE_TAG = b"r"
+
+_rows = sorted(rows(Message), key=lambda row: row.number)
+_WIRES = [place for place, row in enumerate(_rows) if row.name in ("query_message", "response_message")]
+"""Places of the DNS messages among the values."""
+_ABSENT = (None,) * (len(_rows) - VALUES) + (b"",)
+"""Values of the fields after those from message_values, and the unknown fields."""
+
+_MESSAGE_TAG = next(field.tag_octets for field in table_of(Dnstap).fields if field.name == "message")
 _TYPE = Dnstap(type=DnstapType.MESSAGE).encode()
-_QUERY_MESSAGE, _RESPONSE_MESSAGE = 9, 13
-"""Where they are among the values: one less than the numbers of their fields."""
 
 
 class Payloads:
@@ -62,9 +70,10 @@ class Payloads:
         if not self.plain:
             values, extra = values
             head += extra
+        if len(values) == VALUES:
+            values += _ABSENT
         if not self._full:
-            values = list(values)
-            values[_QUERY_MESSAGE] = values[_RESPONSE_MESSAGE] = None
+            values = [None if place in _WIRES else value for place, value in enumerate(values)]
         octets = _encode(values)
         return b"".join((head, self._lengths[len(octets)], octets, _TYPE))
 

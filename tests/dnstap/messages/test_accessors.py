@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from dnstap import DnsMessageError, Dnstap, Message, MessageType, SocketFamily
 from dnstap.dns import Question
-from dnstap.messages.accessors import Reading
+from dnstap.messages.accessors import Accessors
 from framestream import read_file
 
 SAMPLE = Path(__file__).parents[3] / "examples" / "coredns.fstrm"
 QUERY = dns.message.make_query("example.net.", "AAAA", id=1).to_wire()
 RESPONSE = dns.message.make_response(dns.message.make_query("www.example.net.", "MX")).to_wire()
-PROPERTIES = [name for name, value in vars(Reading).items() if isinstance(value, property)]
+PROPERTIES = [name for name, value in vars(Accessors).items() if isinstance(value, property)]
 
 LAST_SECOND = 253_402_300_799
 
@@ -109,7 +109,9 @@ def test_any_time(seconds: int, nanoseconds: int | None) -> None:
             microsecond=time_ns // 1000 % 10**6
         )
     else:
-        with pytest.raises(ValueError, match=f"query_time is {time_ns} ns after 1970; datetime holds the years 1 to"):
+        with pytest.raises(
+            ValueError, match=f"query_time: expected a time before the year 10000, got {time_ns} ns after 1970"
+        ):
             _ = message.query_time
 
 
@@ -123,7 +125,7 @@ def test_the_last_time(side: str) -> None:
         sides(side, time_sec=2**64 - 1, time_nsec=2**32 - 1),
     ):
         assert getattr(later, f"{side}_time_ns") > LAST_SECOND * 10**9
-        with pytest.raises(ValueError, match=f"^{side}_time is "):
+        with pytest.raises(ValueError, match=f"^{side}_time: expected a time before the year 10000, got "):
             getattr(later, f"{side}_time")
 
 
@@ -141,7 +143,7 @@ def test_the_length_decides_and_not_the_family() -> None:
 @pytest.mark.parametrize("side", ["query", "response"])
 @pytest.mark.parametrize("octets", [0, 3, 5, 15, 17])
 def test_no_addresses(side: str, octets: int) -> None:
-    with pytest.raises(ValueError, match=f"^{side}_address has {octets} octets; 4 or 16 expected$"):
+    with pytest.raises(ValueError, match=f"^{side}_address: expected 4 or 16 bytes, got {octets}$"):
         getattr(sides(side, address=bytes(octets)), f"{side}_ip")
 
 

@@ -223,9 +223,9 @@ def test_load_merges() -> None:
 @pytest.mark.parametrize(
     ("data", "size", "text"),
     [
-        (b"x\1", 3, "Dnstap: 3 octets expected, 2 came, at byte 2"),
-        (b"", betterproto2.SIZE_DELIMITED, "Dnstap: no size before the message: Stream ended unexpectedly"),
-        (b"\xff" * 11, betterproto2.SIZE_DELIMITED, "Dnstap: no size before the message: Too many bytes"),
+        (b"x\1", 3, "Dnstap: expected 3 bytes, got 2, at byte 2"),
+        (b"", betterproto2.SIZE_DELIMITED, "Dnstap: expected the size of the message, got: Stream ended unexpectedly"),
+        (b"\xff" * 11, betterproto2.SIZE_DELIMITED, "Dnstap: expected the size of the message, got: Too many bytes"),
         (b"\1x", betterproto2.SIZE_DELIMITED, "Dnstap: the last field is cut off, at byte 1"),
     ],
 )

@@ -79,9 +79,9 @@ def test_addresses(address: Any, side: str) -> None:
 
 
 def test_texts_that_are_kept_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dnstap.messages.constructors, "MAX_MEMO", 2)
+    monkeypatch.setattr(dnstap.messages.constructors, "MAX_CACHED_ADDRESSES", 2)
     kept: dict[str, bytes] = {}
-    monkeypatch.setattr(dnstap.messages.constructors, "_octets_of_text", kept)
+    monkeypatch.setattr(dnstap.messages.constructors, "_cached_addresses", kept)
     for number in [*range(5), 4]:
         address = f"192.0.2.{number}"
         assert make(query_address=address).query_ip == ip_address(address)
@@ -120,22 +120,25 @@ def test_wire_of_dnspython() -> None:
     ("arguments", "text"),
     [
         ({"query_address": "192.0.2"}, "'192.0.2' does not appear to be an IPv4 or IPv6 address"),
-        ({"query_address": b"123"}, "b'123' is no address: it has 3 octets; 4 or 16 expected"),
+        ({"query_address": b"123"}, "expected an address of 4 or 16 bytes, got 3 bytes: b'123'"),
         (
             {"response_address": bytes(99)},
-            f"{bytes(20)!r} is no address: it has 99 octets; 4 or 16 expected",
+            f"expected an address of 4 or 16 bytes, got 99 bytes: {bytes(20)!r}",
         ),
-        ({"query_address": "::1", "response_address": "127.0.0.1"}, "query_address is INET6, response_address INET"),
-        ({"query_port": -1}, "query_port is -1; 0 to 65535 expected"),
-        ({"response_port": 65536}, "response_port is 65536; 0 to 65535 expected"),
-        ({"query_time": -1}, "query_time is -1, before 1970; a dnstap time cannot be"),
+        (
+            {"query_address": "::1", "response_address": "127.0.0.1"},
+            "expected addresses of one family, got INET6 in query_address and INET in response_address",
+        ),
+        ({"query_port": -1}, "query_port: expected 0 to 65535, got -1"),
+        ({"response_port": 65536}, "response_port: expected 0 to 65535, got 65536"),
+        ({"query_time": -1}, "query_time: expected a time since 1970, got -1"),
         (
             {"response_time": datetime(1969, 12, 31, tzinfo=UTC)},
-            "response_time is 1969-12-31 00:00:00+00:00, before 1970; a dnstap time cannot be",
+            "response_time: expected a time since 1970, got 1969-12-31 00:00:00+00:00",
         ),
         (
             {"query_time": datetime(2026, 1, 1)},  # noqa: DTZ001
-            "query_time is 2026-01-01 00:00:00, without a time zone; one expected, such as datetime.UTC",
+            "query_time: expected a datetime with a time zone, such as datetime.UTC, got 2026-01-01 00:00:00",
         ),
     ],
 )
@@ -148,11 +151,11 @@ def test_no_such_value(arguments: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"query_address": 1}, "1 is int; an address as text, octets or of ipaddress expected"),
-        ({"query_port": "53"}, "query_port is str; int expected"),
-        ({"response_port": 53.0}, "response_port is float; int expected"),
-        ({"query_time": 1.5}, "query_time is float; int, of nanoseconds, or datetime expected"),
-        ({"wire": "wire"}, "wire is str; bytes or a message of dnspython expected"),
+        ({"query_address": 1}, "expected an address as text, bytes or of ipaddress, got 1 of type int"),
+        ({"query_port": "53"}, "query_port: expected int, got '53' of type str"),
+        ({"response_port": 53.0}, "response_port: expected int, got 53.0 of type float"),
+        ({"query_time": 1.5}, "query_time: expected nanoseconds as int, or datetime, got 1.5 of type float"),
+        ({"wire": "wire"}, "wire: expected bytes or a message of dnspython, got 'wire' of type str"),
     ],
 )
 def test_value_of_another_type(arguments: dict[str, Any], text: str) -> None:
