@@ -16,6 +16,8 @@ from dnstap.filters.fields import FIELDS, NAME
 from dnstap.filters.grammar import All, Either, Node, Not, Test
 from dnstap.filters.values import in_networks
 from dnstap.filters.wires import name_text, questions, under, wholes, zones
+from dnstap.schema.fields import MessageFields, rows
+from dnstap.schema.meaning import DIRECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +30,15 @@ _PROLOGUE = """\
 def matches(d):
     m = d.message
     if m is None: m = nothing
-    t = m.type
-    k = None if t is None else t % 2 == 1
+    k = direction(m.type)
 """
-_WIRE = "    w = m.query_message if k else m.response_message\n    q = r = None\n"
+# As dnstap.schema.meaning.own_wire; k is None for a type that does not say which DNS message is its own.
+_WIRE = """\
+    w = m.query_message if k or (k is None and m.response_message is None) else m.response_message
+    q = r = None
+"""
 
-_MESSAGE = "type socket_family socket_protocol query_address response_address query_port response_port query_time_sec"
-_MESSAGE += " query_time_nsec query_message query_zone response_time_sec response_time_nsec response_message policy"
-_MESSAGE += " http_protocol"
-_Nothing = type("_Nothing", (), dict.fromkeys(_MESSAGE.split()))
+_Nothing = type("_Nothing", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
 
 
 def compiled(tree: Node) -> tuple[Callable[[Any], bool], frozenset[str]]:
@@ -54,7 +56,13 @@ class _Code:
 
     def __init__(self) -> None:
         self.kept: set[str] = set()
-        self.space: dict[str, Any] = {"nothing": _Nothing(), "ask": questions(), "whole": wholes(), "zone": zones()}
+        self.space: dict[str, Any] = {
+            "nothing": _Nothing(),
+            "direction": DIRECTIONS.get,
+            "ask": questions(),
+            "whole": wholes(),
+            "zone": zones(),
+        }
         self._constants = 0
 
     def source(self, node: Node) -> tuple[int, str]:

@@ -7,38 +7,40 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dnstap.dns.registry import CLASSES, TYPE_NUMBERS
 from dnstap.dns.text import FLAGS, OPCODES, rcode_text
 from dnstap.filters.values import choice, duration, moment, name_octets, network, number, text_octets
+from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, SocketFamily, SocketProtocol
+from dnstap.schema.fields import MessageFields, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dnstap.schema.enums import OpenEnum
+    from dnstap.schema.fields import Row
+
 __all__ = [
-    "ACTIONS",
     "BOTH",
-    "FAMILIES",
     "FIELDS",
     "FLAG",
     "FLAG_BITS",
-    "HTTP",
     "MESSAGE_TYPES",
     "OPERATORS",
-    "PROTOCOLS",
     "Field",
 ]
 
-# The enums of the schema are here once more because dnstap.schema.enums loads betterproto2, which takes longer than to
-# filter a hundred thousand messages.
-_SIDES = {"AUTH": "A", "RESOLVER": "R", "CLIENT": "C", "FORWARDER": "F", "STUB": "S", "TOOL": "T", "UPDATE": "U"}
+
+def _listed(enum: type[OpenEnum]) -> str:
+    return ", ".join(_names(enum))
+
+
+def _names(enum: type[OpenEnum]) -> dict[str, int]:
+    return {member.name: int(member) for member in enum}
+
+
 MESSAGE_TYPES = {
-    name: 2 * index + way
-    for index, (side, letter) in enumerate(_SIDES.items())
-    for way, direction in ((1, "QUERY"), (2, "RESPONSE"))
-    for name in (f"{side}_{direction}", letter + direction[0])
+    name: int(member)
+    for member in MessageType
+    for name in (member.name, "".join([word[0] for word in member.name.split("_")]))
 }
-"""With the letters of `dnstap -q`."""
-FAMILIES = {"INET": 1, "INET6": 2}
-PROTOCOLS = {"UDP": 1, "TCP": 2, "DOT": 3, "DOH": 4, "DNSCryptUDP": 5, "DNSCryptTCP": 6, "DOQ": 7}
-HTTP = {"HTTP1": 1, "HTTP2": 2, "HTTP3": 3}
-ACTIONS = {"NXDOMAIN": 1, "NODATA": 2, "PASS": 3, "DROP": 4, "TRUNCATE": 5, "LOCAL_DATA": 6}
+"""With the letters of `dnstap -q`, e.g. CQ for CLIENT_QUERY."""
 
 _RCODES = {rcode_text(rcode): rcode for rcode in range(1 << 12) if rcode_text(rcode)} | {"BADVERS": 16}
 
@@ -60,6 +62,8 @@ _TEXTS = "identity version extra"
 
 _QUERY_TIME = "(None if (s := m.query_time_sec) is None else s * 1000000000 + (m.query_time_nsec or 0))"
 _RESPONSE_TIME = "(None if (s := m.response_time_sec) is None else s * 1000000000 + (m.response_time_nsec or 0))"
+# As dnstap.schema.meaning.own_time; k is None for a type that does not say which time is its own.
+_OWN_TIME = f"({_QUERY_TIME} if k or (k is None and m.response_time_sec is None) else {_RESPONSE_TIME})"
 _QUESTION = "(q or (q := ask(w)))"
 _WHOLE = "(r or (r := whole(w)))"
 
@@ -121,15 +125,17 @@ _OPCODE = number(15, {name: opcode for opcode, name in OPCODES.items()}, "OPCODE
 FIELDS = {
     "type": _enum("m.type", "", MESSAGE_TYPES, "a message type such as CLIENT_QUERY or CQ"),
     "qr": Field("k", "", 1, EQUAL, {"q": True, "Q": True, "r": False, "R": False}.__getitem__, "Q or R"),
-    "family": _enum("m.socket_family", _ENUMS, FAMILIES, "INET, INET6"),
-    "protocol": _enum("m.socket_protocol", _ENUMS, PROTOCOLS, ", ".join(PROTOCOLS)),
-    "http": _enum("m.http_protocol", _ENUMS, HTTP, ", ".join(HTTP)),
-    "policy": _enum("(None if m.policy is None else m.policy.action)", "policy", ACTIONS, ", ".join(ACTIONS)),
+    "family": _enum("m.socket_family", _ENUMS, _names(SocketFamily), "INET, INET6"),
+    "protocol": _enum("m.socket_protocol", _ENUMS, _names(SocketProtocol), _listed(SocketProtocol)),
+    "http": _enum("m.http_protocol", _ENUMS, _names(HttpProtocol), _listed(HttpProtocol)),
+    "policy": _enum(
+        "(None if m.policy is None else m.policy.action)", "policy", _names(PolicyAction), _listed(PolicyAction)
+    ),
     "client": _address("query_address"),
     "server": _address("response_address"),
     "client_port": _port("query_port"),
     "server_port": _port("response_port"),
-    "time": _time(f"({_QUERY_TIME} if k else {_RESPONSE_TIME})"),
+    "time": _time(_OWN_TIME),
     "query_time": _time(_QUERY_TIME),
     "response_time": _time(_RESPONSE_TIME),
     "latency": Field(
@@ -163,6 +169,20 @@ FIELDS = {
     "extra": _text("extra"),
 }
 """By the names that `--fields` has for them."""
+
+
+def _plain(row: Row) -> Field:
+    """Return the field of a row of the schema that no field above reads, under the name of the row."""
+    source = f"m.{row.name}"
+    if row.proto_type == "enum":
+        return _enum(source, row.name, _names(row.python_type), _listed(row.python_type))
+    if row.python_type is int:
+        return Field(source, row.name, 1, ORDER, number((1 << 64) - 1), "a number")
+    return Field(source, row.name, 1, EQUAL, text_octets, "a text")
+
+
+_READ = {"type", *[name for field in FIELDS.values() for name in field.kept.split()]}
+FIELDS |= {row.name: _plain(row) for row in rows(MessageFields) if row.name not in _READ}
 
 BOTH = {"address": ("client", "server"), "port": ("client_port", "server_port")}
 """Names for either of two fields."""

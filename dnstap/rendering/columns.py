@@ -6,7 +6,7 @@ taken apart at its blanks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.escapes import printable, raw_text
@@ -16,14 +16,17 @@ from dnstap.dns.registry import class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, extended_rcode, last_opt, rcode_text
 from dnstap.errors import DnsMessageError
 from dnstap.rendering.times import clock_formatter
+from dnstap.schema.fields import MessageFields, rows
+from dnstap.schema.meaning import is_query, own_time, own_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from enum import IntEnum
 
     from dnstap.dns.message import DnsMessage, Question
     from dnstap.messages import Dnstap, Message
     from dnstap.rendering.style import Style
+    from dnstap.schema.enums import OpenEnum
+    from dnstap.schema.fields import Row
 
 __all__ = ["FIELDS", "paint", "renderer"]
 
@@ -50,9 +53,8 @@ class _Line:
         self.m = message
         self.clock = clock
         self.escape = style.escape
-        # Odd numbers are queries.
-        self.is_query = None if message.type is None else message.type % 2 == 1
-        self.wire = message.query_message if self.is_query else message.response_message
+        self.is_query = is_query(message.type)
+        self.wire = own_wire(message)
         self._message: DnsMessage | None = None
         self._question: Question | None = None
 
@@ -75,10 +77,7 @@ class _Line:
         return f"{self.clock(seconds)}.{(nanoseconds or 0) // 1000:06d}".replace(" ", "T")
 
     def own_time(self) -> str:
-        m = self.m
-        if self.is_query:
-            return self.time(m.query_time_sec, m.query_time_nsec)
-        return self.time(m.response_time_sec, m.response_time_nsec)
+        return self.time(*own_time(self.m))
 
     def latency(self) -> str:
         """From query to response."""
@@ -111,10 +110,8 @@ class _Line:
         return printable(text).replace(" ", "\\032") if self.escape else text
 
 
-def _enum(member: IntEnum | None) -> str:
-    if member is None:
-        return ABSENT
-    return member.name if type(member).__members__.get(member.name) is member else f"{member:d}"
+def _enum(member: OpenEnum | None) -> str:
+    return ABSENT if member is None else member.name or f"{member:d}"
 
 
 def _address(octets: bytes | None) -> str:
@@ -125,36 +122,71 @@ def _number(number: int | None) -> str:
     return ABSENT if number is None else f"{number:d}"
 
 
-FIELDS: dict[str, Callable[[_Line], str]] = {
-    "time": _Line.own_time,
-    "query_time": lambda line: line.time(line.m.query_time_sec, line.m.query_time_nsec),
-    "response_time": lambda line: line.time(line.m.response_time_sec, line.m.response_time_nsec),
-    "latency": _Line.latency,
-    "qr": lambda line: ABSENT if line.is_query is None else "Q" if line.is_query else "R",
-    "type": lambda line: _enum(line.m.type),
-    "family": lambda line: _enum(line.m.socket_family),
-    "protocol": lambda line: _enum(line.m.socket_protocol),
-    "http": lambda line: _enum(line.m.http_protocol),
-    "client": lambda line: _address(line.m.query_address),
-    "client_port": lambda line: _number(line.m.query_port),
-    "server": lambda line: _address(line.m.response_address),
-    "server_port": lambda line: _number(line.m.response_port),
-    "size": lambda line: ABSENT if line.wire is None else f"{len(line.wire)}b",
-    "id": lambda line: f"{line.message.id}",
-    "opcode": _Line.opcode,
-    "rcode": _Line.rcode,
-    "flags": _Line.flags,
-    "qname": lambda line: line.question().name,
-    "qtype": lambda line: type_text(line.question().rrtype),
-    "qclass": lambda line: class_text(line.question().rrclass),
-    "answers": lambda line: f"{len(line.message.answers)}",
-    "zone": _Line.zone,
-    "policy": lambda line: ABSENT if line.m.policy is None else _enum(line.m.policy.action),
-    "identity": lambda line: line.text(line.dnstap.identity),
-    "version": lambda line: line.text(line.dnstap.version),
-    "extra": lambda line: line.text(line.dnstap.extra),
+class Column(NamedTuple):
+    """One field.
+
+    Attributes:
+        reads: the fields of Message that it is made of, separated by blanks.
+        text: from a line to the text of the field.
+    """
+
+    reads: str
+    text: Callable[[_Line], str]
+
+
+_QUERY_TIME = "query_time_sec query_time_nsec"
+_RESPONSE_TIME = "response_time_sec response_time_nsec"
+_TIMES = f"type {_QUERY_TIME} {_RESPONSE_TIME}"
+_WIRES = "type query_message response_message"
+
+FIELDS: dict[str, Column] = {
+    "time": Column(_TIMES, _Line.own_time),
+    "query_time": Column(_QUERY_TIME, lambda line: line.time(line.m.query_time_sec, line.m.query_time_nsec)),
+    "response_time": Column(
+        _RESPONSE_TIME, lambda line: line.time(line.m.response_time_sec, line.m.response_time_nsec)
+    ),
+    "latency": Column(_TIMES, _Line.latency),
+    "qr": Column("type", lambda line: ABSENT if line.is_query is None else "Q" if line.is_query else "R"),
+    "type": Column("type", lambda line: _enum(line.m.type)),
+    "family": Column("socket_family", lambda line: _enum(line.m.socket_family)),
+    "protocol": Column("socket_protocol", lambda line: _enum(line.m.socket_protocol)),
+    "http": Column("http_protocol", lambda line: _enum(line.m.http_protocol)),
+    "client": Column("query_address", lambda line: _address(line.m.query_address)),
+    "client_port": Column("query_port", lambda line: _number(line.m.query_port)),
+    "server": Column("response_address", lambda line: _address(line.m.response_address)),
+    "server_port": Column("response_port", lambda line: _number(line.m.response_port)),
+    "size": Column(_WIRES, lambda line: ABSENT if line.wire is None else f"{len(line.wire)}b"),
+    "id": Column(_WIRES, lambda line: f"{line.message.id}"),
+    "opcode": Column(_WIRES, _Line.opcode),
+    "rcode": Column(_WIRES, _Line.rcode),
+    "flags": Column(_WIRES, _Line.flags),
+    "qname": Column(_WIRES, lambda line: line.question().name),
+    "qtype": Column(_WIRES, lambda line: type_text(line.question().rrtype)),
+    "qclass": Column(_WIRES, lambda line: class_text(line.question().rrclass)),
+    "answers": Column(_WIRES, lambda line: f"{len(line.message.answers)}"),
+    "zone": Column("query_zone", _Line.zone),
+    "policy": Column("policy", lambda line: ABSENT if line.m.policy is None else _enum(line.m.policy.action)),
+    "identity": Column("", lambda line: line.text(line.dnstap.identity)),
+    "version": Column("", lambda line: line.text(line.dnstap.version)),
+    "extra": Column("", lambda line: line.text(line.dnstap.extra)),
 }
-"""Name -> the text of the field."""
+"""The fields by name."""
+
+
+def _plain(row: Row) -> Column:
+    """Return the field of a row of the schema that no field above reads."""
+
+    def text(line: _Line) -> str:
+        value: Any = getattr(line.m, row.name)
+        if row.proto_type == "enum":
+            return _enum(value)
+        return _number(value) if row.python_type is int else line.text(value)
+
+    return Column(row.name, text)
+
+
+_READ = {name for column in FIELDS.values() for name in column.reads.split()}
+FIELDS |= {row.name: _plain(row) for row in rows(MessageFields) if row.name not in _READ}
 
 
 def _colour(name: str, text: str) -> str | None:
@@ -179,7 +211,7 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
     for name in style.fields:
         if name not in FIELDS:
             raise ValueError(f"field {name!r}: one of {', '.join(FIELDS)} expected")
-    fields = [(name, FIELDS[name]) for name in style.fields]
+    fields = [(name, FIELDS[name].text) for name in style.fields]
     clock = clock_formatter(style.time_zone or "local", date=style.date)
 
     def render(dnstap: Dnstap) -> str:

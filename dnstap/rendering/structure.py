@@ -19,14 +19,16 @@ from dnstap.dns.registry import TYPE_NUMBERS, class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, OPT, extended_rcode, last_opt, rcode_text
 from dnstap.errors import DnsMessageError
 from dnstap.rendering.times import local_time_formatter
+from dnstap.schema.enums import OpenEnum
+from dnstap.schema.fields import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from enum import IntEnum
 
     from dnstap.dns.edns import ClientSubnet, ExtendedError
     from dnstap.messages import Dnstap, Message, Policy
     from dnstap.rendering.style import Style
+    from dnstap.schema.fields import Fields
 
 __all__ = ["structures"]
 
@@ -52,6 +54,7 @@ def structures(style: Style) -> Callable[[Dnstap], Structure]:
 
     def structure(dnstap: Dnstap) -> Structure:
         return _present(
+            dnstap,
             type=_enum(dnstap.type),
             identity=_text(dnstap.identity),
             version=_text(dnstap.version),
@@ -65,6 +68,7 @@ def structures(style: Style) -> Callable[[Dnstap], Structure]:
 
 def _message(m: Message, time: Callable[[int | None, int | None], str | None]) -> Structure:
     return _present(
+        m,
         type=_enum(m.type),
         socket_family=_enum(m.socket_family),
         socket_protocol=_enum(m.socket_protocol),
@@ -89,6 +93,7 @@ def _message(m: Message, time: Callable[[int | None, int | None], str | None]) -
 
 def _policy(policy: Policy) -> Structure:
     return _present(
+        policy,
         type=None if policy.type is None else _text(policy.type.encode("utf-8", "surrogateescape")),
         rule=_text(policy.rule),
         action=_enum(policy.action),
@@ -98,16 +103,28 @@ def _policy(policy: Policy) -> Structure:
     )
 
 
-def _present(**values: Any) -> Structure:
+def _present(part: Fields, /, **values: Any) -> Structure:
+    """Return the values that are there, and after them those of fields of the schema that are not among the names."""
+    for row in rows(type(part)):
+        if row.name not in values:
+            values[row.name] = _value(getattr(part, row.name))
+    return _without_absent(**values)
+
+
+def _value(value: Any) -> Any:
+    """Return a value of the schema as JSON has it: an enum by name, bytes as text."""
+    if isinstance(value, OpenEnum):
+        return _enum(value)
+    return _text(value) if isinstance(value, bytes) else value
+
+
+def _without_absent(**values: Any) -> Structure:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _enum(member: IntEnum | None) -> str | int | None:
-    """Its name; its number, if the schema has no name for it."""
-    if member is None:
-        return None
-    named = type(member).__members__
-    return member.name if named.get(member.name) is member else int(member)
+def _enum(member: OpenEnum | None) -> str | int | None:
+    """Return the name of a member, or its number if it has none."""
+    return None if member is None else member.name or int(member)
 
 
 def _hex(octets: bytes) -> Structure:
@@ -152,7 +169,7 @@ def _dns(wire: bytes) -> Structure:
     except DnsMessageError as error:
         return {"error": str(error), **_first_question(wire), "wire": wire.hex()}
     edns = last_opt(message)
-    return _present(
+    return _without_absent(
         id=message.id,
         opcode=OPCODES.get(message.flags >> 11 & 15, message.flags >> 11 & 15),
         rcode=_rcode(message, edns),
@@ -199,7 +216,7 @@ def _record(record: Record) -> Structure:
     else:
         text = rdata_text(record.rrtype, record.rdata)
     names = _FIELDS.get(record.rrtype)
-    return _present(
+    return _without_absent(
         name=record.owner,
         type=type_text(record.rrtype),
         **{"class": class_text(record.rrclass)},
@@ -261,13 +278,13 @@ def _edns(opt: Record) -> Structure:
 
 def _option(code: int, value: Any) -> Structure:
     name, write = _OPTIONS.get(code, (None, lambda octets: {"data": _hex(octets)}))
-    return _present(code=code, name=name, **write(value))
+    return _without_absent(code=code, name=name, **write(value))
 
 
 def _extended_error(error: ExtendedError) -> Structure:
     known = error.info_code < len(EXTENDED_ERRORS)
     purpose = EXTENDED_ERRORS[error.info_code] if known else None
-    return _present(info_code=error.info_code, purpose=purpose, text=_text(error.text))
+    return _without_absent(info_code=error.info_code, purpose=purpose, text=_text(error.text))
 
 
 def _client_subnet(subnet: ClientSubnet) -> Structure:
