@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from dnstap.dns import DnsMessage, NameMemo, unpack, unpack_name, unpack_question, unpack_rdata
 from dnstap.dns.records import RECORDS
+from dnstap.dns.walker import WalkError, name_end, records
 from dnstap.errors import DnsMessageError
 from dnstap.messages.classes import Dnstap
+from tests.dnstap.dns.test_walker import Labels
 
 CAPTURE = Path(__file__).parents[1] / "data" / "named-recursor.fstrm"
 
@@ -136,3 +138,42 @@ def test_memo_changes_nothing(octets: list[int], data: st.DataObject) -> None:
             except DnsMessageError as error:
                 outcomes.append(str(error))
         assert outcomes[0] == outcomes[1]
+
+
+compressed = st.lists(st.sampled_from((0, 1, 1, 2, 3, 0xC0, 0xC0, 0xC1, 0x40)), max_size=60).map(bytes)
+
+
+@given(compressed, st.data())
+def test_a_walk_over_names_finds_what_the_parser_finds(wire: bytes, data: st.DataObject) -> None:
+    """Names at any offsets, one after the other in one walk."""
+    names = Labels()
+    for offset in sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=20))):
+        try:
+            text, end = unpack_name(wire, offset, len(wire))
+        except DnsMessageError:
+            text, end = "", 0
+        try:
+            assert names.read(wire, offset) == end
+            assert unpack_name(names[offset], 0, len(names[offset]))[0] == text
+            assert name_end(wire, offset) == end
+        except (WalkError, IndexError):
+            # What the walk leaves to the parser may be good; but the parser refuses what has no end.
+            assert not text or name_end(wire, offset) == end
+
+
+@given(mutated_messages() | st.sampled_from(MESSAGES))
+def test_a_walk_over_records_finds_what_the_parser_finds(wire: bytes) -> None:
+    """In each message that the parser takes, whose questions are one that is whole."""
+    try:
+        message = unpack(wire)
+    except DnsMessageError:
+        return
+    if wire[4:6] != b"\0\1" or len(wire) == 12:
+        return
+    parsed = [*message.answers, *message.authorities, *message.additionals]
+    counts = struct.unpack_from(">3H", wire, 6)
+    start = name_end(wire, 12) + 4
+    walked = list(records(wire, start, sum(counts))) if start <= len(wire) else []
+    assert [(rrtype, rrclass) for rrtype, rrclass, _, _ in walked] == [(r.rrtype, r.rrclass) for r in parsed]
+    for (rrtype, _, start, end), record in zip(walked, parsed, strict=True):
+        assert unpack_rdata(rrtype, wire, start, end) == record.rdata
