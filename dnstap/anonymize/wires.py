@@ -191,7 +191,7 @@ def _cut(wire: bytes) -> bytes:
     try:
         end = _behind_name(wire, HEADER)
         labels_text(wire[HEADER:end])
-    except (*_UNCLEAR, KeyError):
+    except _UNCLEAR:
         end = len(wire)
     if wire[4:6] == b"\0\0" or end + 4 > len(wire):
         return wire[:4] + bytes(8)

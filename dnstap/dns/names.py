@@ -14,6 +14,7 @@ Source: miekg/dns 1.1.50, UnpackDomainName (msg.go) and unpackString (msg_helper
 import re
 from functools import lru_cache
 
+from dnstap.dns.walker import WalkError
 from dnstap.errors import DnsMessageError
 
 __all__ = ["BUFFER_TOO_SMALL", "NameMemo", "labels_text", "unpack_name", "unpack_string"]
@@ -109,10 +110,10 @@ def labels_text(labels: bytes, *, root: bool = True) -> str:
     """The text of labels without a pointer, as unpack_name gives it, but faster.
 
     Args: labels: exactly that, at most 250 octets; root: the octet of the root ends them.
-    Raises: KeyError: they are something else.
+    Raises: WalkError: they are something else.
     """
     if len(labels) > 250:
-        raise KeyError(labels)
+        raise WalkError("no name without a pointer")
     if _are_plain_labels(labels) and root == (not labels[-1]):
         text = labels[1:].translate(_DOTS).decode("ascii")
         return text if root else text + "."
@@ -120,11 +121,11 @@ def labels_text(labels: bytes, *, root: bool = True) -> str:
     texts = []
     while length := labels[offset] if offset < len(labels) else 0:
         if length > 63:
-            raise KeyError(labels)
+            raise WalkError("no name without a pointer")
         texts.append(_label_text(labels[offset + 1 : offset + 1 + length]))
         offset += length + 1
     if offset + root != len(labels):
-        raise KeyError(labels)
+        raise WalkError("no name without a pointer")
     return "".join(texts) or "."
 
 

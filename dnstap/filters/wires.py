@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnstap.dns.cached_questions import Questions
+from dnstap.dns.cached_questions import CachedQuestions
 from dnstap.dns.memo import Memo
 from dnstap.dns.message import unpack, unpack_question
 from dnstap.dns.names import unpack_name
@@ -74,7 +74,7 @@ def _exact_question(wire: bytes) -> Asked:
 
 def wholes() -> Callable[[bytes | None], Whole]:
     """The function from a DNS message to what is known of it once all of it has been looked at."""
-    usual = Questions()
+    usual = CachedQuestions()
     prove = usual.text
 
     def whole(wire: bytes | None) -> Whole:

@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dnstap.dns.addresses import address_text
-from dnstap.dns.cached_texts import MessageTexts
+from dnstap.dns.cached_texts import CachedTexts
 from dnstap.rendering.documents import Layout, document_renderer
 from dnstap.rendering.times import timestamp_formatter
 
@@ -62,7 +62,7 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
     Raises: ValueError: unknown time zone.
     """
     timestamp = timestamp_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
-    return document_renderer(_LAYOUT, _escape, _address, timestamp, MessageTexts(_escape).text)
+    return document_renderer(_LAYOUT, _escape, _address, timestamp, CachedTexts(_escape).text)
 
 
 def _address(address: bytes) -> str:

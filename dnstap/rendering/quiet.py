@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnstap.dns.addresses import address_text
-from dnstap.dns.cached_questions import Questions
+from dnstap.dns.cached_questions import CachedQuestions
 from dnstap.dns.memo import Memo
 from dnstap.rendering.times import MAX_SECONDS, clock_formatter
 
@@ -72,7 +72,7 @@ def renderer(style: Style, max_seconds: int = MAX_SECONDS) -> Callable[[Dnstap],
 
 def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
     clock = clock_formatter(style.time_zone or "local", date=style.date)
-    question = Questions().text
+    question = CachedQuestions().text
     clocks: dict[int | None, str] = {}
     addresses: Memo[str] = Memo(MAX_ADDRESSES)
 

@@ -22,7 +22,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dnstap.dns.addresses import address_text
-from dnstap.dns.cached_texts import MessageTexts
+from dnstap.dns.cached_texts import CachedTexts
 from dnstap.rendering.documents import Layout, document_renderer
 from dnstap.rendering.times import timestamp_formatter
 
@@ -73,7 +73,7 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
     Raises: ValueError: unknown time zone.
     """
     timestamp = timestamp_formatter("%04d-%02d-%02d %02d:%02d:%02d", style.time_zone, "", " ")
-    dns_text = MessageTexts(_block, lambda text: text.rstrip(_WHITE_SPACE) + "\n").text
+    dns_text = CachedTexts(_block, lambda text: text.rstrip(_WHITE_SPACE) + "\n").text
     return document_renderer(_LAYOUT, quoted, _address, timestamp, dns_text)
 
 

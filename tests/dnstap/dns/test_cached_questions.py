@@ -6,8 +6,9 @@ import struct
 
 import pytest
 
-from dnstap.dns import cached_questions, class_text, type_text
-from dnstap.dns.cached_questions import Questions
+from dnstap._learning import Credit
+from dnstap.dns import class_text, type_text
+from dnstap.dns.cached_questions import CachedQuestions
 from dnstap.dns.message import unpack
 from dnstap.errors import DnsMessageError
 from tests.dnstap.dns.test_cached_texts import EXAMPLE, IN_A, IN_NAME, message, opt, record
@@ -26,14 +27,14 @@ def exact(wire: bytes) -> str | None:
 
 def check(*wires: bytes, usual: bool = True) -> None:
     """Of each twice, and whether none or all of them take the fast way."""
-    fast = Questions()
+    fast = CachedQuestions()
     for wire in wires * 2:
         assert fast.text(wire) == exact(wire)
     assert fast.unusual == (0 if usual else 2 * len(wires))
 
 
 def test_captures() -> None:
-    fast = Questions()
+    fast = CachedQuestions()
     wires = captured_messages()
     for wire in wires * 2:
         assert fast.text(wire) == exact(wire)
@@ -42,13 +43,11 @@ def test_captures() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_made_messages(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With much and with little room, and with tails that are soon no longer remembered."""
-    if seed % 2:
-        for name, value in {"MAX_TAILS": 3, "MAX_TAIL": 60, "CREDIT": 20, "REST": 9, "TRIAL": 5}.items():
-            monkeypatch.setattr(cached_questions, name, value)
+def test_made_messages(seed: int) -> None:
+    """With the usual limits, and with small ones and little credit."""
+    credit = Credit(limit=20, rest=9, max_rest=9, refill=2)
+    fast = CachedQuestions(credit=credit, max_tails=3, max_tail_octets=60) if seed % 2 else CachedQuestions()
     generator = Generator(seed + 100)
-    fast = Questions()
     wires = [generator.dns_message() for _ in range(1500)]
     for wire in [*wires, *wires[::-1]]:
         assert fast.text(wire) == exact(wire), wire.hex()
@@ -81,7 +80,7 @@ def test_names_that_lie_in_the_question_are_checked_for_each() -> None:
     """The octets behind these questions are the same, but in the second no name begins at 20."""
     tail = record(1, b"\1\2\3\4", b"\xc0\x14"), record(1, b"\1\2\3\4")
     good, bad = message(*tail, name=b"\7example\3org\0"), message(*tail, name=b"\x0bexampl\x40\x80org\0")
-    fast = Questions()
+    fast = CachedQuestions()
     for wire in (good, bad, good, message(*tail, name=b"\7another\3net\0")):
         assert fast.text(wire) == exact(wire)
     assert exact(bad) is None
@@ -133,7 +132,7 @@ def test_names_that_begin_in_each_other() -> None:
             b"\1a" + struct.pack(">H", 0xC000 | (start + max(0, 4 * number - 3))) for number in range(length)
         )
         last = struct.pack(">H", 0xC000 | min(start + 4 * length - 3, 0x3FFF))
-        fast = Questions()
+        fast = CachedQuestions()
         wire = message(record(999, chain), record(1, b"\1\2\3\4", last))
         assert fast.text(wire) == exact(wire)
         assert fast.unusual == (not usual)
@@ -153,6 +152,6 @@ def test_names_that_begin_in_each_other() -> None:
 def test_large_messages_take_no_more_than_the_exact_way(body: bytes) -> None:
     wire = struct.pack(">6H", 7, 0x8180, 1, 65535, 0, 0) + EXAMPLE + IN_A + body
     assert len(wire) < 65536
-    assert Questions().text(wire) == exact(wire)
+    assert CachedQuestions().text(wire) == exact(wire)
     limit = 3 * least_processor_s(lambda: exact(wire)) + 0.1
-    assert least_processor_s(lambda: Questions().text(wire)) < limit
+    assert least_processor_s(lambda: CachedQuestions().text(wire)) < limit

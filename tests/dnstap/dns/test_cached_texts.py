@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dnstap.dns import cached_texts
-from dnstap.dns.cached_texts import MessageTexts
+from dnstap._learning import Credit
+from dnstap.dns.cached_texts import CachedTexts
 from dnstap.dns.message import unpack
 from dnstap.dns.text import message_text
 from dnstap.errors import DnsMessageError
@@ -55,16 +55,16 @@ def opt(options: bytes = b"", ttl: int = 0) -> bytes:
     return record(41, options, b"\0", ttl)
 
 
-def check(*wires: bytes, usual: bool = True) -> None:
+def check(*wires: bytes, usual: bool = True, max_tail_octets: int = 1024) -> None:
     """Of each twice, and whether none or all of them take the fast way."""
-    texts = MessageTexts(indented)
+    texts = CachedTexts(indented, max_tail_octets=max_tail_octets)
     for wire in wires * 2:
         assert said(texts.text, wire) == exact(wire)
     assert texts.unusual == (0 if usual else 2 * len(wires))
 
 
 def test_captures() -> None:
-    texts = MessageTexts(indented)
+    texts = CachedTexts(indented)
     wires = captured_messages()
     for wire in wires * 2:
         assert said(texts.text, wire) == exact(wire)
@@ -73,15 +73,11 @@ def test_captures() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_made_messages(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With much and with little room, and with tails that are soon no longer remembered."""
-    if seed % 2:
-        for name, value in {"MAX_TAILS": 3, "CREDIT": 20, "REST": 9, "TRIAL": 5}.items():
-            monkeypatch.setattr(cached_texts, name, value)
+def test_made_messages(seed: int) -> None:
+    """With the usual limits, and with small ones and little credit."""
+    credit = Credit(limit=20, rest=9, max_rest=9, refill=2)
+    texts = CachedTexts(indented, credit=credit, max_tails=3, max_parts=5) if seed % 2 else CachedTexts(indented)
     generator = Generator(seed)
-    texts = MessageTexts(indented)
-    if seed % 2:
-        texts._headers.room = texts._questions.room = texts._names.room = texts._prefixes.room = 5
     wires = [generator.dns_message() for _ in range(1500)]
     for wire in [*wires, *wires[::-1]]:
         assert said(texts.text, wire) == exact(wire), wire.hex()
@@ -174,15 +170,14 @@ def test_names_that_begin_in_each_other() -> None:
             for number in range(length)
         )
         last = struct.pack(">H", 0xC000 | min(start + 4 * length - 3, 0x3FFF))
-        texts = MessageTexts(indented)
+        texts = CachedTexts(indented)
         wire = message(record(999, chain), record(1, b"\1\2\3\4", last))
         assert said(texts.text, wire) == exact(wire)
         assert texts.unusual == (not usual)
 
 
-def test_a_long_tail_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cached_texts, "MAX_TAIL", 20)
-    check(message(record(1, b"\1\2\3\4"), record(1, b"\1\2\3\4")))
+def test_a_long_tail_is_not_remembered() -> None:
+    check(message(record(1, b"\1\2\3\4"), record(1, b"\1\2\3\4")), max_tail_octets=20)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +196,6 @@ def test_a_long_tail_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_large_messages_take_no_more_than_the_exact_way(body: bytes) -> None:
     wire = struct.pack(">6H", 7, 0x8180, 1, 65535, 0, 0) + EXAMPLE + IN_A + body
     assert len(wire) < 65536
-    assert said(MessageTexts(indented).text, wire) == exact(wire)
+    assert said(CachedTexts(indented).text, wire) == exact(wire)
     limit = 3 * least_processor_s(lambda: exact(wire)) + 0.1
-    assert least_processor_s(lambda: said(MessageTexts(indented).text, wire)) < limit
+    assert least_processor_s(lambda: said(CachedTexts(indented).text, wire)) < limit
