@@ -1,7 +1,8 @@
-"""Hypothesis profiles (default, and soak by HYPOTHESIS_PROFILE=soak), and signals as at a terminal."""
+"""Hypothesis profiles (default, and soak by HYPOTHESIS_PROFILE=soak), signals as at a terminal, and UTC."""
 
 import os
 import signal
+import time
 
 from hypothesis import settings
 
@@ -18,3 +19,7 @@ for number, handler in (
 ):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+# The texts of the Go tool that ours are compared with have the times of UTC.
+os.environ["TZ"] = "UTC"
+time.tzset()

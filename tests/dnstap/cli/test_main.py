@@ -635,7 +635,12 @@ def test_sockets_for_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
         wait_for(path.exists, "the socket")
         modes.append(path.stat().st_mode & 0o777)
 
-    for more in [], ["--socket-owner", owner], ["--socket-owner", owner.partition(":")[0]], ["--socket-owner", ":0"]:
+    for more in (
+        [],
+        ["--socket-owner", owner],
+        ["--socket-owner", owner.partition(":")[0]],
+        ["--socket-owner", f":{os.getgid()}"],
+    ):
         assert run_beside(look, *arguments, *more) == 0
     assert modes == [0o600] * 4
     capfd.readouterr()
