@@ -108,20 +108,20 @@ def share_out(name: str, path: Path, flags: Iterable[str], rounds: int, jobs: in
         }
 
 
-def start_up(folder: Path, rounds: int) -> dict[str, Any]:
-    """A file of 312 frames with -q, beside a Python that does nothing and the Go tool."""
+def start_up(folder: Path, flag: str, rounds: int) -> dict[str, Any]:
+    """Time a file of 312 frames, beside a Python that does nothing and the Go tool."""
     path = str(captures()["named-file"])
     commands = {
-        "ours": [OURS, "-q", "-r", path],
+        "ours": [OURS, f"-{flag}", "-r", path],
         "python -c pass": [sys.executable, "-c", "pass"],
-        "Go dnstap": [GO, "-q", "-r", path],
+        "Go dnstap": [GO, f"-{flag}", "-r", path],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(4 * rounds):
         for name, command in commands.items():
             seconds[name].append(run(*command, output=folder / "small")[0])
     return {
-        "job": "small file -q",
+        "job": f"small file -{flag}",
         "milliseconds": {name: min(times) * 1e3 for name, times in seconds.items()},
         "times_python": statistics.median(map(float.__truediv__, seconds["ours"], seconds["python -c pass"])),
     }
@@ -171,7 +171,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "capture"
         if not (options.hits or options.jobs):
-            show(start_up(Path(folder), options.rounds), options)
+            for flag in options.formats.split(","):
+                show(start_up(Path(folder), flag, options.rounds), options)
         for source in options.files or ["unbound-unix", "named-recursor"]:
             for is_cold in False, True:
                 # In a process of its own: the memory that a command has at first counts as its own.
