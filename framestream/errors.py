@@ -50,7 +50,8 @@ class MissingLibraryError(FrameStreamError):
         self.extra = extra
 
     def __str__(self) -> str:
-        return f"{self.what} needs a library that is not installed: pip install 'dnstap[{self.extra}]'"
+        install = f"pip install '.[{self.extra}]'"
+        return f"{self.what} needs a library that is not installed; in a clone of the repository: {install}"
 
 
 class RemoteProtocolError(FrameStreamError):

@@ -1,7 +1,7 @@
 """Hypothesis strategies for Frame Streams: frames, streams and conversations, good ones and bad ones.
 
 For the tests of whatever reads or writes Frame Streams. docs/testing.md shows how to use them with framestream.testing.
-The package itself does not need Hypothesis, which this module does: `pip install dnstap[testing]`.
+The package itself does not need Hypothesis, which this module does: `pip install hypothesis`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from framestream.protocol import DATA, TRANSITIONS, Role, State, Transport
 try:
     from hypothesis import strategies as st
 except ImportError as error:
-    raise ImportError("framestream.strategies needs Hypothesis: pip install 'dnstap[testing]'") from error
+    raise ImportError("framestream.strategies needs Hypothesis: pip install hypothesis") from error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

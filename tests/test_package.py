@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,11 +45,14 @@ def test_the_wheel_is_pure_python(clone: Path, tmp_path: Path) -> None:
 
 
 def test_the_run_command_of_the_readme(clone: Path, tmp_path: Path) -> None:
-    """In an environment that holds nothing but pip."""
-    (command,) = re.findall(r"^    (pip install \. && .*)$", (clone / "README.md").read_text(), re.MULTILINE)
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, env=clean_environment())
+    """With this Python as python3, and nothing else from its environment."""
+    (command,) = re.findall(r"^    (python3 -m venv .*)$", (clone / "README.md").read_text(), re.MULTILINE)
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
     environment = {**clean_environment(), "TZ": "UTC", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    environment["PATH"] = f"{tmp_path / 'venv' / 'bin'}:{environment['PATH']}"
+    environment["PATH"] = f"{python.parent}:{environment['PATH']}"
     process = subprocess.run(
         ["sh", "-c", command], cwd=clone, env=environment, capture_output=True, text=True, check=True
     )

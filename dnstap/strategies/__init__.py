@@ -1,13 +1,13 @@
 """Hypothesis strategies for dnstap: any legal value, what real servers log, and payloads that are hostile.
 
 For the tests of whatever reads or writes dnstap; docs/testing.md shows how to use them. The rest of the package does
-not need Hypothesis, which this does: `pip install dnstap[testing]`.
+not need Hypothesis, which this does: `pip install hypothesis`.
 """
 
 try:
     import hypothesis  # noqa: F401 (to say what is missing)
 except ImportError as error:
-    raise ImportError("dnstap.strategies needs Hypothesis: pip install 'dnstap[testing]'") from error
+    raise ImportError("dnstap.strategies needs Hypothesis: pip install hypothesis") from error
 
 from dnstap.strategies.hostile import edits, hostile_payloads, unknown_fields
 from dnstap.strategies.senders import SENDERS

@@ -258,7 +258,10 @@ def test_no_zstd(octets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for _ in range(2):  # and not that the stream is cut off
             with pytest.raises(MissingLibraryError) as caught:
                 list(reader)
-    assert str(caught.value) == "zstd data needs a library that is not installed: pip install 'dnstap[zstd]'"
+    assert (
+        str(caught.value)
+        == "zstd data needs a library that is not installed; in a clone of the repository: pip install '.[zstd]'"
+    )
     assert (caught.value.what, caught.value.extra) == ("zstd data", "zstd")
     assert everything(gzip.compress(STREAM), 1000) == STREAM
 

@@ -841,7 +841,7 @@ def test_anonymize_without_its_library(
     (tmp_path / "key").write_bytes(bytes(32))
     with pytest.raises(SystemExit):
         main(["-r", str(SAMPLE), "--anonymize", f"crypto-pan={tmp_path / 'key'}"])
-    assert "--anonymize: Crypto-PAn needs a library that is not installed: pip install" in capfd.readouterr().err
+    assert "--anonymize: Crypto-PAn needs a library that is not installed; in a clone" in capfd.readouterr().err
 
 
 def test_a_key_that_all_can_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ def test_what_was_anonymized() -> None:
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with (
-        pytest.raises(MissingLibraryError, match=re.escape("pip install 'dnstap[metrics]'")),
+        pytest.raises(MissingLibraryError, match=re.escape("pip install '.[metrics]'")),
         serving("", 0, Collector(print), []),
     ):
         pass
