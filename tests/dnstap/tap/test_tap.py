@@ -285,9 +285,10 @@ class TestListening:
             assert tap.endpoint == UnixEndpoint(str(tmp_path / "s"))
             tap.client_query(b"0")
             with sink(tmp_path / "s") as first:
+                wait_for(lambda: tap.connected, "the first")
                 tap.client_query(b"1")
                 with sink(tmp_path / "s") as second:
-                    assert tap.connected
+                    wait_for(lambda: len(tap._sending._begun) == 2, "both")  # type: ignore[attr-defined]
                     for number in range(2, 100):
                         tap.client_query(b"%d" % number)
                     wait_for(lambda: len(second.payloads) == 98, "the frames")
@@ -308,10 +309,12 @@ class TestListening:
     def test_a_sink_that_breaks_off(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         with Tap(tmp_path / "s", listen=True) as tap:
             with sink(tmp_path / "s") as receiver:
+                wait_for(lambda: tap.connected, "the sink")
                 receiver.breaks = 1
                 tap.client_query(b"0")
             wait_for(lambda: not tap.connected, "its end")
             with sink(tmp_path / "s") as receiver:
+                wait_for(lambda: tap.connected, "the sink")
                 tap.client_query(b"1")
                 wait_for(lambda: receiver.payloads, "the frame")
                 tap.close()
@@ -322,6 +325,7 @@ class TestListening:
         with Tap("tls:localhost:0", listen=True, tls=MUTUAL) as tap:
             where = f"tls:localhost:{tap.endpoint.port}"  # type: ignore[union-attr]
             with sink(where, tls=MUTUAL) as receiver:
+                wait_for(lambda: tap.connected, "the sink")
                 tap.client_query(b"0")
                 wait_for(lambda: receiver.payloads, "the frame")
                 tap.close()
@@ -333,6 +337,7 @@ class TestListening:
             silent.connect(str(tmp_path / "s"))
             silent.settimeout(DEADLINE_S)
             with sink(tmp_path / "s") as receiver:
+                wait_for(lambda: tap.connected, "the sink")
                 tap.client_query(b"0")
                 wait_for(lambda: receiver.payloads, "the frame")
                 assert silent.recv(1000)  # READY
