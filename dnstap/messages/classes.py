@@ -232,9 +232,10 @@ class Dnstap(DnstapFields, _Payload):
         Args: lenient: accept a message without its required `type`, as None.
         Raises: DecodeError: not such a message (docs/decoding.md); MissingFieldError: `type` is absent.
         """
-        if cls is Dnstap:
-            return _decoder.decode(data, lenient=lenient)  # type: ignore[return-value] # Self is Dnstap
-        return decode(cls, data, lenient)
+        if cls is not Dnstap:
+            return decode(cls, data, lenient)
+        # Without the keyword, which takes 50 ns of 750, in the usual case.
+        return _decode(data, lenient=True) if lenient else _decode(data)  # type: ignore[return-value] # Self is Dnstap
 
 
-_decoder = Decoder(Dnstap)
+_decode = Decoder(Dnstap).decode
