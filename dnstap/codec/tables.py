@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 BYTES, MESSAGE, UINT, ENUM, FIXED32, STRING, UNKNOWN = range(7)
-"""The kinds of field; plain ints, since the decoder compares them once a field, the frequent ones first."""
+"""Kinds of field: plain ints, because the decoder compares them for each field, the most frequent first."""
 
 _KINDS = {
     "bytes": (BYTES, 2, 0),
@@ -44,8 +44,8 @@ _KINDS = {
 """Schema type -> (kind, wire type, greatest value)."""
 
 Entry = tuple[int, int, Any]
-"""What the decoder needs of one field: kind, index, and by kind: the members of an ENUM by number (None where there is
-none), the greatest value of a UINT, the Table of a MESSAGE. A plain tuple: a named one is 100 ns slower to unpack."""
+"""One field for the decoder: kind, index, and by kind: the members of an ENUM by number (None where it has none), the
+greatest value of a UINT, the Table of a MESSAGE. A plain tuple, because a named one takes 100 ns more to unpack."""
 
 _UNKNOWN_ENTRY: Entry = (UNKNOWN, 0, None)
 
@@ -91,7 +91,7 @@ class Field:
 
 
 HEAD_OCTETS = 6
-"""The octets of three fields with one-octet tags and values."""
+"""Bytes of three enum fields, each of a tag and a value of one byte."""
 
 
 class Table:
@@ -99,25 +99,25 @@ class Table:
 
     Attributes:
         cls: the message class; its constructor takes the fields in order.
-        kept: the names of the fields that objects made by a plan have.
+        kept: names of the fields that the learned decoder sets in the objects that it makes.
         fields: in the order of the class.
-        by_number: the same, ascending: the order in which they are written.
-        entries: first octet of a tag -> Entry, an UNKNOWN one unless it is the whole tag of a known field.
+        by_number: by ascending number, the order of encoding.
+        entries: first byte of a tag -> Entry; an UNKNOWN one unless that byte is the whole tag of a known field.
         by_tag: known tag -> Entry.
         messages: (index, Table) of each field that is itself a message.
         required: index of the required field, or None.
-        size: how many fields there are.
-        heads: the octets of three enum fields -> the values of a message that begins so. Every server begins a Message
-            with type, family and protocol, in one order or another.
+        size: number of fields.
+        heads: bytes of three enum fields -> values of a message that begins with them. Every known server begins a
+            Message with type, family and protocol, in one order or another.
     """
 
     def __init__(self, cls: type[Any]) -> None:
         self.cls = cls
         self.fields = tuple([Field(*row) for row in enumerate(rows(cls))])
-        declared = {name for name in getattr(cls, "__dataclass_fields__", ()) if not name.startswith("_")}
+        declared = {name for name in vars(cls).get("__dataclass_fields__", ()) if not name.startswith("_")}
         if added := declared - {field.name for field in self.fields}:
             raise TypeError(f"{cls.__name__}: expected the fields of the schema, got also {', '.join(sorted(added))}")
-        self.kept = getattr(cls, "KEPT", None) or frozenset([field.name for field in self.fields])
+        self.kept = cls.KEPT or frozenset([field.name for field in self.fields])
         self.by_number = sorted(self.fields, key=lambda field: field.number)
         self.messages = [(field.index, table_of(field.python_type)) for field in self.fields if field.kind == MESSAGE]
         self.by_tag = {field.tag: (field.kind, field.index, self._sub(field)) for field in self.fields}
@@ -152,7 +152,7 @@ _tables: dict[type[Any], Table] = {}
 
 
 def table_of(cls: type[Any]) -> Table:
-    """The Table of a message class. Two threads may make it twice; either is good."""
+    """Return the Table of a message class. Two threads may both make it; either works."""
     table = _tables.get(cls)
     if table is None:
         table = _tables[cls] = Table(cls)

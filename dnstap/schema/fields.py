@@ -62,12 +62,20 @@ def _field(
 
 @dataclass_transform(field_specifiers=(_field,))
 class Fields:
-    """Base of the classes below, which collects their rows."""
+    """Base of the classes below, which collects their rows.
+
+    Attributes:
+        ROWS: fields of the class, see `rows`.
+        KEPT: names of the fields that the learned decoder sets; empty: all.
+    """
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
+    if TYPE_CHECKING:  # betterproto2 would take an annotation for a field.
         ROWS: ClassVar[tuple[Row, ...]]
+        KEPT: ClassVar[frozenset[str]]
+    else:
+        KEPT = frozenset()
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
