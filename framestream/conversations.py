@@ -1,7 +1,7 @@
-"""What a writer and a reader say to each other, byte for byte, and how to tell whether an end says its part.
+"""Conversations: the bytes that a writer and a reader send each other, and a judge of what one end sends.
 
-For tests of other programs: framestream.testing plays one end of a conversation to them. The bytes are made by the
-words of the specification, and not by the encoders, so that these can be tested by them too.
+For tests of other programs: framestream.testing plays one end of a conversation to them. The bytes are made directly
+from the specification and not by the encoders of this package, so that they can test those too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Conversation", "Judge", "Turn", "wire_of"]
 
 
 def wire_of(frame: bytes | ControlFrame) -> bytes:
-    """The bytes of a data frame, given by its payload, or of a control frame."""
+    """Encode a data frame, given by its payload, or a control frame."""
     if isinstance(frame, bytes):
         return struct.pack(">I", len(frame)) + frame
     fields = b"".join(struct.pack(">II", 1, len(value)) + value for value in frame.content_types)
@@ -31,12 +31,12 @@ def wire_of(frame: bytes | ControlFrame) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one end sends before it waits for the other.
+    """Frames that one end sends before it waits for the other.
 
     Attributes:
-        sender: which end.
-        frames: the good ones of it.
-        chunks: its bytes, in the pieces in which they are sent; more than the frames if there is a fault behind them.
+        sender: the end that sends.
+        frames: its valid frames.
+        chunks: its bytes, in the pieces to send them in; they include a fault after the frames, if there is one.
     """
 
     sender: Role
@@ -45,24 +45,23 @@ class Turn:
 
     @classmethod
     def of(cls, sender: Role, *frames: bytes | ControlFrame) -> Turn:
-        """The frames in one chunk."""
+        """Make a turn of frames in one chunk."""
         return cls(sender, frames, (b"".join(map(wire_of, frames)),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All that two ends say to each other. `of` makes one that goes well; framestream.strategies has others.
+    """Everything that two ends send each other. `of` makes a valid one; framestream.strategies has others.
 
     Attributes:
-        transport: whether the reader talks too.
-        offered: content types that the writer is set to, the most wanted first; none: unnamed.
-        accepted: those that the reader is set to; none: any.
-        content_type: that of START.
-        payloads: what the writer sends; in front of the fault, if there is one.
-        turns: who says what, in order. A fault is at the end of the last.
-        fault: what is wrong in the last turn, in words, "" if nothing is: the other end must then say nothing more,
-            and close.
-        hangs_up: whether the sender of the last turn closes its side behind it.
+        transport: whether the reader answers.
+        offered: content types configured in the writer, in order of preference.
+        accepted: content types configured in the reader; any if there are none.
+        content_type: content type of START; None if it names none.
+        payloads: payloads that the writer sends, before the fault if there is one.
+        turns: turns of both ends, in order. A fault is at the end of the last.
+        fault: description of the fault; "" if there is none. The other end must not send anything after it, and close.
+        hangs_up: whether the sender of the last turn closes its side after it.
     """
 
     transport: Transport = Transport.BIDIRECTIONAL
@@ -83,9 +82,9 @@ class Conversation:
         accepted: Iterable[bytes] = (),
         transport: Transport = Transport.BIDIRECTIONAL,
     ) -> Conversation:
-        """One that goes well, each turn in one chunk.
+        """Make a valid conversation, each turn in one chunk.
 
-        Raises: LocalProtocolError: no content type is in both lists, and neither is empty.
+        Raises: LocalProtocolError: the two lists have no content type in common, and neither is empty.
         """
         payloads, offered, accepted = tuple(payloads), tuple(offered), tuple(accepted)
         common = tuple(name for name in accepted if name in offered) if offered else accepted
@@ -112,30 +111,30 @@ class Conversation:
 
     @property
     def refused_by(self) -> Role | None:
-        """The end that must refuse the fault; None if there is none."""
+        """The end that must refuse the fault; None if there is no fault."""
         if not self.fault:
             return None
         return Role.READER if self.turns[-1].sender is Role.WRITER else Role.WRITER
 
     def closes(self, role: Role) -> bool:
-        """Whether an end must close by itself. FINISH is a reader's last word, and the writer closes then."""
+        """Return whether an end must close by itself. After FINISH, a reader may leave that to the writer."""
         return bool(self.fault) or role is Role.WRITER or self.transport is Transport.UNIDIRECTIONAL
 
     def part(self, role: Role) -> list[bytes | ControlFrame]:
-        """The good frames of one end."""
+        """Return the valid frames of one end."""
         return [frame for turn in self.turns if turn.sender is role for frame in turn.frames]
 
 
 class Judge:
-    """Compares what an end sends with its part of a conversation, as it comes.
+    """Incremental comparison of the bytes that an end sends with its part of a conversation.
 
-    Where peers may choose, any choice will do: an ACCEPT names nothing, or the content type of START and others that
-    were offered; a START names nothing, or one of those in common; between START and STOP, control frames of unknown
-    type count for nothing.
+    Any choice that the protocol allows matches: an ACCEPT without content types, or with that of START and others that
+    were offered; a START without content type, or with one that both sides have. Control frames of unknown type between
+    START and STOP are ignored.
 
     Attributes:
-        matched: how many frames have come as they should.
-        objection: what was expected and what came where they first differ, in words; "" as long as they do not.
+        matched: number of frames that match so far.
+        objection: description of the first difference; "" while there is none.
     """
 
     def __init__(self, conversation: Conversation, role: Role) -> None:
@@ -147,7 +146,7 @@ class Judge:
         self._decoder = FrameDecoder(max_data_bytes=max([MAX_DATA_BYTES, *map(len, conversation.payloads)]))
 
     def receive_data(self, data: bytes) -> None:
-        """Take the next bytes that the end has sent."""
+        """Compare the next bytes that the end has sent."""
         self._decoder.receive_data(data)
         try:
             while not self.objection and (frames := self._decoder.next_payloads()) is not None:
@@ -155,10 +154,10 @@ class Judge:
                     if not self.objection:
                         self._compare(frame)
         except RemoteProtocolError as error:
-            self._object(f"bytes that are no frame: {error}")
+            self._object(f"bytes that are not a frame: {error}")
 
     def receive_eof(self) -> None:
-        """The end sends nothing more."""
+        """Check that nothing is missing when the end sends nothing more."""
         if not self.objection and (self.matched < len(self._part) or self._decoder.missing()):
             self._object(f"the end, {self._decoder.unread} bytes into a frame" if self._decoder.unread else "the end")
 

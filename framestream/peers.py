@@ -1,4 +1,4 @@
-"""Programs under test, and a connection to each: a function, a command or an address."""
+"""Programs under test: connections to a function, a command or an address."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from typing import TypeAlias
 __all__ = ["Outcome", "Path", "Peer", "PeerError", "reached"]
 
 RETRY_S = 0.01
-"""How long to wait before a command is asked again whether it listens, has connected, or has ended without."""
+"""Seconds between two checks whether a command listens, has connected, or has ended."""
 
 TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
-"""Exit statuses of what ends when it is told to: of a program itself, and of a shell about it."""
+"""Exit statuses after SIGTERM: that of a program, and that of a shell which reports it."""
 
 Path: TypeAlias = str | os.PathLike[str]
 
 Peer: TypeAlias = Callable[[socket.socket], object] | tuple[str, int] | Path | Sequence[Path]
-"""What is tested.
+"""A program under test.
 
-A function: called in a thread of its own with a connected socket; it must end when its connection does.
-A path, or a host and a port: the program listens there.
-A list: the words of a command, where "{socket}" becomes the path of a unix socket.
+A function is called in a thread of its own with a connected socket, and must return when the connection ends.
+A path, or a host and a port, is the address that a program listens on.
+A list is the words of a command, in which "{socket}" is replaced by the path of a unix socket.
 """
 
 
 class PeerError(AssertionError):
-    """The program under test departed from its part: for a test, a failure.
+    """The program under test did not follow the conversation. An AssertionError, so that a test fails.
 
     Attributes:
-        objection: what was expected, and what came.
-        did: what it did besides, in words; "" if it did not get that far.
+        objection: description of the difference: expected and actual.
+        did: description of what else it did; "" if it did not get that far.
     """
 
     def __init__(self, objection: str, did: str = "") -> None:
@@ -52,7 +52,7 @@ class PeerError(AssertionError):
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """How a peer ended: what a function returned or raised, the exit status of a command and what it printed."""
+    """Result of a peer: the return value or exception of a function, the exit status and output of a command."""
 
     result: object = None
     error: BaseException | None = None
@@ -61,12 +61,13 @@ class Outcome:
 
 
 def reached(peer: Peer, *, listens: bool, timeout_s: float) -> AbstractContextManager[tuple[socket.socket, Outcome]]:
-    """A connection to a peer, and its outcome, which is filled in when the connection has been closed.
+    """Return a context manager for a connection to a peer and its outcome, complete once the connection is closed.
 
     Args:
-        listens: whether a command listens on its socket, or connects to it. One that listens is terminated in the end.
-        timeout_s: how long it may take to be reached, and to end.
-    Raises: PeerError: a command that did not connect or listen, a function that does not return; OSError.
+        listens: whether a command listens on its socket, rather than connecting to it. If so, it is terminated at the
+            end.
+        timeout_s: time limit for reaching it, and again for its end, in seconds.
+    Raises: PeerError: a command did not connect or listen, or a function did not return; OSError.
     """
     if callable(peer):
         return _called(peer, timeout_s)
@@ -122,7 +123,7 @@ def _run(words: Sequence[Path], timeout_s: float, *, listens: bool) -> Iterator[
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         ) as process:
             try:
-                sock = _meet(process, path if listens else listening, time.monotonic() + timeout_s)
+                sock = _connection(process, path if listens else listening, time.monotonic() + timeout_s)
                 if sock is not None:
                     with sock:
                         yield sock, outcome
@@ -136,10 +137,10 @@ def _run(words: Sequence[Path], timeout_s: float, *, listens: bool) -> Iterator[
         raise PeerError(f"expected {command} to {did}, got its end", f"it printed {outcome.output!r}")
 
 
-def _meet(process: subprocess.Popen[bytes], where: str | socket.socket, deadline: float) -> socket.socket | None:
-    """The connection, as soon as the process listens on the path, or has connected to our socket; None: it does not."""
+def _connection(process: subprocess.Popen[bytes], where: str | socket.socket, deadline: float) -> socket.socket | None:
+    """Wait until the process listens on the path or connects to our socket; return None if it does neither."""
     while True:
-        # Asked first: it may connect, say all and end while it is being waited for.
+        # Checked before the connection, because the process may connect, send everything and end in between.
         over = process.poll() is not None or time.monotonic() > deadline
         with suppress(OSError):
             return _unix(where) if isinstance(where, str) else where.accept()[0]
@@ -160,7 +161,7 @@ def _unix(path: Path) -> socket.socket:
 
 
 def _status(process: subprocess.Popen[bytes], timeout_s: float, *, listens: bool) -> int | None:
-    """How the process ends: told to if it listens, and killed if it does not."""
+    """Wait for the end of the process, and return its exit status; terminate it if it listens, kill it if it hangs."""
     if listens:
         process.terminate()
     try:

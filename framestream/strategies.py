@@ -1,7 +1,7 @@
-"""Hypothesis strategies for Frame Streams: frames, streams and conversations, good ones and bad ones.
+"""Hypothesis strategies for Frame Streams: frames, streams and conversations, valid and invalid.
 
-For the tests of whatever reads or writes Frame Streams. docs/testing.md shows how to use them with framestream.testing.
-The package itself does not need Hypothesis, which this module does: `pip install hypothesis`.
+For tests of any program that reads or writes Frame Streams. docs/testing.md shows how to use them with
+framestream.testing. Only this module needs Hypothesis: `pip install hypothesis`.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ __all__ = [
 ]
 
 MAX_BYTES = 100
-"""Of a payload, unless more is asked for: what is wrong with longer ones is wrong with these."""
+"""Default for the longest payload. Short ones make tests fast, and find the same faults as longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenControlFrame:
-    """A control frame payload that every reader must refuse, and why."""
+    """A control frame payload that every reader must refuse, and the reason."""
 
     payload: bytes
     why: str
@@ -60,14 +60,14 @@ class BrokenControlFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A whole stream as a writer sends it, and what a reader that takes any content type finds in it.
+    """A complete stream as a writer sends it, and its contents for a reader that accepts any content type.
 
     Attributes:
-        wire: the bytes, from READY or START to STOP.
+        wire: its bytes, from READY or START to STOP.
         transport: bidirectional if it begins with READY.
-        content_type: that of START; None if it names none.
-        payloads: of the data frames.
-        unknown_control_frames: how many control frames of unknown type are among the data frames.
+        content_type: content type of START; None if it names none.
+        payloads: payloads of the data frames.
+        unknown_control_frames: number of control frames of unknown type among the data frames.
     """
 
     wire: bytes
@@ -78,29 +78,29 @@ class Stream:
 
 
 def content_types() -> SearchStrategy[bytes]:
-    """Content types of any length that is allowed; short ones are common, so that two are the same now and then."""
+    """Generate content types of any valid length; short ones often, so that some are equal."""
     known = st.sampled_from([b"", b"a", b"b", b"protobuf:dnstap.Dnstap"])
     return known | st.binary(max_size=MAX_CONTENT_TYPE_BYTES)
 
 
 def payloads(max_bytes: int = MAX_BYTES) -> SearchStrategy[bytes]:
-    """Payloads of data frames, of 1 to `max_bytes`."""
+    """Generate payloads of data frames, 1 to `max_bytes` long."""
     return st.binary(min_size=1, max_size=max_bytes)
 
 
 def payload_lists(max_bytes: int = MAX_BYTES, max_size: int = 12) -> SearchStrategy[list[bytes]]:
-    """Up to `max_size` payloads of up to `max_bytes` each."""
+    """Generate lists of up to `max_size` payloads, each up to `max_bytes` long."""
     return st.lists(payloads(max_bytes), max_size=max_size)
 
 
 def unknown_control_frames() -> SearchStrategy[ControlFrame]:
-    """Control frames of types that nobody has defined, to be ignored among data frames."""
+    """Generate control frames of undefined types, which are to be ignored among data frames."""
     numbers = st.sampled_from([0, 6, 0xFFFFFFFF]) | st.integers(6, 0xFFFFFFFF)
     return numbers.map(ControlFrame)
 
 
 def control_frames() -> SearchStrategy[ControlFrame]:
-    """Control frames that every peer accepts as such: of each type, and of unknown ones."""
+    """Generate control frames that are valid for every peer, of all types and of unknown ones."""
     several = st.lists(content_types(), max_size=4).map(tuple).filter(_fit)
     return st.one_of(
         st.builds(ControlFrame, st.sampled_from([ControlType.READY, ControlType.ACCEPT]), several),
@@ -112,7 +112,7 @@ def control_frames() -> SearchStrategy[ControlFrame]:
 
 @st.composite
 def broken_control_frames(draw: DrawFn) -> BrokenControlFrame:
-    """Control frame payloads that every reader must refuse, each with the reason."""
+    """Generate control frame payloads that every reader must refuse, each with the reason."""
     kind = draw(st.sampled_from(["short", "cut", "bytes left", "field type", "long", "many"]))
     if kind == "short":
         return BrokenControlFrame(draw(st.binary(max_size=3)), "a type word needs 4 bytes")
@@ -126,7 +126,7 @@ def broken_control_frames(draw: DrawFn) -> BrokenControlFrame:
         return BrokenControlFrame(head + field + draw(st.binary(min_size=1, max_size=7)), "bytes are left over")
     if kind == "field type":
         number = draw(st.integers(0, 0xFFFFFFFF).filter(lambda number: number != 1))
-        return BrokenControlFrame(head + struct.pack(">I", number) + field[4:], f"{number} is no type of field")
+        return BrokenControlFrame(head + struct.pack(">I", number) + field[4:], f"{number} is not a field type")
     if kind == "long":
         size = draw(st.integers(MAX_CONTENT_TYPE_BYTES + 1, 300))
         return BrokenControlFrame(
@@ -139,7 +139,7 @@ def broken_control_frames(draw: DrawFn) -> BrokenControlFrame:
 
 @st.composite
 def streams(draw: DrawFn, max_bytes: int = MAX_BYTES) -> Stream:
-    """Whole streams to which no reader that takes any content type objects."""
+    """Generate complete streams that are valid for every reader that accepts any content type."""
     sent = draw(st.lists(payloads(max_bytes) | unknown_control_frames(), max_size=12))
     named = draw(st.lists(content_types(), max_size=1).map(tuple))
     transport = draw(st.sampled_from(Transport))
@@ -158,7 +158,7 @@ def streams(draw: DrawFn, max_bytes: int = MAX_BYTES) -> Stream:
 
 @st.composite
 def chunkings(draw: DrawFn, data: bytes) -> list[bytes]:
-    """The bytes in chunks: whole, singly, in equal ones, or cut at any positions, some of them empty."""
+    """Generate ways to cut bytes into chunks: one, single bytes, equal chunks, or any, including empty ones."""
     size = draw(st.sampled_from([None, len(data) or 1, 1, 2, 3, 5]))
     if size is not None:
         return [data[start : start + size] for start in range(0, len(data), size)]
@@ -168,7 +168,7 @@ def chunkings(draw: DrawFn, data: bytes) -> list[bytes]:
 
 @st.composite
 def mutations(draw: DrawFn, data: bytes) -> bytes:
-    """The bytes with some of them changed, taken out, doubled, or cut off."""
+    """Generate variants of the bytes with some of them changed, removed, doubled or cut off."""
     mutated = bytearray(data)
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(mutated)))
@@ -178,7 +178,7 @@ def mutations(draw: DrawFn, data: bytes) -> bytes:
 
 
 def hostile(max_bytes: int = MAX_BYTES) -> SearchStrategy[bytes]:
-    """Bytes that come close to being a stream, and others; lengths around `max_bytes`, a reader's limit, are common."""
+    """Generate bytes that resemble a stream, with many lengths around `max_bytes`, the limit of the reader."""
     near = [0, 1, 2, 3, 4, 5, 6, 12, max_bytes, max_bytes + 1, 255, 256, 257, 512, 513, 0x7FFFFFFF, 0xFFFFFFFF]
     parts = st.one_of(
         st.sampled_from(near).map(struct.Struct(">I").pack),
@@ -200,13 +200,13 @@ def conversations(
     transports: Sequence[Transport] = tuple(Transport),
     max_bytes: int = MAX_BYTES,
 ) -> Conversation:
-    """Conversations that go well, to be played to a writer set to `offered` or a reader set to `accepted`.
+    """Generate valid conversations, for a writer that offers `offered` or a reader that accepts `accepted`.
 
-    Of what both have, the first is the same for both, so that a peer may name it alone or all of them.
+    Both ends prefer the same one of the content types that both have, so that a peer may name only that, or all.
 
     Args:
-        names: of the content types; by default, `content_types()`.
-        transports: which there are.
+        names: strategy for content types; `content_types()` by default.
+        transports: kinds of stream to choose from.
         max_bytes: longest payload.
     """
     names = content_types() if names is None else names
@@ -234,13 +234,13 @@ def refused_conversations(
     transports: Sequence[Transport] = tuple(Transport),
     max_bytes: int = MAX_BYTES,
 ) -> Conversation:
-    """Conversations that go wrong: they end with a fault of the one end, which the other, `refused_by`, must refuse.
+    """Generate conversations that end with a fault of one end, which the other end, `refused_by`, must refuse.
 
-    A frame out of order, a content type that was not offered or accepted, a broken control frame, a length of 4 GiB,
-    what is no frame at all, and a frame that is cut short. The other arguments are as of `conversations`.
+    Faults are a frame out of order, a content type that was not offered or accepted, a broken control frame, a length
+    of 4 GiB, bytes that are not a frame, and a frame that is cut short. The other arguments are as for `conversations`.
     """
     if refused_by is Role.WRITER:
-        # The reader of any other has no words.
+        # In a unidirectional stream the reader sends nothing that could be refused.
         transports = [Transport.BIDIRECTIONAL]
     good = draw(conversations(names=names, transports=transports, max_bytes=max_bytes))
     turns = [number for number, turn in enumerate(good.turns) if turn.sender is not refused_by]
@@ -255,18 +255,18 @@ def refused_conversations(
     else:
         fault, wire = _fault(draw, good, turn.sender, state)
     whole = b"".join(map(wire_of, kept)) + wire
-    said = (*good.turns[:number], Turn(turn.sender, kept, tuple(draw(chunkings(whole)))))
+    turns_sent = (*good.turns[:number], Turn(turn.sender, kept, tuple(draw(chunkings(whole)))))
     return replace(
         good,
-        payloads=tuple(frame for turn in said for frame in turn.frames if isinstance(frame, bytes)),
-        turns=said,
+        payloads=tuple(frame for turn in turns_sent for frame in turn.frames if isinstance(frame, bytes)),
+        turns=turns_sent,
         fault=f"{fault} in state {state.name}",
         hangs_up=cut,
     )
 
 
 def _fit(names: Sequence[bytes]) -> bool:
-    """Whether one control frame that every peer accepts holds them all."""
+    """Return whether they all fit into one control frame that every peer accepts."""
     return 4 + sum(8 + len(name) for name in names) <= MAX_SENT_CONTROL_BYTES
 
 
@@ -275,7 +275,7 @@ def _cut(draw: DrawFn, turn: Turn) -> Turn:
 
 
 def _state(conversation: Conversation, number: int, kept: Sequence[bytes | ControlFrame]) -> State:
-    """The state behind the turns before that number, and the frames that are kept of it."""
+    """Return the state after the turns before that number, and the kept frames of that turn."""
     state = State.IDLE
     for sender, frames in [
         *((turn.sender, turn.frames) for turn in conversation.turns[:number]),
@@ -288,12 +288,12 @@ def _state(conversation: Conversation, number: int, kept: Sequence[bytes | Contr
 
 
 def _fault(draw: DrawFn, conversation: Conversation, sender: Role, state: State) -> tuple[str, bytes]:
-    """What a sender must not send in a state, in words and in bytes."""
-    # A reader learns the transport by the first frame, which is therefore right if it is right in either.
+    """Draw something that a sender must not send in a state, as its description and bytes."""
+    # A reader learns the transport from the first frame, which is valid if it is valid in either.
     allowed = {
         frame
-        for transport, before, who, frame in TRANSITIONS
-        if (before, who) == (state, sender) and (state is State.IDLE or transport is conversation.transport)
+        for transport, before, end, frame in TRANSITIONS
+        if (before, end) == (state, sender) and (state is State.IDLE or transport is conversation.transport)
     }
     faults = [[(kind.name, wire_of(ControlFrame(kind))) for kind in ControlType if kind not in allowed]]
     broken = draw(broken_control_frames())
@@ -307,7 +307,7 @@ def _fault(draw: DrawFn, conversation: Conversation, sender: Role, state: State)
         never.append(("a data frame", wire_of(draw(payloads()))))
         never.append(("a control frame of unknown type", wire_of(draw(unknown_control_frames()))))
         never.append(("HTTP", b"GET / HTTP/1.1\r\n\r\n"))
-        # To an end that is set to any content type, there is no other.
+        # An end that accepts any content type cannot be sent a wrong one.
         wanted = conversation.accepted if sender is Role.WRITER else conversation.offered
         named = allowed & {ControlType.READY, ControlType.ACCEPT, ControlType.START}
         if wanted and named:

@@ -1,8 +1,7 @@
-"""Play one end of a conversation to a program under test, which is the other, and say where it departs from its part.
+"""Tests of other programs: play one end of a conversation to a reader or writer, and check what it does.
 
-The program is a function, a command or an address, and a reader or a writer. What is played to it is the bytes of the
-conversation, whatever comes back: none of the readers and writers of this package has a part in it. docs/testing.md
-shows how.
+The program is a function, a command or an address. It is sent the bytes of the conversation, independently of what it
+answers, and without the readers and writers of this package. docs/testing.md shows how to use it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = ["Connection", "PeerError", "Transcript", "check", "check_reader", "ch
 
 
 class Connection(Enum):
-    """What the peer did with the connection in the end."""
+    """Final state of the connection, as the peer left it."""
 
     CLOSED = "closed the connection"
     RESET = "closed the connection before it had read all"
@@ -38,16 +37,16 @@ class Connection(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What a peer did.
+    """Record of what a peer did.
 
     Attributes:
-        received: the bytes that it sent.
-        connection: what it did with the connection.
-        result: what a function returned.
-        error: what it raised.
-        status: the exit status of a command; a negative one is the signal that ended it, 9 if it did not end of itself.
-            None for one that listened until it was terminated.
-        output: what a command printed.
+        received: bytes that it sent.
+        connection: final state of the connection.
+        result: return value of a function.
+        error: exception of a function.
+        status: exit status of a command; negative for the signal that ended it, -9 if it did not end by itself. None if
+            it listened until it was terminated.
+        output: output of a command.
     """
 
     received: bytes
@@ -58,7 +57,7 @@ class Transcript:
     output: bytes = b""
 
     def __str__(self) -> str:
-        """What it did in the end, in words."""
+        """Describe how it ended."""
         raised = f", raised {self.error!r}" if self.error else ""
         status = "" if self.status is None else f", ended with status {self.status}"
         printed = f", printed {self.output!r}" if self.output else ""
@@ -66,9 +65,10 @@ class Transcript:
 
 
 def check_reader(peer: Peer, conversation: Conversation, *, listens: bool = True, timeout_s: float = 5.0) -> Transcript:
-    """What a reader did, after `play` and `check`: the two arguments that they have besides are as there.
+    """Play a conversation to a reader, check what it does, and return the transcript.
 
-    Raises: PeerError: it is not what a reader should do.
+    Args: as for `play`.
+    Raises: PeerError: the reader does not follow the conversation; others as `play`.
     """
     transcript = play(peer, conversation, Role.READER, listens=listens, timeout_s=timeout_s)
     check(transcript, conversation, Role.READER)
@@ -78,25 +78,25 @@ def check_reader(peer: Peer, conversation: Conversation, *, listens: bool = True
 def check_writer(
     peer: Peer, conversation: Conversation, *, listens: bool = False, timeout_s: float = 5.0
 ) -> Transcript:
-    """What a writer did; otherwise as `check_reader`."""
+    """Play a conversation to a writer, check what it does, and return the transcript; otherwise as `check_reader`."""
     transcript = play(peer, conversation, Role.WRITER, listens=listens, timeout_s=timeout_s)
     check(transcript, conversation, Role.WRITER)
     return transcript
 
 
 def play(peer: Peer, conversation: Conversation, role: Role, *, listens: bool, timeout_s: float = 5.0) -> Transcript:
-    """What a peer does in a conversation, of which the other end is played to it; up to where it departs from it.
+    """Play the other end of a conversation to a peer, and return what it did, up to its first difference.
 
     Args:
-        role: of the peer.
-        listens: whether a command listens on its socket, or connects to it.
-        timeout_s: how long the conversation may take, and the end of the peer after it.
+        role: role of the peer.
+        listens: whether a command listens on its socket, rather than connecting to it.
+        timeout_s: time limit for the conversation, and again for the end of the peer, in seconds.
     Raises:
-        PeerError: it did not connect or listen, or its function does not return.
-        LocalProtocolError: the fault of the conversation would be the peer's own.
+        PeerError: it did not connect or listen, or its function did not return.
+        LocalProtocolError: the peer itself would have to send the fault.
     """
     if conversation.fault and conversation.refused_by is not role:
-        raise LocalProtocolError(f"the {role.value} is not the one who must refuse {conversation.fault}")
+        raise LocalProtocolError(f"it is not the {role.value} that must refuse {conversation.fault}")
     with reached(peer, listens=listens, timeout_s=timeout_s) as (sock, outcome):
         line = _Line(sock, Judge(conversation, role), time.monotonic() + timeout_s)
         line.play(conversation, role)
@@ -111,14 +111,14 @@ def play(peer: Peer, conversation: Conversation, role: Role, *, listens: bool, t
 
 
 def check(transcript: Transcript, conversation: Conversation, role: Role) -> None:
-    """Compare what a peer did with its part of the conversation.
+    """Check what a peer did against its part of the conversation.
 
-    If that goes well, the peer sends its part, reads all, closes (but for a reader that has sent FINISH, which may
-    leave that to the writer), raises nothing and ends with status 0. A fault it refuses: it sends what comes before it
-    and no more, and closes; it may raise, and end with any status but by a signal. Payloads that the function of a
-    reader returns, as a list or a tuple, are those of the conversation; if there is a fault, the first of them.
+    In a valid conversation, the peer sends its part, reads everything, closes (a reader may leave that to the writer
+    after FINISH), raises nothing and ends with status 0. It refuses a fault: it sends nothing after it, and closes; it
+    may raise, and end with any status except a signal. If the function of a reader returns a list or a tuple, it must
+    hold the payloads; if there is a fault, any number of them from the first on.
 
-    Raises: PeerError: the first of these that is not so.
+    Raises: PeerError: one of these is not so; the first.
     """
     after = f", after {conversation.fault}" if conversation.fault else ""
     judge = Judge(conversation, role)
@@ -141,7 +141,7 @@ def check(transcript: Transcript, conversation: Conversation, role: Role) -> Non
 
 
 class _Line:
-    """The connection to the peer, and what it does there until the deadline."""
+    """The connection to the peer, until the deadline."""
 
     def __init__(self, sock: socket.socket, judge: Judge, deadline: float) -> None:
         self.received = bytearray()
@@ -151,18 +151,18 @@ class _Line:
         self._deadline = deadline
 
     def play(self, conversation: Conversation, role: Role) -> None:
-        """Say what the other end says, and wait for the peer's part; then for its end, if it has done that."""
+        """Send the turns of the other end, and wait for those of the peer, then for its end."""
         due = 0
         for turn in conversation.turns:
             if turn.sender is role:
                 due += len(turn.frames)
                 while self._judge.matched < due and self._receive():
                     pass
-                said = self._judge.matched >= due
+                sent = self._judge.matched >= due
             else:
-                # An empty chunk is nothing to send, to a peer that has gone for good reason least of all.
-                said = all(self._in_time(self._send, chunk) for chunk in turn.chunks if chunk)
-            if not said:
+                # An empty chunk is not sent: the peer may rightly have closed, and the error would count against it.
+                sent = all(self._in_time(self._send, chunk) for chunk in turn.chunks if chunk)
+            if not sent:
                 break
         else:
             if conversation.hangs_up:
@@ -174,7 +174,7 @@ class _Line:
             pass
 
     def _receive(self) -> bool:
-        """Wait for bytes of the peer; False if none that matter will come."""
+        """Wait for bytes of the peer; return False if there are none, or they no longer matter."""
         data = b"" if self._judge.objection else self._in_time(self._sock.recv, 1 << 16)
         if data == b"" and not self._judge.objection and self.connection is Connection.OPEN:
             self.connection = Connection.CLOSED
@@ -188,7 +188,7 @@ class _Line:
         return True
 
     def _in_time(self, call: Callable[[Any], Any], argument: object) -> Any:
-        """What the call gives; None if time is up, or the peer has gone."""
+        """Return the result of the call, None if the time is up or the peer has gone."""
         left = self._deadline - time.monotonic()
         if left > 0:
             self._sock.settimeout(left)

@@ -127,7 +127,11 @@ def test_no_objection(wire: bytes, role: Role, conversation: Conversation) -> No
         (control(1, b"A") + FINISH, Role.READER, "got ACCEPT b'A'"),
         (control(1, DNSTAP, b"A") + FINISH, Role.READER, "got ACCEPT b'protobuf:dnstap.Dnstap' b'A'"),
         (data(b"1"), Role.READER, "expected ACCEPT .*, got a data frame of 1 bytes, b'1'"),
-        (b"\0\0\0\0\0\0\0\0", Role.READER, "got bytes that are no frame: expected a control frame of at least 4 bytes"),
+        (
+            b"\0\0\0\0\0\0\0\0",
+            Role.READER,
+            "got bytes that are not a frame: expected a control frame of at least 4 bytes",
+        ),
         (control(4), Role.WRITER, "expected READY b'protobuf:dnstap.Dnstap' as frame 1 of the writer, got READY"),
         (READY + control(9) + START, Role.WRITER, "expected START .* as frame 2 of the writer, got control frame 9"),
         (READY + control(2, b"A"), Role.WRITER, "got START b'A'"),

@@ -82,7 +82,7 @@ def test_broken_control_frames_are_refused(broken: BrokenControlFrame) -> None:
 def test_broken_control_frames_are_broken_in_each_way() -> None:
     draw_until_seen(
         broken_control_frames(),
-        ["needs 4 bytes", "cut short", "left over", "no type of field", "over the limit", "has at most"],
+        ["needs 4 bytes", "cut short", "left over", "not a field type", "over the limit", "has at most"],
         lambda broken, missing: [why for why in missing if why in broken.why],
     )
 
