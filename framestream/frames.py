@@ -230,7 +230,7 @@ class FrameDecoder:
                 self._wait(needed)
             return run or None
         if run:
-            # Good frames come before the control frame or the error behind them.
+            # Good frames come before the control frame or the error after them.
             return run
         if size == 0:
             return self._control()

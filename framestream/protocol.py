@@ -133,7 +133,7 @@ class _Protocol:
 
     @property
     def failed(self) -> bool:
-        """Whether the peer has violated the protocol; then nothing more comes of this stream."""
+        """True once the peer has violated the protocol; then nothing more comes of this stream."""
         return self._error is not None
 
     @property

@@ -1,4 +1,4 @@
-"""Sockets for endpoints: addresses, options, listening on them. Nothing here waits, but for names to be looked up."""
+"""Sockets for endpoints: addresses, options, listening. Nothing here waits, except to look up host names."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ if TYPE_CHECKING:
 __all__ = ["LINGER_S", "RETRY_ACCEPT_S", "RETRY_S", "Address", "ListeningSocket", "addresses", "for_stream", "unread"]
 
 BACKLOG = 128
+"""Number of connections that may wait to be accepted; more are refused, or wait on the other side."""
 
 RETRY_S = 0.02
-"""How long to wait for room in the queue of a unix socket, before the next attempt."""
+"""Seconds between attempts to connect to a unix socket whose backlog is full."""
 
 RETRY_ACCEPT_S = 0.1
-"""How long to wait when no connection can be accepted, most likely because there are too many."""
+"""Seconds between attempts to accept when that fails, most likely because too many files are open."""
 
 LINGER_S = 5.0
-"""How long a writer that only sends waits for the other side of TLS to close: see TlsSession.unsettled."""
+"""Time limit, in seconds, for a writer that closes to wait for its TLS peer to close too: see TlsSession.unsettled."""
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""A name may have addresses that this host does not: of IPv6, where that is turned off."""
+"""Errors of addresses that a name has and this host does not: those of IPv6, if it is turned off."""
 
 Address = tuple[int, Any]
-"""A family, and the address that its sockets connect or bind to."""
+"""An address family, and an address for its sockets to connect or bind to."""
 
 
 def addresses(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
-    """What to connect to, or to bind.
+    """Return the addresses of an endpoint to connect to, or to bind.
 
-    Args: passive: to bind.
-    Raises: OSError: the host is not known (socket.gaierror); LocalProtocolError: a file, or no host name.
+    Args: passive: return addresses to bind.
+    Raises: OSError: the host is unknown (socket.gaierror); LocalProtocolError: a file, or an invalid host name.
     """
     match endpoint:
         case UnixEndpoint(path):
@@ -51,27 +52,30 @@ def addresses(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
             flags = socket.AI_PASSIVE if passive else 0
             try:
                 found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=flags)
-            except ValueError as error:  # Part of it is too long for one.
-                raise LocalProtocolError(f"{host!r} is no host name: {error}") from None
+            except ValueError as error:  # A label of the name is too long.
+                raise LocalProtocolError(f"{host!r} is not a host name: {error}") from None
             if not host:
-                # "::" is every address, "0.0.0.0" is not; the system has it first.
+                # First "::", which includes IPv4; the system returns "0.0.0.0" first, which excludes IPv6.
                 found.sort(key=lambda info: info[0] != socket.AF_INET6)
             return [(family, address) for family, _, _, _, address in found]
         case _:
-            raise LocalProtocolError(f"{endpoint} is no socket")
+            raise LocalProtocolError(f"{endpoint} is not a socket")
 
 
 def for_stream(sock: socket.socket) -> socket.socket:
-    """The socket, made fit for a stream: small batches leave at once, and a host that is gone is noticed some day."""
+    """Set the options of a connected socket, and return it.
+
+    TCP sends small batches without delay, and notices in the end when the peer's host has disappeared.
+    """
     if sock.family != socket.AF_UNIX:
-        with contextlib.suppress(OSError):  # Where the other side has gone, some systems refuse; reading will tell.
+        with contextlib.suppress(OSError):  # Some systems refuse after the peer has gone; the next read will raise.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return sock
 
 
 def unread(sock: socket.socket) -> int:
-    """How many bytes have come that have not been read."""
+    """Return the number of bytes received but not read."""
     return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0])
 
 
@@ -82,15 +86,15 @@ class ListeningSocket:
 
     Args: found: the addresses of the endpoint, if they have been looked up; it listens on the first that this host has.
     Attributes:
-        socket: bound and listening.
-        endpoint: where; with the port that was chosen if it was 0.
-    Raises: OSError: EADDRINUSE if somebody listens there, EEXIST if it is no socket; LocalProtocolError: a file;
+        socket: the listening socket.
+        endpoint: the endpoint, with the actual port if the given one was 0.
+    Raises: OSError: EADDRINUSE if there is a listener, EEXIST if the path is not a socket; LocalProtocolError: a file;
         LookupError: the endpoint names a user or group that does not exist.
     """
 
     def __init__(self, endpoint: Endpoint, found: list[Address] | None = None) -> None:
         self._file: FileId | None = None
-        problems: list[OSError] = []
+        errors: list[OSError] = []
         for family, address in found or addresses(endpoint, passive=True):
             try:
                 self._listen(endpoint, family, address)
@@ -98,9 +102,9 @@ class ListeningSocket:
             except OSError as error:
                 if error.errno not in _NOT_HERE:
                     raise
-                problems.append(error)
+                errors.append(error)
         else:
-            raise problems[-1]
+            raise errors[-1]
         match endpoint:
             case TcpEndpoint(host):
                 endpoint = TcpEndpoint(host, self.socket.getsockname()[1])
@@ -116,7 +120,7 @@ class ListeningSocket:
                 return
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
-                # "::" is every address, as in Go.
+                # "::" accepts IPv4 too, as in Go.
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             self.socket.bind(address)
             self.socket.listen(BACKLOG)
@@ -125,7 +129,7 @@ class ListeningSocket:
             raise
 
     def close(self) -> None:
-        """Stop listening, which wakes who waits for a connection, and remove the unix socket if it is still ours."""
+        """Stop listening, which ends accept() in other threads, and remove the unix socket if it is still ours."""
         if self.socket.fileno() < 0:
             return
         if self._file is not None and isinstance(self.endpoint, UnixEndpoint):

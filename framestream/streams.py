@@ -148,12 +148,12 @@ class BaseReader:
 
     @property
     def started(self) -> bool:
-        """Whether the handshake is complete: START has been received."""
+        """True once the handshake is complete: START has been received."""
         return self.protocol.state in _STARTED
 
     @property
     def ended(self) -> bool:
-        """Whether the stream is over: after STOP, or at the end of the input."""
+        """True once the stream is over: after STOP, or at the end of the input."""
         finished = self.protocol.ended or (self.protocol.state is State.FINISHED and not self._joined)
         return finished and not self._receiving
 
@@ -164,7 +164,7 @@ class BaseReader:
 
     @property
     def _needs_input(self) -> bool:
-        """Whether to read more: all input so far has been consumed, and the stream has not failed."""
+        """True if the reader must read more: all input so far has been consumed, and the stream has not failed."""
         return not (self._receiving or self.protocol.failed)
 
     def _feed(self, data: bytes) -> None:

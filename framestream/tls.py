@@ -42,7 +42,7 @@ class TlsSession:
                 self._incoming, self._outgoing, server_side=self._listened, server_hostname=server_name
             )
         except ValueError as error:
-            raise LocalProtocolError(f"{server_name!r} is no server name: {error}") from None
+            raise LocalProtocolError(f"{server_name!r} is not a server name: {error}") from None
         self.established = False
         self._first = b""
         self._received = 0
@@ -51,7 +51,7 @@ class TlsSession:
 
     @property
     def unsettled(self) -> bool:
-        """Whether data was sent while the peer may not have completed the handshake.
+        """True if data was sent while the peer may not have completed the handshake.
 
         With TLS 1.3, the connecting side sends before the peer has answered. If it then closes the socket, the session
         tickets, or the refusal of its certificate, that arrive later are answered with a reset, and the peer loses all

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["LOCK_S", "FileId", "listen_at", "remove"]
 
 LOCK_S = 5.0
-"""How long to wait for the lock on a directory. We hold it for three system calls, a stranger for as long as it likes.
+"""Seconds to wait for the lock on a directory. This module holds it for three system calls; a stranger may hold it
+forever.
 """
 
 _RETRY_LOCK_S = 0.01
@@ -43,7 +44,7 @@ def listen_at(sock: socket.socket, endpoint: UnixEndpoint, backlog: int, *, lock
 
     Args: lock_s: how long to wait while another process replaces a socket in the same directory.
     Returns: what `remove` needs to know.
-    Raises: OSError: EADDRINUSE if there is a listener, EEXIST if the path is no socket; LookupError: the endpoint
+    Raises: OSError: EADDRINUSE if there is a listener, EEXIST if the path is not a socket; LookupError: the endpoint
         names a user or group that does not exist.
     """
     path = endpoint.path
@@ -106,7 +107,7 @@ def _set_owner_and_mode(path: str, endpoint: UnixEndpoint) -> None:
 def _publish(temporary: str, path: str, lock_s: float) -> None:
     """Give the socket its path, where there is nothing or a socket without a listener.
 
-    Raises: OSError: EADDRINUSE if there is a listener, EEXIST if the path is no socket.
+    Raises: OSError: EADDRINUSE if there is a listener, EEXIST if the path is not a socket.
     """
     while True:
         try:
@@ -138,14 +139,14 @@ def _remove_stale(path: str, lock_s: float) -> None:
 def _is_stale(path: str) -> bool:
     """Return whether the path is a socket without a listener; False if there is nothing.
 
-    Raises: OSError: EADDRINUSE if there is a listener, EEXIST if the path is no socket.
+    Raises: OSError: EADDRINUSE if there is a listener, EEXIST if the path is not a socket.
     """
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return False
     if not stat.S_ISSOCK(mode):
-        raise FileExistsError(errno.EEXIST, "exists and is no socket", path)
+        raise FileExistsError(errno.EEXIST, "exists and is not a socket", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
@@ -158,7 +159,7 @@ def _is_stale(path: str) -> bool:
             pass  # A listener with a full queue.
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from None
-    raise OSError(errno.EADDRINUSE, "somebody listens there already", path)
+    raise OSError(errno.EADDRINUSE, "another process listens there already", path)
 
 
 @contextlib.contextmanager

@@ -136,7 +136,7 @@ class Collector:
         """Add a socket to listen on; the endpoint, with the port that was chosen if it was 0.
 
         Args: as of framestream.listen_reader.
-        Raises: OSError: somebody listens there, or it is no socket; LocalProtocolError: no endpoint.
+        Raises: OSError: somebody listens there, or it is not a socket; LocalProtocolError: no endpoint.
         """
         listener = await listen_reader(
             endpoint, [CONTENT_TYPE], limits=self._limits, deadlines=self._deadlines, tls=tls
@@ -151,7 +151,7 @@ class Collector:
         """
         parsed = parse_endpoint(endpoint, tls)
         if isinstance(parsed, FileEndpoint):
-            raise LocalProtocolError(f"{parsed} is no socket to connect to")
+            raise LocalProtocolError(f"{parsed} is not a socket to connect to")
         self._writers.append(parsed)
 
     def stop(self) -> None:

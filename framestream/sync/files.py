@@ -71,12 +71,12 @@ class OutputChannel:
 
     @property
     def whole(self) -> bool:
-        """Whether each write so far was written entirely or not at all."""
+        """True if each write so far was written entirely or not at all."""
         return self._file.whole
 
     @property
     def transactional(self) -> bool:
-        """Whether closing without `keep` discards everything written."""
+        """True if closing without `keep` discards everything written."""
         return self._file.transactional
 
     def write(self, data: bytes, deadline: float | None) -> None:  # noqa: ARG002

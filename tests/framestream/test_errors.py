@@ -237,11 +237,11 @@ def test_texts_of_the_system_name_the_path(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(FileExistsError) as exists:
         listen_reader(path)
-    assert str(exists.value) == f"[Errno {errno.EEXIST}] exists and is no socket: '{path}'"
+    assert str(exists.value) == f"[Errno {errno.EEXIST}] exists and is not a socket: '{path}'"
     path.unlink()
-    with listen_reader(path), pytest.raises(OSError, match="somebody") as in_use:
+    with listen_reader(path), pytest.raises(OSError, match="another process") as in_use:
         listen_reader(path)
-    assert str(in_use.value) == f"[Errno {errno.EADDRINUSE}] somebody listens there already: '{path}'"
+    assert str(in_use.value) == f"[Errno {errno.EADDRINUSE}] another process listens there already: '{path}'"
 
 
 def test_tree() -> None:

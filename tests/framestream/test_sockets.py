@@ -46,11 +46,11 @@ class TestAddresses:
         assert addresses(TlsEndpoint("2001:db8::1", 1), passive=True) == [(socket.AF_INET6, ("2001:db8::1", 1, 0, 0))]
 
     def test_file(self) -> None:
-        with pytest.raises(LocalProtocolError, match="file:x is no socket"):
+        with pytest.raises(LocalProtocolError, match="file:x is not a socket"):
             addresses(FileEndpoint("x"))
 
     def test_what_no_host_can_be_called(self) -> None:
-        with pytest.raises(LocalProtocolError, match="is no host name"):
+        with pytest.raises(LocalProtocolError, match="is not a host name"):
             addresses(TcpEndpoint("x" * 64, 1))
 
 
@@ -105,7 +105,7 @@ class TestFronts:
 
     def test_files_are_not_listened_on(self, front: str) -> None:
         for text in ("-", "file:x"):
-            with pytest.raises(LocalProtocolError, match="no socket"):
+            with pytest.raises(LocalProtocolError, match="not a socket"):
                 front_named(front).listen_reader(text)
 
     def test_unknown_host(self, front: str) -> None:

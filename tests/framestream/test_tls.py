@@ -222,7 +222,7 @@ class TestTrust:
                 open_it(ANY)
 
     def test_a_name_that_none_can_have(self, front: Any) -> None:
-        with pytest.raises(LocalProtocolError, match="is no server name"):
+        with pytest.raises(LocalProtocolError, match="is not a server name"):
             front.open_writer("tls:localhost:1", tls=replace(CLIENT, server_name=".test"))
 
     def test_old_versions(self, front: Any) -> None:

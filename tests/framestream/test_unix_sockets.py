@@ -136,7 +136,7 @@ class TestListenAt:
         (tmp_path / "file").touch()
         (tmp_path / "link").symlink_to("nowhere")
         for name in ("file", "link"):
-            with pytest.raises(FileExistsError, match="exists and is no socket"):
+            with pytest.raises(FileExistsError, match="exists and is not a socket"):
                 listen_at(sock, UnixEndpoint(os.fspath(tmp_path / name)), 1)
         assert names(tmp_path) == ["file", "link"]
 
@@ -147,7 +147,7 @@ class TestListenAt:
             listen_at(first, UnixEndpoint(os.fspath(path)), backlog)
             for _ in range(1 - backlog):  # Its queue is full by that.
                 connected.enter_context(socket.socket(socket.AF_UNIX)).connect(os.fspath(path))
-            with pytest.raises(OSError, match="somebody listens there already") as caught:
+            with pytest.raises(OSError, match="another process listens there already") as caught:
                 listen_at(sock, UnixEndpoint(os.fspath(path)), 1)
             assert caught.value.errno == errno.EADDRINUSE
             assert names(tmp_path) == ["socket"]
@@ -217,7 +217,7 @@ class TestFileSystemsWithoutHardLinks:
             first.bind(path)
             first.listen()
             monkeypatch.setattr(os, "lstat", after_nothing(os.lstat, path))
-            with pytest.raises(OSError, match="somebody listens there already"):
+            with pytest.raises(OSError, match="another process listens there already"):
                 listen_at(sock, UnixEndpoint(path), 1)
             assert names(tmp_path) == ["socket"]
             assert connects(tmp_path / "socket")
@@ -255,7 +255,7 @@ class TestStartsAtOnce:
                 listen_at(sock, UnixEndpoint(path), 1)
             else:
                 other.listen()
-                with pytest.raises(OSError, match="somebody listens there already"):
+                with pytest.raises(OSError, match="another process listens there already"):
                     listen_at(sock, UnixEndpoint(path), 1)
             assert connects(tmp_path / "socket")
         assert names(tmp_path) == ["socket"]
@@ -289,7 +289,7 @@ class TestStartsAtOnce:
                 os.close(directory)
 
             replacing = start(replace)
-            with pytest.raises(OSError, match="somebody listens there already"):
+            with pytest.raises(OSError, match="another process listens there already"):
                 listen_at(sock, UnixEndpoint(os.fspath(path)), 1)
             replacing.result(DEADLINE_S)
             assert connects(path)
@@ -337,7 +337,7 @@ class TestStartsAtOnce:
             "        print(path, flush=True)\n"
             "    except OSError as error:\n"
             "        kept.pop().close()\n"
-            "        assert error.strerror == 'somebody listens there already', error\n"
+            "        assert error.strerror == 'another process listens there already', error\n"
             "print('end', flush=True)\n"
             "sys.stdin.read()\n"
         )

@@ -335,14 +335,14 @@ def test_socket_in_use(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Non
     with socket.socket(socket.AF_UNIX) as live:
         live.bind(str(path))
         live.listen()
-        assert error(capfd, "-u", path) == f"{path}: cannot listen: somebody listens there already"
+        assert error(capfd, "-u", path) == f"{path}: cannot listen: another process listens there already"
     assert path.exists()
 
 
 def test_socket_path_is_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "s"
     path.write_text("precious")
-    assert error(capfd, "-u", path) == f"{path}: cannot listen: exists and is no socket"
+    assert error(capfd, "-u", path) == f"{path}: cannot listen: exists and is not a socket"
     assert path.read_text() == "precious"
 
 

@@ -544,7 +544,7 @@ def test_a_writer_that_is_gone_is_looked_for_less_and_less(tmp_path: Path) -> No
     path = tmp_path / "server"
 
     async def prepare(collector: Collector) -> None:
-        with pytest.raises(LocalProtocolError, match="is no socket to connect to"):
+        with pytest.raises(LocalProtocolError, match="is not a socket to connect to"):
             collector.connect("file:x")
         collector.connect(path)
 
