@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tests.interop.command import Command
+
 pytestmark = pytest.mark.timeout(120 + 2 * BUILD_S)
 """The first test of a session that asks CoreDNS builds it."""
 
@@ -132,7 +134,14 @@ def test_our_command_connects(tmp_path: Path, transport: str, caplog: pytest.Log
             wait_for(lambda: said(command), "the line that it has gone")
             assert command.stop() == 0
     all_arrived(tap, out, caplog)
-    assert statistics(command) == (len(MESSAGES), 1, 0)
+    check_connections(command, len(MESSAGES))
+
+
+def check_connections(command: Command, frames: int) -> None:
+    """All frames came over one connection; there may be another, without any, of the moment in which the tap closes."""
+    said_so = statistics(command)
+    assert (said_so.frames, said_so.broken) == (frames, 0)
+    assert said_so.connections in (1, 2)
 
 
 def test_sinks_that_come_one_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -167,7 +176,7 @@ def test_sinks_that_come_one_after_the_other(tmp_path: Path, caplog: pytest.LogC
         found = payloads(recording)
         assert found == everything[-len(found) :]
         assert len(MESSAGES) < len(found) <= len(everything) - begun
-        assert statistics(command) == (len(found), 1, 0)
+        check_connections(command, len(found))
     counts = tap.counts
     assert counts.submitted == len(everything)
     assert counts.sent == counts.submitted + counts.copies - counts.not_connected
