@@ -46,8 +46,8 @@ from benchmarks.contest import own
 from benchmarks.traffic import SENDERS, busy, captures, hostile, payloads_of
 from dnstap import Decoder, Dnstap, Message
 from dnstap.codec import decode as generic
-from dnstap.codec import learned
 from dnstap.codec.tables import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, table_of
+from dnstap.codec.templates import ShapeCache
 from framestream import FrameDecoder, encode_data_frames
 from tests.judge import google
 
@@ -117,14 +117,15 @@ def job_first(name: str, rounds: int) -> list[Row]:
     data = busy(name, 100_000)
     run = own(decode_and_read)
     last: list[Decoder[Dnstap]] = []
+    shapes: list[ShapeCache] = []
 
     def ours() -> None:
-        learned._shapes.clear()
-        last[:] = [Decoder(Dnstap)]
+        shapes[:] = [ShapeCache()]
+        last[:] = [Decoder(Dnstap, shapes=shapes[0])]
         run(last[0].decode, data)
 
     row = duel(ours, partial(own(decode_and_read), upb.FromString, data), len(data), rounds)
-    row["note"] = f"{last[0]._misses} without a plan, {last[0]._count} plans and forks, {len(learned._shapes)} shapes"
+    row["note"] = f"{last[0]._misses} without a plan, {last[0]._count} plans and forks, {len(shapes[0])} shapes"
     again = against_upb(last[0].decode, data, rounds, warm=0)
     return [{**row, "name": name}, {**again, "name": f"{name}, again"}]
 
@@ -147,9 +148,8 @@ def job_hostile(_: str, rounds: int) -> list[Row]:
         len(data),
         rounds,
     )
-    learned._shapes.clear()
     tracemalloc.start()
-    kept = Decoder(Dnstap)
+    kept = Decoder(Dnstap, shapes=ShapeCache())
     decode_and_read(kept.decode, data)
     row["note"] = f"over our generic decoder; the decoder then has {tracemalloc.get_traced_memory()[0] / 1e6:.1f} MB"
     return [row]

@@ -86,5 +86,7 @@ class Credit:
 
     def skip(self) -> None:
         """Count one message of a rest."""
-        # Never below zero, even if two threads end the rest at once.
-        self.resting = max(0, self.resting - 1)
+        # Read once, so that it is never below zero, even if two threads end the rest together.
+        left = self.resting
+        if left:
+            self.resting = left - 1

@@ -1,17 +1,17 @@
-"""Decoding by plans (dnstap.codec.templates), and by the generic decoder what no plan takes.
+"""The learned decoder: plans (dnstap.codec.templates) for payloads like earlier ones, the strict decoder for others.
 
-Plans are found by the key: the payload's octets from its start through the Message's length and leading enums. Where
-the Message begins is the same in all payloads of one sender, so the key is a slice; once payloads come in which it
-lies elsewhere, from several senders or behind an `extra` that changes, the fields before it are stepped over. Plans of
-the same key hang in a tree: one octet by which two of them differ picks the branch.
+Plans are found by the key: the payload's bytes from its start through the Message's length and leading enums. Where
+the Message begins is the same in all payloads of one sender, so the key is a slice; once payloads arrive in which it
+lies elsewhere, from several senders or after an `extra` that changes, the fields before it are stepped over. Plans of
+the same key form a tree: one byte by which two of them differ picks the branch.
 
-A plan is made from a payload that the generic decoder has decoded. What that costs is bounded, so that payloads of
-which each is different cost hardly more than without plans: making a plan takes one from a credit, which its first use
-gives back with interest; a shape, whose code must be compiled, is made when it is seen again. Everything else that is
-kept has its limit, too.
+A plan is made from a payload that the strict decoder has decoded. Its cost is bounded, so that payloads no two of which
+are alike take hardly more time than without plans: making a plan spends a credit, which its first use earns back with
+interest; a shape, whose code must be compiled, is made when it is seen again. Everything else that is kept has its
+limit, too.
 
-Threads may share a Decoder, also without a GIL: what is looked up is only ever replaced as a whole or added to, by one
-thread at a time, and a plan proves each payload by itself.
+Threads may share a Decoder, also without a GIL: a structure that is looked up is only ever replaced as a whole or added
+to, by one thread at a time, and a plan proves each payload by itself.
 """
 
 from __future__ import annotations
@@ -19,269 +19,274 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import pairwise
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from dnstap.codec.strict import decode as generic
-from dnstap.codec.strict import length
+from dnstap._learning import Credit
+from dnstap.codec.strict import decode, length
 from dnstap.codec.tables import ENUM, table_of
-from dnstap.codec.templates import MISS, Part, Plan, Shape, parts_of
+from dnstap.codec.templates import MISS, Part, Plan, Shape, ShapeCache, is_cut_out, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import betterproto2
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "LearningLimits"]
 
 M = TypeVar("M", bound="betterproto2.Message")
 
 KEY = 9
-"""Octets of the key from the Message's tag on: the tag, a length of two octets, three enums."""
+"""Bytes of the key from the Message's tag on: the tag, a length of two bytes, three enums."""
 
 MAX_PAYLOAD = 1 << 17
-"""Octets of a payload for which a plan is made; there is no longer DNS message."""
+"""Bytes of a payload for which a plan is made; a DNS message has at most half of that."""
 
-MAX_PLANS = 8192
-"""Plans and forks of one Decoder; when there are so many, it begins anew."""
-
-MAX_SHAPES = 256
-"""Shapes of the process, and shapes of which a Decoder remembers that it has seen them."""
+MAX_SEEN = 256
+"""Shapes that a Decoder remembers to have seen once."""
 
 MAX_ALIKE = 4
-"""Plans of one key that no octet tells apart."""
+"""Plans of one key that no byte tells apart, and that are tried in turn."""
 
-CREDIT = 400
-"""Plans that a Decoder makes before one of them has proved useful."""
+# On CPython 3.11 the strict decoder takes 4 us for a payload, making a plan 19 us more, and compiling the code of a
+# shape 0.28 ms. The following trade how soon a sender is learned against time lost on payloads that do not repeat,
+# which take 1.04 to 1.09 of the strict decoder's time (docs/performance.md).
 
 REWARD = 2
-"""What the first use of a plan gives to the credit."""
+"""Credit for the first use of a plan, which cost one: layouts that repeat never use up the credit."""
 
 SHAPE_COST = 16
-"""What a new shape takes from the credit."""
-
-WARM_UP = 256
-"""Payloads before the first plan is made: for fewer, decoding them takes less than making plans."""
-
-REFILL = 128
-"""Payloads without a plan that give one to the credit."""
+"""Credit for a new shape, as its time compares with that of a plan."""
 
 PATIENCE = 8
-"""Payloads without a plan, one after the other and without credit, after which none is looked for."""
+"""Payloads without a plan and without credit, in a row, after which no plan is looked for."""
 
-REST = 64
-"""For how many payloads; twice as many each time that it was in vain again, to MAX_REST."""
-
-MAX_REST = 1024
+REFILL = 128
+"""Payloads of a rest that give credit for one plan, so that plans cost at most 4 % of the rest's time."""
 
 STRANGERS = 16
-"""Payloads with the Message elsewhere after which the first sender's place of it is given up."""
+"""Payloads with the Message elsewhere after which the first sender's place of it is given up: a few do not make the
+decoder step over the fields of all others."""
+
+
+class LearningLimits(NamedTuple):
+    """Bounds of what a Decoder spends on learning, and of what it keeps.
+
+    Attributes:
+        warm_up: payloads before the first plan is made. So many take 1 ms, as long as three shapes: less is not worth
+            learning from.
+        credit: plans that are made before one of them has proved useful, in 8 ms.
+        rest: payloads that are decoded without plans when nothing that was learned is of use; twice as many each time
+            that this is so again.
+        max_rest: the most of them.
+        max_plans: plans and forks that are kept, of 3 KB each; when there are as many, all are forgotten.
+    """
+
+    warm_up: int = 256
+    credit: int = 400
+    rest: int = 64
+    max_rest: int = 1024
+    max_plans: int = 8192
+
+
+LIMITS = LearningLimits()
+
+SHAPES = ShapeCache()
+"""The shapes of the process."""
 
 
 class _Node:
-    """A plan, with the octets by which it can be told from others; or a fork, if `at` is not 0.
+    """A plan, with the bits by which it can be told from others; or a fork, if `offset` is not 0.
 
     Attributes:
-        at: offset of the octet that picks the branch.
+        offset: of the byte that picks the branch.
         branches: a node for each of its 256 values.
-        mask, value: the octets from the Message's tag on that are so in whatever the plan takes, little-endian.
+        mask, value: little-endian from the Message's tag on: bits within the mask are those of the value in any payload
+            that the plan takes.
     """
 
-    __slots__ = ("at", "branches", "mask", "plan", "value")
+    __slots__ = ("branches", "mask", "offset", "plan", "value")
 
     def __init__(self, plan: Plan, mask: int = 0, value: int = 0) -> None:
-        self.at = 0
+        self.offset = 0
         self.branches: list[_Node] = []
         self.plan = plan
         self.mask = mask
         self.value = value
 
 
-def _no_plan(_: bytes) -> Any:
+def _no_plan(_payload: bytes, _cut_out: bytes | None = None) -> Any:
     raise KeyError
 
 
 _NOTHING = _Node(_no_plan)
 
-_shapes: dict[tuple[Any, ...], Shape] = {}
+_Nodes = dict[bytes, _Node]
+
+_Usual = tuple[int | None, slice, _Nodes]
+"""Where most payloads have their key. The offset of the field that is cut out of them first, which is that of the
+Message afterwards, or None if there is no such field before the Message; the slice of the key; and the nodes."""
 
 
 class Decoder(Generic[M]):
-    """Decodes the payloads of one stream; the more there are of one sender, the faster.
+    """Decodes the payloads of one stream; the more of them one sender has sent, the faster.
 
-    Args: cls: Dnstap.
-    Attributes: decode: see its call below; a function, so that it can be bound to a name.
+    Args:
+        cls: Dnstap, or a subclass.
+        limits: what to spend on learning, and how much to keep.
+        shapes: generated code that is shared with other decoders, by default with all of the process.
     """
 
-    def __init__(self, cls: type[M]) -> None:
+    __slots__ = (
+        "_cls", "_count", "_credit", "_cut_tag", "_known", "_limits", "_lock", "_message_tag", "_misses", "_place",
+        "_seen", "_shapes", "_strangers", "_table", "_type_tag", "_usual",
+    )  # fmt: skip
+
+    def __init__(self, cls: type[M], *, limits: LearningLimits = LIMITS, shapes: ShapeCache = SHAPES) -> None:
         self._cls = cls
+        self._limits = limits
+        self._shapes = shapes
         self._table = table_of(cls)
         ((message, _),) = self._table.messages
-        tags = {field.name: field.tag for field in self._table.fields}
-        self._tags = self._table.fields[message].tag, tags["extra"], tags["type"]
+        self._message_tag = self._table.fields[message].tag
+        (self._cut_tag,) = [field.tag for field in self._table.fields if is_cut_out(field)]
+        (self._type_tag,) = [field.tag for field in self._table.fields if field.index == self._table.required]
         self._lock = Lock()
-        # Together, so that no thread looks for keys of one length among those of another.
-        self._known: tuple[dict[bytes, _Node], int] = {}, KEY
+        self._usual: _Usual | None = None
+        # Together, so that no thread adds keys of one length to those of another.
+        self._known: tuple[_Nodes, int] = {}, KEY
         self._count = 0
-        self._seen: set[tuple[Any, ...]] = set()
-        self._credit = CREDIT
         self._misses = 0
-        self._in_vain = 0
-        self._rest = WARM_UP
-        self._rest_length = REST
+        self._seen: set[tuple[Any, ...]] = set()
+        self._credit = Credit(
+            limit=limits.credit,
+            rest=limits.rest,
+            max_rest=limits.max_rest,
+            refill=REFILL,
+            patience=PATIENCE,
+            warm_up=limits.warm_up,
+        )
+        # The offset of the Message in payloads of the first sender, and whether a field is cut out before it.
         self._place: tuple[int, bool] | None = None
         self._strangers = 0
-        self.decode, self._look = self._usual_way()
-        if self._rest:
-            self._look(None, None, self._decode_resting)
 
-    def _usual_way(self) -> tuple[Callable[..., M], Callable[..., None]]:
-        """`decode`, for payloads whose key is where it usually is; and the function that says where that is.
+    def decode(self, data: bytes | bytearray | memoryview, *, lenient: bool = False) -> M:
+        """Return the message in a payload.
 
-        That takes the key's slice; or None and, where an `extra` is before the Message, the offset of the extra, which
-        is that of the Message once the extra is taken out; and what decodes the others.
+        Args:
+            data: the whole payload of a data frame.
+            lenient: accept a message without its required `type`.
+        Raises:
+            DecodeError: the bytes are no such message.
+            MissingFieldError: a required field is absent.
         """
-        nodes, _ = self._known
-        _, extra_tag, _ = self._tags
-        where: slice | None = None
-        behind: tuple[int, slice, dict[bytes, _Node]] | None = None
-        otherwise = self._decode_anywhere
-
-        def decode(data: bytes | bytearray | memoryview, *, lenient: bool = False) -> M:
-            """One message from the whole payload of a data frame."""
-            try:
-                if where is not None:
-                    node = nodes[data[where]]  # type: ignore[index]
-                    while node.at:
-                        node = node.branches[data[node.at]]
+        try:
+            usual = self._usual
+            if usual is not None:
+                cut_at, key, nodes = usual
+                if cut_at is None:
+                    node = nodes[data[key]]  # type: ignore[index]
+                    while node.offset:
+                        node = node.branches[data[node.offset]]
+                    # Called by a local name, which is faster than by an attribute in a slot.
                     plan = node.plan
                     return plan(data)  # type: ignore[no-any-return]
-                if behind is not None and type(data) is bytes:
-                    at, key, behind_nodes = behind
-                    size = data[at + 1]
-                    if data[at] == extra_tag and size < 128:
-                        stop = at + 2 + size
-                        f = data[:at] + data[stop:]
-                        node = behind_nodes[f[key]]
-                        while node.at:
-                            node = node.branches[f[node.at]]
+                if type(data) is bytes:
+                    size = data[cut_at + 1]
+                    if data[cut_at] == self._cut_tag and size < 128:
+                        stop = cut_at + 2 + size
+                        rest = data[:cut_at] + data[stop:]
+                        node = nodes[rest[key]]
+                        while node.offset:
+                            node = node.branches[rest[node.offset]]
                         plan = node.plan
-                        decoded = plan(f)
-                        if decoded.extra is None:
-                            decoded.extra = data[at + 2 : stop]
-                        return decoded  # type: ignore[no-any-return]
-            except MISS:
-                pass
-            return otherwise(data, lenient)
-
-        def look(place: slice | None, extra_at: int | None, other: Callable[..., M]) -> None:
-            nonlocal nodes, where, behind, otherwise
-            nodes, length = self._known
-            behind = None if extra_at is None else (extra_at, slice(0, extra_at + length), nodes)
-            where, otherwise = place, other
-
-        return decode, look
-
-    def _look_there(self) -> None:
-        """Look for the key where it is usually, if anywhere."""
-        if self._place is None:
-            self._look(None, None, self._decode_anywhere)
-            return
-        at, extra = self._place
-        if extra:
-            self._look(None, at, self._decode_anywhere)
-        else:
-            self._look(slice(0, at + self._known[1]), None, self._decode_anywhere)
-
-    def _decode_anywhere(self, data: bytes | bytearray | memoryview, lenient: bool) -> M:
-        """Step over the fields before the Message, which gives the key; an `extra` among them is left out of it."""
-        payload = data if type(data) is bytes else bytes(memoryview(data))
-        f, p, extra = payload, 0, None
-        try:
-            message_tag, extra_tag, type_tag = self._tags
-            while (tag := f[p]) != message_tag:
-                size = f[p + 1]
-                q = p + 2
-                if size > 127:
-                    if tag != extra_tag:
-                        raise KeyError(tag)
-                    size, q = length(self._table, f, p + 1)
-                if tag == type_tag:
-                    p = q
-                elif tag == extra_tag and extra is None:
-                    extra = f[q : q + size]
-                    f = f[:p] + f[q + size :]
-                else:
-                    p = q + size
-            nodes, key = self._known
-            node = nodes[f[: p + key]]
-            while node.at:
-                node = node.branches[f[node.at]]
-            plan = node.plan
-            decoded: Any = plan(f)
+                        return plan(rest, data[cut_at + 2 : stop])  # type: ignore[no-any-return]
         except MISS:
-            return self._learn(payload, f, p, extra, lenient)
-        if extra is not None and decoded.extra is None:
-            decoded.extra = extra
-        if self._credit < CREDIT:
-            self._in_vain = 0
-            self._rest_length = REST
-            self._credit += 1
-        if self._place is not None:
-            self._meet((p, extra is not None))
-        return decoded  # type: ignore[no-any-return]
+            pass
+        # Not within the handler: an error there would be shown after that of the look-up.
+        if self._credit.resting:
+            self._credit.skip()
+            return decode(self._cls, data, lenient)
+        return self._decode_anywhere(data if type(data) is bytes else bytes(memoryview(data)), lenient)
 
-    def _meet(self, place: tuple[int, bool]) -> None:
-        """A payload has been decoded that came another way than the usual: by a stranger, or after a rest."""
+    def _decode_anywhere(self, payload: bytes, lenient: bool) -> M:
+        """Decode a payload whose Message may begin anywhere: step over the fields before it to find the key.
+
+        One field that varies, `extra`, is cut out of them.
+        """
+        rest, position, cut_out = payload, 0, None
+        try:
+            while (tag := rest[position]) != self._message_tag:
+                size = rest[position + 1]
+                value = position + 2
+                if size > 127:
+                    if tag != self._cut_tag:
+                        raise KeyError(tag)
+                    size, value = length(self._table, rest, position + 1)
+                if tag == self._type_tag:
+                    position = value
+                elif tag == self._cut_tag and cut_out is None:
+                    cut_out = rest[value : value + size]
+                    rest = rest[:position] + rest[value + size :]
+                else:
+                    position = value + size
+            nodes, key = self._known
+            node = nodes[rest[: position + key]]
+            while node.offset:
+                node = node.branches[rest[node.offset]]
+            plan = node.plan
+            decoded: M = plan(rest, cut_out)
+        except MISS:
+            pass
+        else:
+            if self._credit.left < self._credit.limit:
+                self._credit.earn(1)
+            if self._place is not None:
+                self._note_place((position, cut_out is not None))
+            return decoded
+        return self._decode_and_learn(payload, rest, position, cut_out, lenient)
+
+    def _note_place(self, place: tuple[int, bool]) -> None:
+        """Use the usual place again after a rest, or give it up after too many payloads of other senders."""
         with self._lock:
             if place != self._place:
                 self._strangers += 1
                 if self._strangers < STRANGERS:
                     return
                 self._place = None
-            self._look_there()
+            self._use_place()
 
-    def _decode_resting(self, data: bytes | bytearray | memoryview, lenient: bool) -> M:
-        """Decode without trying plans, for a while."""
-        self._rest -= 1
-        if self._rest <= 0:
-            self._look(None, None, self._decode_anywhere)
-        return generic(self._cls, data, lenient)
+    def _use_place(self) -> None:
+        """Look for the key at the usual place, if there is one."""
+        self._usual = None
+        if self._place is not None:
+            position, is_cut = self._place
+            nodes, key = self._known
+            self._usual = position if is_cut else None, slice(0, position + key), nodes
 
-    def _learn(self, payload: bytes, f: bytes, p: int, extra: bytes | None, lenient: bool) -> M:
-        """Decode a payload that no plan takes, and make one.
+    def _decode_and_learn(self, payload: bytes, rest: bytes, message: int, cut_out: bytes | None, lenient: bool) -> M:
+        """Decode a payload that no plan takes, and make a plan if there is credit.
 
-        Args: f: the payload without an extra that stood before the Message, which begins at p.
+        Args:
+            rest: the payload without the field that was cut out.
+            message: the offset of the Message in it.
         """
-        decoded = generic(self._cls, payload, lenient)
+        decoded = decode(self._cls, payload, lenient)
         self._misses += 1
-        if self._misses % REFILL == 0:
-            self._credit += 1
-        if self._credit > 0:
-            if not lenient and len(f) <= MAX_PAYLOAD:
-                self._credit -= 1
+        if not lenient and len(rest) <= MAX_PAYLOAD:
+            if self._credit.spend():
                 with self._lock, suppress(*MISS):
-                    self._make_plan(f, p, decoded, behind_extra=extra is not None)
-            return decoded
-        # Nothing that was learned helps; if none of the next ones is known either, spare them the trying.
-        self._in_vain += 1
-        if self._in_vain < PATIENCE:
-            self._look(None, None, self._decode_anywhere)
-        else:
-            self._in_vain = 0
-            self._rest = self._rest_length
-            self._rest_length = min(2 * self._rest, MAX_REST)
-            self._credit += self._rest // REFILL
-            self._look(None, None, self._decode_resting)
+                    self._make_plan(rest, message, decoded, is_cut=cut_out is not None)
+            else:
+                # There may be plans for the next ones, with the Message elsewhere; if not, a rest begins.
+                self._usual = None
         return decoded
 
-    def _make_plan(self, f: bytes, at: int, decoded: M, *, behind_extra: bool) -> None:
-        """Make a plan for payloads like f, whose Message begins at `at`, and hang it where they will look for it."""
-        parts, message = parts_of(self._table, f)
-        if message != at:
-            raise KeyError(at)
+    def _make_plan(self, payload: bytes, message: int, decoded: M, *, is_cut: bool) -> None:
+        """Make a plan for payloads like this one, and add it where they will look for it."""
+        parts, found = parts_of(self._table, payload)
+        if found != message:
+            raise KeyError(message)
         _, usual_key = self._known
-        key = min(usual_key, self._key_for(parts, at))
-        key_end = at + key
+        key = min(usual_key, self._key_length(parts, message))
+        key_end = message + key
         known = sum(part[4] <= key_end for part in parts)
         shape = self._shape(parts, known)
         if shape is None:
@@ -290,75 +295,76 @@ class Decoder(Generic[M]):
             self._known = {}, key
             self._count = self._strangers = 0
             self._place = None
-            self._look(None, None, self._decode_anywhere)
-        plan, mask, value = shape.plan(f, parts, known, at, decoded)
-        plan(f)
-        self._hang(f[:key_end], plan, mask, value, at)
+            self._usual = None
+        plan, mask, value = shape.plan(payload, parts, known, message, decoded)
+        plan(payload)
+        self._add_plan(payload[:key_end], plan, mask, value, message)
         if self._place is None and not self._strangers:
-            self._place = at, behind_extra
-            self._look_there()
+            self._place = message, is_cut
+            self._use_place()
 
-    def _key_for(self, parts: list[Part], at: int) -> int:
-        """Where a Message begins with fewer enums, contents would get into the key, and no two keys be the same."""
+    def _key_length(self, parts: list[Part], message: int) -> int:
+        """Return the length of the key from the Message on: fewer bytes if it begins with fewer than three enums.
+
+        With contents in it, no two keys would be the same.
+        """
         enums = 0
         for table, tag, start, value, end in parts:
-            if start > at and (table is self._table or table.by_tag[tag][0] != ENUM or end - value > 1):
+            if start > message and (table is self._table or table.by_tag[tag][0] != ENUM or end - value > 1):
                 break
-            enums += start > at
+            enums += start > message
         return 3 + 2 * enums
 
     def _shape(self, parts: list[Part], known: int) -> Shape | None:
-        """The Shape of a payload; None when it is the first that is seen."""
+        """Return the Shape of a payload; None if it is seen for the first time, or there is no credit to make it."""
         outer = self._table
         widths = [
             (table is outer, tag, value - start, 0 if tag & 7 == 2 else end - value)
             for table, tag, start, value, end in parts
         ]
         key = outer, known, *widths
-        shape = _shapes.get(key)
+        shape = self._shapes.get(key)
         if shape is None:
             if key not in self._seen:
-                if len(self._seen) >= MAX_SHAPES:
+                if len(self._seen) >= MAX_SEEN:
                     self._seen.clear()
                 self._seen.add(key)
-                return None
-            self._credit -= SHAPE_COST
-            if len(_shapes) >= MAX_SHAPES:
-                _shapes.clear()
-            shape = _shapes[key] = Shape(self._table, parts, known)
+            elif self._credit.spend(SHAPE_COST):
+                shape = self._shapes.add(key, outer, parts, known)
         return shape
 
-    def _hang(self, key: bytes, plan: Plan, mask: int, value: int, at: int) -> None:
+    def _add_plan(self, key: bytes, plan: Plan, mask: int, value: int, message: int) -> None:
+        """Add a plan to those of its key."""
         nodes, _ = self._known
-        if self._count >= MAX_PLANS:
+        if self._count >= self._limits.max_plans:
             nodes.clear()
             self._count = 0
         self._count += 1
         leaf = _Node(plan, mask, value)
 
-        def trial(f: bytes) -> Any:
-            decoded = plan(f)
+        def first_use(payload: bytes, cut_out: bytes | None = None) -> Any:
+            decoded = plan(payload, cut_out)
             leaf.plan = plan
-            self._credit += REWARD
+            self._credit.earn(REWARD)
             return decoded
 
-        leaf.plan = trial
+        leaf.plan = first_use
         node = nodes.get(key)
-        nodes[key] = leaf if node is None else self._merged(node, leaf, at)
+        nodes[key] = leaf if node is None else self._merged(node, leaf, message)
 
-    def _merged(self, node: _Node, leaf: _Node, at: int) -> _Node:
-        """The node for what a node takes and for what a leaf takes. at: where the Message begins."""
-        octet = node.at - at
-        if not node.at or not leaf.mask >> 8 * octet & 255:
-            return self._told_apart([*_leaves(node), leaf], at)
-        values = _values(leaf, octet)
+    def _merged(self, node: _Node, leaf: _Node, message: int) -> _Node:
+        """Return the node for any payload that one of two takes."""
+        index = node.offset - message
+        if not node.offset or not leaf.mask >> 8 * index & 255:
+            return self._fork([*_leaves(node), leaf], message)
+        values = _values(leaf, index)
         branches = {id(branch): branch for branch in node.branches[values]}
-        merged = {old: self._merged(branch, leaf, at) for old, branch in branches.items()}
+        merged = {old: self._merged(branch, leaf, message) for old, branch in branches.items()}
         node.branches[values] = [merged[id(branch)] for branch in node.branches[values]]
         return node
 
-    def _told_apart(self, leaves: list[_Node], at: int) -> _Node:
-        """The node for what any of these leaves takes."""
+    def _fork(self, leaves: list[_Node], message: int) -> _Node:
+        """Return the node for any payload that one of these leaves takes: a fork at the first byte that differs."""
         if not leaves:
             return _NOTHING
         common = leaves[0].mask
@@ -370,30 +376,30 @@ class Decoder(Generic[M]):
         if not differing and len(leaves) > 1:
             differing = leaves[0].mask & leaves[1].mask & (leaves[0].value ^ leaves[1].value)
         if not differing:
-            return leaves[0] if len(leaves) == 1 else _either(leaves[-MAX_ALIKE:])
-        octet = (differing & -differing).bit_length() - 1 >> 3
+            return leaves[0] if len(leaves) == 1 else _first_that_fits(leaves[-MAX_ALIKE:])
+        index = (differing & -differing).bit_length() - 1 >> 3
         self._count += 1
         fork = _Node(_no_plan)
-        fork.at = at + octet
-        ranges = [_values(leaf, octet) for leaf in leaves]
+        fork.offset = message + index
+        ranges = [_values(leaf, index) for leaf in leaves]
         edges = sorted({0, 256, *[values.start for values in ranges], *[values.stop for values in ranges]})
         for first, stop in pairwise(edges):
             taking = [leaf for leaf, values in zip(leaves, ranges, strict=True) if values.start <= first < values.stop]
-            fork.branches += [self._told_apart(taking, at)] * (stop - first)
+            fork.branches += [self._fork(taking, message)] * (stop - first)
         return fork
 
 
-def _either(leaves: list[_Node]) -> _Node:
-    """One node for leaves that no octet tells apart, such as one that ends where another has an `extra`."""
+def _first_that_fits(leaves: list[_Node]) -> _Node:
+    """Return one node for leaves that no byte tells apart, such as one that ends where another has an `extra`."""
 
-    def either(f: bytes) -> Any:
+    def first_that_fits(payload: bytes, cut_out: bytes | None = None) -> Any:
         for leaf in leaves:
             with suppress(*MISS):
                 plan = leaf.plan
-                return plan(f)
+                return plan(payload, cut_out)
         raise KeyError
 
-    node = _Node(either, leaves[0].mask, leaves[0].value)
+    node = _Node(first_that_fits, leaves[0].mask, leaves[0].value)
     for leaf in leaves:
         node.mask &= leaf.mask
     node.value &= node.mask
@@ -402,13 +408,14 @@ def _either(leaves: list[_Node]) -> _Node:
 
 
 def _leaves(node: _Node) -> list[_Node]:
+    """Return the plans below a node."""
     if not node.branches:
         return [] if node is _NOTHING else [node]
     below = {id(branch): branch for branch in node.branches}
     return list({id(leaf): leaf for branch in below.values() for leaf in _leaves(branch)}.values())
 
 
-def _values(leaf: _Node, octet: int) -> slice:
-    """What an octet may be, as a slice of all 256."""
-    mask, value = leaf.mask >> 8 * octet & 255, leaf.value >> 8 * octet & 255
+def _values(leaf: _Node, index: int) -> slice:
+    """Return the values that a byte may have, as a slice of all 256. index: its offset from the Message's tag."""
+    mask, value = leaf.mask >> 8 * index & 255, leaf.value >> 8 * index & 255
     return slice(value, value + 256 - mask)

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,8 @@ from dnstap import (
     SocketProtocol,
 )
 from dnstap.codec import decode as generic
-from dnstap.codec import learned as decoding
-from dnstap.codec import templates
-from dnstap.codec.tables import table_of
+from dnstap.codec.learned import LIMITS, LearningLimits, _leaves
+from dnstap.codec.templates import ShapeCache
 from framestream import TruncatedStreamError, read_file
 from tests.threads import start
 from tests.wait import DEADLINE_S
@@ -38,27 +38,25 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parents[2] / "data"
 
 
-@pytest.fixture(autouse=True)
-def _nothing_learned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_shapes", {})
-    monkeypatch.setattr(decoding, "WARM_UP", 0)
+def learner(shapes: ShapeCache | None = None, **limits: int) -> Decoder[Dnstap]:
+    """Return a decoder that has no warm-up, and shares nothing with others."""
+    shapes = ShapeCache() if shapes is None else shapes
+    return Decoder(Dnstap, limits=LearningLimits(**{"warm_up": 0, **limits}), shapes=shapes)
 
 
-def test_no_plan_for_the_first_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "WARM_UP", 3)
-    made = []
-    monkeypatch.setattr(Decoder, "_make_plan", lambda *arguments, **_: made.append(arguments[1]))
-    decoder = Decoder(Dnstap)
-    payloads = [bytes(Dnstap(b"%d" % number, type=DnstapType.MESSAGE)) for number in range(5)]
-    assert [decoder.decode(payload) for payload in payloads] == [generic(Dnstap, payload) for payload in payloads]
-    assert made == payloads[3:]
+def test_no_plan_for_the_first_payloads() -> None:
+    alike = payloads(10, query_port=20000)
+    for warm_up, misses in (0, 2), (3, 2), (8, 2), (9, 1), (10, 0):
+        decoder = learner(warm_up=warm_up)
+        assert [decoder.decode(payload) for payload in alike] == [generic(Dnstap, payload) for payload in alike]
+        assert decoder._misses == misses
 
 
 class Watched:
-    """A Decoder beside the generic one: both must say the same. Counts what no plan took."""
+    """A Decoder beside the strict one: both must say the same. Counts payloads that no plan took."""
 
-    def __init__(self) -> None:
-        self.decoder = Decoder(Dnstap)
+    def __init__(self, shapes: ShapeCache | None = None, **limits: int) -> None:
+        self.decoder = learner(shapes, **limits)
 
     def __call__(self, payload: bytes) -> None:
         ours, expected = outcome(self.decoder.decode, payload), outcome(lambda data: generic(Dnstap, data), payload)
@@ -66,7 +64,7 @@ class Watched:
         assert repr(ours) == repr(expected), payload.hex()
 
     def misses(self, payloads: Iterable[bytes]) -> int:
-        """How many of these payloads no plan takes."""
+        """Return how many of these payloads no plan takes."""
         before = self.decoder._misses
         for payload in payloads:
             self(payload)
@@ -148,8 +146,8 @@ def test_ports_of_two_and_of_three_octets() -> None:
     ]
     watched.misses(mixed)
     assert watched.misses(mixed) == 0
-    (fork,) = [node for node in watched.decoder._known[0].values() if node.at]
-    assert len(decoding._leaves(fork)) == 3
+    (fork,) = [node for node in watched.decoder._known[0].values() if node.offset]
+    assert len(_leaves(fork)) == 3
 
 
 def test_zones_and_messages_of_any_length() -> None:
@@ -322,17 +320,22 @@ def test_any_buffer() -> None:
     watched.misses(shown)
     decode = watched.decoder.decode
     for payload in shown:
-        for data in (
-            bytearray(payload),
-            memoryview(payload),
-            memoryview(payload).cast("c"),
-            memoryview(payload).cast("b"),
-        ):
+        view: Any = memoryview(payload)
+        for data in (bytearray(payload), view, view.cast("c"), view.cast("b")):
             dnstap = decode(data)
             assert dnstap == generic(Dnstap, payload)
             assert type(dnstap.extra) is bytes
     with pytest.raises(TypeError):
         decode("text")  # type: ignore[arg-type, unused-ignore]
+
+
+def test_any_buffer_with_an_extra_before_the_message() -> None:
+    watched = Watched()
+    shown = [with_extra(payload, b"\x1a\1e") for payload in payloads()]
+    watched.misses(shown)
+    assert watched.decoder._place == (8, True)
+    for payload in shown:
+        assert watched.decoder.decode(bytearray(payload)) == generic(Dnstap, payload)
 
 
 def test_lenient_decoding_teaches_nothing() -> None:
@@ -389,62 +392,106 @@ def hostile(count: int) -> list[bytes]:
     ]
 
 
-def test_what_is_never_the_same_is_not_learned_for_long() -> None:
+def test_learning_stops_where_nothing_repeats() -> None:
     watched = Watched()
     watched.misses(payloads())
-    strange = hostile(2000)
-    watched.misses(strange)
-    assert watched.decoder._credit < 10
-    assert watched.decoder._rest > 0
-    assert watched.decoder._count < decoding.CREDIT + 10
+    credit = watched.decoder._credit
+    watched.misses(hostile(2000))
+    assert credit.left < 10
+    assert credit.resting > 0
+    assert watched.decoder._count < LIMITS.credit + 10
     # After the rest, those that are known are decoded by their plans as before.
-    watched.misses(payloads(decoding.MAX_REST))
-    assert watched.decoder._rest == 0
+    watched.misses(payloads(LIMITS.max_rest))
+    assert credit.resting == 0
     watched.misses(payloads(40))
     assert watched.misses(payloads(40)) == 0
     # New ones are learned again, in time.
     other = payloads(20, type=MessageType.AUTH_QUERY)
-    for _ in range(2 * decoding.MAX_REST // 20):
+    for _ in range(2 * LIMITS.max_rest // 20):
         watched.misses(other)
     assert watched.misses(other) == 0
 
 
+@pytest.mark.parametrize(
+    ("credit", "count"),
+    [
+        pytest.param(2, 0, id="used up by plans"),
+        pytest.param(20, 1, id="used up by the first shape"),
+        pytest.param(22, 2, id="less left than the second shape costs"),
+    ],
+)
+def test_no_shape_without_credit(credit: int, count: int) -> None:
+    shapes = ShapeCache()
+    watched = Watched(shapes, credit=credit)
+    for values in ({}, {"response_port": None}, {"query_time_sec": None}):
+        watched.misses(payloads(2, **values))
+    assert len(shapes) == count
+
+
 def test_the_usual_place_is_found_again() -> None:
+    watched = Watched(credit=30, rest=4)
+    watched.misses(payloads())
+    assert watched.decoder._place == (8, False)
+    watched.misses(hostile(60))
+    assert watched.decoder._usual is None
+    watched.misses(payloads(40))
+    assert watched.misses(payloads()) == 0
+    assert watched.decoder._place == (8, False)
+    assert watched.decoder._usual is not None
+
+
+def test_a_place_that_is_no_longer_usual_is_given_up() -> None:
     watched = Watched()
     watched.misses(payloads())
-    assert watched.decoder._place is not None
-    watched.decoder._credit = 0
-    watched.misses(hostile(1))
-    watched.decoder._credit = 0
-    assert watched.misses(payloads()) == 0
-    assert watched.decoder._place is not None
     named = [b"\x0a\4long" + payload[4:] for payload in payloads()]
-    watched.decoder._credit = 100
     watched.misses(named)
     watched.misses(named)
     assert watched.decoder._place is None
+    assert watched.misses(named + payloads()) == 0
 
 
-def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "MAX_PLANS", 10)
-    monkeypatch.setattr(decoding, "MAX_SHAPES", 3)
-    monkeypatch.setattr(templates, "MAX_MEMO", 4)
-    watched = Watched()
+def test_limits() -> None:
+    shapes = ShapeCache(max_shapes=3, max_entries=4)
+    watched = Watched(shapes, max_plans=10)
     varied = [bytes(sample(number, query_message=bytes(number % 30))) for number in range(100)]
     watched.misses(varied)
     assert watched.decoder._count <= 11
     for values in ({}, {"query_time_sec": None}, {"query_time_nsec": None}, {"response_port": None}, {"query_port": 1}):
         watched.misses(payloads(4, **values))
-    assert len(decoding._shapes) <= 3
-    assert len(watched.decoder._seen) <= 3
+    assert len(shapes) <= 3
     times = [bytes(sample(number, query_time_sec=number + 2**30)) for number in range(20)]
     watched.misses(times)
     assert watched.misses(times) == 0
 
 
+def test_shapes_seen_once_have_a_limit() -> None:
+    """Each payload has another subset of the fields."""
+    watched = Watched(credit=10**6)
+    names = ["query_address", "response_address", "response_port", "query_time_sec", "query_message"]
+    names += ["socket_family", "socket_protocol", "query_time_nsec", "query_port"]
+    subsets = itertools.product([False, True], repeat=len(names))
+    left_out: list[dict[str, Any]] = [dict.fromkeys(itertools.compress(names, subset)) for subset in subsets]
+    assert watched.misses(bytes(sample(0, **values)) for values in left_out)
+    assert 0 < len(watched.decoder._seen) <= 256
+
+
+def test_error_is_shown_alone() -> None:
+    """Not after the look-up that failed before, of whichever decoder it is."""
+    bad = bytes(sample())[:-1]
+    decoders = [learner(), learner(), learner(warm_up=100)]
+    for payload in payloads():
+        decoders[1].decode(payload)
+    for decoder in decoders:
+        with pytest.raises(DecodeError) as caught:
+            decoder.decode(bad)
+        text = "".join(traceback.format_exception(caught.value))
+        assert text.count("Traceback") == 1
+        assert caught.value.__context__ is None
+
+
 def test_threads() -> None:
     """Threads that share a decoder, which is learning, forgetting and looking elsewhere all the while."""
-    decoder = Decoder(Dnstap)
+    decoder = learner(ShapeCache(max_shapes=20, max_entries=20), max_plans=500)
     captures = [capture(path)[:150] for path in sorted(DATA.glob("*.fstrm"))]
     expected = [[generic(Dnstap, payload) for payload in each] for each in captures]
     wrong: list[int] = []
@@ -476,19 +523,12 @@ def test_subclasses_are_parsed_as_what_they_are() -> None:
 
 def test_policies_that_repeat() -> None:
     """Each message has one of its own, whatever becomes of another's."""
-    watched = Watched()
+    watched = Watched(ShapeCache(max_entries=4))
     each = [bytes(sample(policy=Policy(rule=bytes([n])))) for n in range(9)]
     watched.misses(each)
     assert watched.misses(each) == 0
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(templates, "MAX_MEMO", 4)
-        for number, payload in enumerate(each * 3):
-            decoded = watched.decoder.decode(payload).message
-            assert decoded is not None
-            assert decoded.policy == Policy(rule=bytes([number % 9]))
-            decoded.policy.rule = b"changed"
-
-
-def test_no_memo_of_what_could_be_changed() -> None:
-    with pytest.raises(KeyError):
-        templates._memo_of(table_of(Dnstap))
+    for number, payload in enumerate(each * 3):
+        decoded = watched.decoder.decode(payload).message
+        assert decoded is not None
+        assert decoded.policy == Policy(rule=bytes([number % 9]))
+        decoded.policy.rule = b"changed"
