@@ -34,9 +34,6 @@ MAX_ENTRIES = 4096
 """Encoded values that are kept for one field, or for one run of fields that are looked up together. A server has that
 many distinct addresses or seconds only over hours; starting anew then costs one pass of the careful path each."""
 
-CONSTANT = ("identity", "version")
-"""Fields that are the same in all messages of one sender, and so are looked up together."""
-
 EncodeFunction = Any
 """The type of `encode` for one class: Callable[[Message], bytes] with the keyword lenient."""
 
@@ -334,7 +331,7 @@ def _encoder_of(cls: type[betterproto2.Message]) -> MessageEncoder:
 
 
 def _looked_up_together(field: Field) -> bool:
-    return field.kind == ENUM or field.name in CONSTANT
+    return field.kind == ENUM or field.varies == "never"
 
 
 def _contents(field: Field, value: Any, lenient: bool, path: str) -> bytes:

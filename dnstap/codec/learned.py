@@ -147,7 +147,7 @@ class Decoder(Generic[M]):
         ((message, _),) = self._table.messages
         self._message_tag = self._table.fields[message].tag
         (self._cut_tag,) = [field.tag for field in self._table.fields if is_cut_out(field)]
-        (self._type_tag,) = [field.tag for field in self._table.fields if field.index == self._table.required]
+        (self._type_tag,) = [field.tag for field in self._table.fields if field.required]
         self._lock = Lock()
         self._usual: _Usual | None = None
         # Together, so that no thread adds keys of one length to those of another.

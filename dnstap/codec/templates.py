@@ -53,16 +53,13 @@ the value of the field that was cut out of the payload (see is_cut_out)."""
 Part = tuple[Table, int, int, int, int]
 """One field of a payload: the Table of its message, its tag, the offsets of the tag and the value, and of the end."""
 
-ALWAYS_VARYING = ("extra", "query_port")
-"""Fields with another value in each payload."""
-
 
 def is_cut_out(field: Field) -> bool:
     """Return whether a field before the Message is cut out of a payload, since no two keys would be the same with it.
 
     Only a field of bytes in the outer message that varies always can be: the `extra` of CoreDNS and Knot Resolver.
     """
-    return field.kind == BYTES and field.name in ALWAYS_VARYING
+    return field.kind == BYTES and field.varies == "always"
 
 
 def parts_of(table: Table, payload: bytes) -> tuple[list[Part], int]:
@@ -316,7 +313,7 @@ class Shape:
             else:
                 self._compare(f"{name}_head", 1)
             self._unpack(self._kept_target(target), "I")
-        elif field.kind == UINT and field.name in ALWAYS_VARYING and field.tag < 128 and width in _LAST_BYTES:
+        elif field.kind == UINT and field.varies == "always" and field.tag < 128 and width in _LAST_BYTES:
             self._end_run()
             self._add_port(field, target, name, width)
         elif table is self._outer:
