@@ -139,9 +139,10 @@ def test_our_command_connects(tmp_path: Path, transport: str, caplog: pytest.Log
 
 def check_connections(command: Command, frames: int) -> None:
     """All frames came over one connection; there may be another, without any, of the moment in which the tap closes."""
-    said_so = statistics(command)
-    assert (said_so.frames, said_so.broken) == (frames, 0)
-    assert said_so.connections in (1, 2)
+    told = statistics(command)
+    assert told.frames == frames
+    assert told.connections in (1, 2)
+    assert told.broken <= told.connections - 1  # The second may end before anything is sent on it.
 
 
 def test_sinks_that_come_one_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
