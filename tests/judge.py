@@ -7,12 +7,16 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import betterproto2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 from grpc_tools import protoc
+
+from dnstap.schema.enums import OpenEnum
+
+if TYPE_CHECKING:
+    import betterproto2
 
 __all__ = ["cpp_refuses", "differing_field", "google", "google_parse"]
 
@@ -65,7 +69,7 @@ def differing_field(ours: betterproto2.Message, theirs: Any) -> str | None:
     """
     for field in theirs.DESCRIPTOR.fields:
         mine = getattr(ours, field.name)
-        if isinstance(mine, betterproto2.Enum) and not mine.name:
+        if isinstance(mine, OpenEnum) and not mine.name:
             continue
         if not theirs.HasField(field.name):
             if mine is not None:
