@@ -1,8 +1,29 @@
-"""A tree of tests to one function.
+"""The compiler of filters, from a tree of tests to one Python function.
 
-Its source is generated: of the tests it has what fields.py says, and names of constants. Values, which come from the
-expression, are those constants, and never source. A test raises nothing and changes nothing, so the order in which
-tests are made does not matter, and those that are cheap come first.
+The function is generated: composed of ordinary functions, one for each field and test, the filter below takes 1.2 times
+as long, and one of five cheap tests 2.5 times (CPython 3.11, on the messages of the captures in tests/data).
+
+For `type = CQ and qname under example.org` it is
+
+    def matches(dnstap):
+        message = dnstap.message
+        if message is None:
+            message = no_message
+        is_query = direction(message.type)
+        if is_query or (is_query is None and message.response_message is None):
+            wire = message.query_message
+        else:
+            wire = message.response_message
+        question = whole = None
+        return True if (
+            (message.type == constant_0)
+            and ((value := (question or (question := read_question(wire)))[0]) is not None
+                and value.endswith(constant_1)
+                and constant_2(value))
+        ) else False
+
+Its source consists of the expressions of expressions.py and of names. Values come from the user's expression: they are
+constants in the namespace of the function, and never source.
 """
 
 from __future__ import annotations
@@ -10,10 +31,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from dnstap._generated import compile_function
 from dnstap.dns.escapes import raw_text
 from dnstap.dns.memo import Memo
-from dnstap.filters.fields import FIELDS, NAME
-from dnstap.filters.grammar import All, Either, Node, Not, Test
+from dnstap.filters.expressions import EXPRESSIONS
+from dnstap.filters.fields import NAME_OPERATORS
+from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
 from dnstap.filters.values import in_networks
 from dnstap.filters.wires import name_text, questions, under, wholes, zones
 from dnstap.schema.fields import MessageFields, rows
@@ -22,119 +45,145 @@ from dnstap.schema.meaning import DIRECTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["compiled"]
+__all__ = ["compile_tree"]
 
-_RCODE, _ADDRESSES = FIELDS["rcode"], (FIELDS["client"], FIELDS["server"])
+MAX_NAMES = 16384
+"""Number of names for which the answer of a regular expression is remembered."""
+
+SEARCH_COST = 3
+"""Cost of `~` and `under` beside that of reading the field, in the unit of Expression.cost."""
 
 _PROLOGUE = """\
-def matches(d):
-    m = d.message
-    if m is None: m = nothing
-    k = direction(m.type)
+def matches(dnstap):
+    message = dnstap.message
+    if message is None:
+        message = no_message
 """
-# As dnstap.schema.meaning.own_wire; k is None for a type that does not say which DNS message is its own.
+_DIRECTION = """\
+    is_query = direction(message.type)
+"""
+# dnstap.schema.meaning.own_wire, without the call.
 _WIRE = """\
-    w = m.query_message if k or (k is None and m.response_message is None) else m.response_message
-    q = r = None
+    if is_query or (is_query is None and message.response_message is None):
+        wire = message.query_message
+    else:
+        wire = message.response_message
+    question = whole = None
 """
 
-_Nothing = type("_Nothing", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
+_NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
 
 
-def compiled(tree: Node) -> tuple[Callable[[Any], bool], frozenset[str]]:
-    """The function from a Dnstap to whether it matches; and the attributes that it reads, the types not counted."""
-    code = _Code()
-    _, source = code.source(tree)
-    body = _WIRE if "query_message" in code.kept else ""
-    exec(f"{_PROLOGUE}{body}    return True if {source} else False", code.space)  # noqa: S102 (see above)
-    matches: Callable[[Any], bool] = code.space["matches"]
-    return matches, frozenset(code.kept)
+def compile_tree(tree: Node) -> tuple[Callable[[Any], bool], frozenset[str]]:
+    """Compile a tree.
+
+    Returns: the function that returns whether a Dnstap matches, and the attributes that it reads, beside both types.
+    """
+    generator = _Generator()
+    _, condition = generator.condition(tree)
+    wire = _WIRE if "query_message" in generator.reads else ""
+    direction = _DIRECTION if wire or "is_query" in condition else ""
+    source = f"{_PROLOGUE}{direction}{wire}    return True if {condition} else False\n"
+    return compile_function("Filter.matches", source, generator.namespace), frozenset(generator.reads)
 
 
-class _Code:
-    """The source of a tree, what is constant in it, and what it reads."""
+class _Generator:
+    """The generator of one function's source.
+
+    Attributes:
+        reads: attributes of the Dnstap and its Message that the source needs.
+        namespace: globals of the function, the constants among them.
+    """
 
     def __init__(self) -> None:
-        self.kept: set[str] = set()
-        self.space: dict[str, Any] = {
-            "nothing": _Nothing(),
+        self.reads: set[str] = set()
+        self.namespace: dict[str, Any] = {
+            "no_message": _NoMessage(),
             "direction": DIRECTIONS.get,
-            "ask": questions(),
-            "whole": wholes(),
-            "zone": zones(),
+            "read_question": questions(),
+            "read_whole": wholes(),
+            "read_zone": zones(),
         }
         self._constants = 0
 
-    def source(self, node: Node) -> tuple[int, str]:
-        """The cost of a node, and its source in parentheses."""
+    def condition(self, node: Node, indent: str = "    ") -> tuple[int, str]:
+        """Return the cost and the source of a node, in parentheses; `indent` is that of the line where it begins."""
+        deeper = indent + "    "
         if isinstance(node, Test):
-            self.kept.update(node.field.kept.split())
-            dearer = 3 if node.operator in ("~", "under") else 0
-            return node.field.cost + dearer, f"({self._test(node)})"
+            expression = EXPRESSIONS[node.field.name]
+            self.reads.update(expression.reads.split())
+            cost = expression.cost + (SEARCH_COST if node.operator in ("~", "under") else 0)
+            lines = f"\n{deeper}and ".join(self._test(node, expression.source))
+            return cost, f"({lines})"
         if isinstance(node, Not):
-            cost, source = self.source(node.part)
+            cost, source = self.condition(node.part, indent)
             return cost, f"(not {source})"
-        parts = sorted([self.source(part) for part in _flat(node)], key=lambda part: part[0])
-        word = " and " if isinstance(node, All) else " or "
-        return sum(cost for cost, _ in parts), f"({word.join([source for _, source in parts])})"
+        # The order makes no difference to the answer, since expressions neither raise nor depend on each other.
+        parts = sorted([self.condition(part, deeper) for part in _flattened(node)], key=lambda part: part[0])
+        operator = "and" if isinstance(node, AllOf) else "or"
+        lines = f"\n{deeper}{operator} ".join([source for _, source in parts])
+        return sum([cost for cost, _ in parts]), f"(\n{deeper}{lines}\n{indent})"
 
     def _constant(self, value: Any) -> str:
-        name = f"k{self._constants}"
+        """Return the name of a new constant."""
+        name = f"constant_{self._constants}"
         self._constants += 1
-        self.space[name] = value
+        self.namespace[name] = value
         return name
 
-    def _test(self, test: Test) -> str:
+    def _test(self, test: Test, source: str) -> list[str]:
+        """Return the conditions that must all be true. An absent field, None, matches nothing, not even `!=`."""
         field, operator, values = test
-        source = field.source
-        there = f"(v := {source}) is not None and "
+        present = f"(value := {source}) is not None"
         if operator == "has":
-            return f"{source} is not None"
+            return [f"{source} is not None"]
         if operator == "flag":
-            return f"{there}v & {self._constant(values[0])}"
+            return [present, f"value & {self._constant(values[0])}"]
         if operator == "~":
-            search = self._name_search(values[0]) if field.operators is NAME else _text_search(values[0])
-            return f"{there}{self._constant(search)}(v)"
+            search = _name_search(values[0]) if field.operators is NAME_OPERATORS else _text_search(values[0])
+            return [present, f"{self._constant(search)}(value)"]
         if operator == "under":
-            # Where one is asked for, most names do not even end so.
-            ends = f"v.endswith({self._constant(values[0])}) and " if len(values) == 1 else ""
-            return f"{there}{ends}{self._constant(under(frozenset(values)))}(v)"
+            # Most names do not even end with the bytes of a single name, which is quicker to see.
+            ending = [f"value.endswith({self._constant(values[0])})"] if len(values) == 1 else []
+            return [present, *ending, f"{self._constant(under(frozenset(values)))}(value)"]
         if operator not in ("=", "!=", "in", "not in"):
-            return f"{there}v {operator} {self._constant(values[0])}"
+            return [present, f"value {operator} {self._constant(values[0])}"]
         negated = operator in ("!=", "not in")
-        if field in _ADDRESSES:
+        if field.name in ("client", "server"):
             if any(network.shift for network in values):
-                return f"{there}{'not ' if negated else ''}{self._constant(in_networks(values))}(v)"
-            values = tuple([octets for network in values for octets in network.addresses()])
+                return [present, f"{'not ' if negated else ''}{self._constant(in_networks(values))}(value)"]
+            values = tuple([address for network in values for address in network.addresses()])
         if negated:
-            return f"{source} not in {self._constant(frozenset((None, *values)))}"
-        before = ""
-        if field is _RCODE:
-            # The lower bits are in the header, and of most messages they are others.
-            before = f"w and len(w) > 11 and w[3] & 15 in {self._constant(frozenset([v & 15 for v in values]))} and "
+            return [f"{source} not in {self._constant(frozenset((None, *values)))}"]
+        conditions = []
+        if field.name == "rcode":
+            # Most messages have another rcode in the header already, so the rest need not be parsed.
+            lower_bits = self._constant(frozenset([value & 15 for value in values]))
+            conditions = ["wire", "len(wire) > 11", f"wire[3] & 15 in {lower_bits}"]
         if len(values) == 1:
-            return f"{before}{source} == {self._constant(values[0])}"
-        return f"{before}{source} in {self._constant(frozenset(values))}"
-
-    def _name_search(self, pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
-        search = re.compile(pattern.pattern, pattern.flags | re.IGNORECASE).search
-        known: Memo[bool] = Memo(16384)
-
-        def found(name: bytes) -> bool:
-            answer = known.get(name)
-            return known.keep(name, search(name_text(name)) is not None) if answer is None else answer
-
-        return found
+            return [*conditions, f"{source} == {self._constant(values[0])}"]
+        return [*conditions, f"{source} in {self._constant(frozenset(values))}"]
 
 
-def _flat(node: All | Either) -> list[Node]:
-    """The parts of a node, and those of parts of its kind."""
+def _flattened(node: AllOf | AnyOf) -> list[Node]:
+    """Return the parts of a node, with those of parts of its own kind in their place."""
     parts: list[Node] = []
     for part in node.parts:
-        parts += _flat(part) if isinstance(part, All | Either) and type(part) is type(node) else [part]
+        parts += _flattened(part) if isinstance(part, AllOf | AnyOf) and type(part) is type(node) else [part]
     return parts
 
 
 def _text_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
     search = pattern.search
-    return lambda octets: search(raw_text(octets)) is not None
+    return lambda text: search(raw_text(text)) is not None
+
+
+def _name_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
+    search = re.compile(pattern.pattern, pattern.flags | re.IGNORECASE).search
+    known: Memo[bool] = Memo(MAX_NAMES)
+
+    def found(name: bytes) -> bool:
+        answer = known.get(name)
+        return known.keep(name, search(name_text(name)) is not None) if answer is None else answer
+
+    return found

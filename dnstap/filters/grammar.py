@@ -9,12 +9,12 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.errors import FilterError
-from dnstap.filters.fields import BOTH, FIELDS, FLAG, OPERATORS, Field
+from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, OPERATORS, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_DEPTH", "All", "Either", "Node", "Not", "Test", "parse_expression"]
+__all__ = ["MAX_DEPTH", "AllOf", "AnyOf", "Node", "Not", "Test", "parse_expression"]
 
 MAX_DEPTH = 64
 """Nested parentheses and `not`s. The generated source nests as deeply, and Python's tokenizer allows 200 levels."""
@@ -25,7 +25,7 @@ _token_at = re.compile(
 ).match
 _escape = re.compile(r'\\(["\\])')
 
-_EXPECTED_FIELD = f"a field: one of {', '.join([*FIELDS, *BOTH])}"
+_EXPECTED_FIELD = f"a field: one of {', '.join([*FIELDS, *EITHER_FIELD])}"
 _EXPECTED_TEST = f"a test: (, not, has, flag, or {_EXPECTED_FIELD}"
 
 
@@ -43,19 +43,19 @@ class Not(NamedTuple):
     part: Node
 
 
-class All(NamedTuple):
+class AllOf(NamedTuple):
     """True if all parts are."""
 
     parts: tuple[Node, ...]
 
 
-class Either(NamedTuple):
+class AnyOf(NamedTuple):
     """True if one of the parts is."""
 
     parts: tuple[Node, ...]
 
 
-Node = Test | Not | All | Either
+Node = Test | Not | AllOf | AnyOf
 
 
 class _Token(NamedTuple):
@@ -137,13 +137,13 @@ class _Parser:
         parts = [self._all_of(depth)]
         while self._take_if("or"):
             parts.append(self._all_of(depth))
-        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
     def _all_of(self, depth: int) -> Node:
         parts = [self._negation(depth)]
         while self._take_if("and"):
             parts.append(self._negation(depth))
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _negation(self, depth: int) -> Node:
         if self._is("not", "("):
@@ -166,7 +166,7 @@ class _Parser:
         if self._take_if("flag"):
             return Test(FLAG, "flag", (self._value(FLAG, str.lower),))
         if self._is("flags"):
-            raise self._error(f"flag and {FLAG.what}")
+            raise self._error(f"flag and {FLAG.expected}")
         fields = self._fields(_EXPECTED_TEST)
         field = fields[0]
         operator = self._operator(field)
@@ -174,7 +174,7 @@ class _Parser:
             return self._test_each(fields, "~", (self._pattern(),))
         if operator == "under" or operator.endswith("in"):
             return self._test_each(fields, operator, self._values(field, operator))
-        is_address = field.value is FIELDS["client"].value
+        is_address = field.name in EITHER_FIELD["address"]
         value = self._value(field, _without_prefix if is_address else str)
         return self._test_each(fields, operator, (value,))
 
@@ -182,11 +182,11 @@ class _Parser:
     def _test_each(fields: list[Field], operator: str, values: tuple[Any, ...]) -> Node:
         """Return the test of one field, or of either of two."""
         tests = tuple([Test(field, operator, values) for field in fields])
-        return tests[0] if len(tests) == 1 else Either(tests)
+        return tests[0] if len(tests) == 1 else AnyOf(tests)
 
     def _fields(self, expected: str) -> list[Field]:
         name = self._token.value.lower()
-        names = BOTH.get(name, (name,))
+        names = EITHER_FIELD.get(name, (name,))
         if self._token.kind != "word" or names[0] not in FIELDS:
             raise self._error(expected)
         self._take()
@@ -206,8 +206,8 @@ class _Parser:
 
     def _values(self, field: Field, operator: str) -> tuple[Any, ...]:
         """Parse one or more values in parentheses, which a single name or network does not need."""
-        is_address = field.value is FIELDS["client"].value
-        field = field._replace(what="a network or an address") if is_address else field
+        is_address = field.name in EITHER_FIELD["address"]
+        field = field._replace(expected="a network or an address") if is_address else field
         if not self._take_if("("):
             if operator == "under" or is_address:
                 return (self._value(field),)
@@ -222,13 +222,13 @@ class _Parser:
         token = self._token
         if token.kind in ("word", "text"):
             try:
-                value = field.value(prepare(token.value))
+                value = field.parse_value(prepare(token.value))
             except (ValueError, KeyError):
                 pass
             else:
                 self._take()
                 return value
-        raise self._error(field.what)
+        raise self._error(field.expected)
 
     def _pattern(self) -> re.Pattern[str]:
         token = self._token

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dnstap.codec.learned import Decoder
 from dnstap.codec.projections import for_fields
 from dnstap.errors import DnstapError
-from dnstap.filters.compiling import compiled
+from dnstap.filters.compiling import compile_tree
 from dnstap.filters.grammar import parse_expression
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Filter:
         self.matched = 0
         self.bad = 0
         self.first_bad: tuple[int, DnstapError] | None = None
-        self.matches, kept = compiled(parse_expression(text))
-        self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(kept)).decode
+        self.matches, reads = compile_tree(parse_expression(text))
+        self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
 
     def select(self, payloads: list[bytes]) -> list[bytes]:
         """Return the payloads that match, in their order.

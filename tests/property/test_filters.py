@@ -1,11 +1,10 @@
-"""Filters beside an evaluator that compares what the typed classes and the exact DNS decoder say, value by value."""
+"""Filters compared with plain evaluators: of their tree, and of the meaning with which the expression was drawn."""
 
 from __future__ import annotations
 
 import operator
 import random
 import re
-import struct
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -16,23 +15,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnstap import (
-    DnsMessageError,
     Dnstap,
     DnstapError,
     HttpProtocol,
     Message,
     MessageType,
-    Policy,
     PolicyAction,
     SocketFamily,
     SocketProtocol,
     compile_filter,
 )
-from dnstap.dns import Question, class_text, type_text, unpack, unpack_name, unpack_question
+from dnstap.dns import class_text, type_text
 from dnstap.dns.escapes import raw_text
-from dnstap.dns.text import FLAGS, extended_rcode, last_opt
+from dnstap.dns.text import FLAGS
+from dnstap.filters.grammar import parse_expression
 from dnstap.strategies import dnstaps, hostile_payloads, server_payloads
 from tests.made_messages import DATA, Generator, read_frames
+from tests.plain_filters import ADDRESSES, NAMES, PORTS, TEXTS, TIMES, evaluate, name_of, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +60,6 @@ ENUMS: dict[str, Any] = {
     "http": HttpProtocol,
     "policy": PolicyAction,
 }
-TEXTS = ["identity", "version", "extra"]
-NAMES = ["qname", "zone"]
-ADDRESSES = ["client", "server"]
-PORTS = ["client_port", "server_port"]
-TIMES = ["time", "query_time", "response_time"]
 NUMBERS: dict[str, list[int]] = {
     **{name: [0, 53, 65535] for name in PORTS},
     **{name: [0, 1_700_000_000_123_456_789] for name in TIMES},
@@ -80,81 +74,12 @@ NUMBERS: dict[str, list[int]] = {
 }
 
 
-def labels(text: str) -> tuple[str, ...]:
-    """Of a name as it is shown, in lower case."""
-    return tuple(re.findall(r"(?:\\.|[^.\\])+", text.lower()))
-
-
-def value(name: str, dnstap: Dnstap) -> Any:
-    """What a field is worth, None where it is absent or does not parse."""
-    try:
-        return _value(name, dnstap)
-    except (DnsMessageError, ValueError, struct.error):
-        return None
-
-
-def _value(name: str, dnstap: Dnstap) -> Any:
-    if name in TEXTS:
-        return getattr(dnstap, name) or None
-    m = dnstap.message or Message()
-    is_query = None if m.type is None else m.type % 2 == 1
-    wire = m.query_message if is_query else m.response_message
-    if name == "qr":
-        return is_query
-    if name == "type":
-        return m.type
-    if name == "family":
-        return m.socket_family
-    if name in ("protocol", "http"):
-        return getattr(m, {"protocol": "socket_protocol", "http": "http_protocol"}[name])
-    if name == "policy":
-        return (m.policy or Policy()).action
-    if name in ADDRESSES:
-        ip = m.query_ip if name == "client" else m.response_ip
-        return getattr(ip, "ipv4_mapped", None) or ip
-    if name in PORTS:
-        return m.query_port if name == "client_port" else m.response_port
-    if name == "time":
-        return m.query_time_ns if is_query else m.response_time_ns
-    if name in TIMES:
-        return getattr(m, f"{name}_ns")
-    if name == "latency":
-        asked, answered = m.query_time_ns, m.response_time_ns
-        return None if asked is None or answered is None else answered - asked
-    if name == "zone":
-        zone = m.query_zone
-        return None if zone is None else labels(unpack_name(zone, 0, len(zone))[0])
-    if name == "size":
-        return None if wire is None else len(wire)
-    return None if wire is None else _dns_value(name, wire, bool(is_query))
-
-
-def _dns_value(name: str, wire: bytes, is_query: bool) -> Any:
-    if name in ("qname", "qtype", "qclass"):
-        question = unpack_question(wire)
-        if question is None:
-            return None
-        assert isinstance(question, Question)
-        return {"qname": labels(question.name), "qtype": question.rrtype, "qclass": question.rrclass}[name]
-    if name in ("rcode", "answers"):
-        message = unpack(wire)
-        if name == "answers":
-            return len(message.answers)
-        return None if is_query else extended_rcode(message.flags, last_opt(message))
-    number, flags, *_ = struct.unpack_from(">6H", wire)
-    return {"id": number, "flags": flags, "opcode": flags >> 11 & 15}[name]
-
-
 def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def name_of(shown: tuple[str, ...]) -> str:
-    return ".".join(shown) + "."
-
-
 def spelled(draw: DrawFn, name: str, wanted: Any) -> str | None:
-    """How an expression says a value; None for what it cannot."""
+    """Return the text of a value in an expression; None if it has none."""
     if name in TEXTS:
         return quoted(raw_text(wanted))
     if name in NAMES:
@@ -188,7 +113,7 @@ def spelled(draw: DrawFn, name: str, wanted: Any) -> str | None:
 
 
 def usual(name: str) -> list[Any]:
-    """Values of a field that some messages have."""
+    """Return values of a field that some messages have."""
     if name in TEXTS:
         return [b"ns1", b'a "b\\"', b"caf\xc3\xa9\xff"]
     if name in NAMES:
@@ -202,7 +127,7 @@ def usual(name: str) -> list[Any]:
 
 @st.composite
 def comparisons(draw: DrawFn, pool: list[Dnstap]) -> tuple[str, Check]:
-    """A comparison, and what it means."""
+    """Draw a test, and a function with its meaning."""
     name = draw(st.sampled_from([*TEXTS, *NAMES, *ADDRESSES, *ENUMS, *NUMBERS, "qr", "flag", "address", "port"]))
     if name == "flag":
         bit, flag = draw(st.sampled_from(FLAGS))
@@ -271,7 +196,7 @@ def _within(network: Any, *, negated: bool) -> Callable[[Any], bool]:
 
 
 def expressions(pool: list[Dnstap]) -> SearchStrategy[tuple[str, Check]]:
-    """An expression, and what it means."""
+    """Draw expressions, each with a function of its meaning."""
     return st.recursive(comparisons(pool), combined, max_leaves=8)
 
 
@@ -323,20 +248,21 @@ some_message = st.one_of(
 def test_matches_what_the_values_say(data: st.DataObject, messages: list[Dnstap]) -> None:
     text, check = data.draw(expressions(messages))
     matches = compile_filter(text).matches
-    # What is remembered of one message must not tell of another.
+    tree = parse_expression(text)
+    # A second time, since texts and names of the first are remembered.
     for dnstap in messages + messages:
-        assert matches(dnstap) is check(dnstap), text
+        assert matches(dnstap) is check(dnstap) is evaluate(tree, dnstap), text
 
 
 @given(st.data(), st.lists(some_message, min_size=1, max_size=3), st.lists(hostile_payloads() | server_payloads()))
 def test_selects_what_matches(data: st.DataObject, messages: list[Dnstap], payloads: list[bytes]) -> None:
-    text, check = data.draw(expressions(messages))
-    chosen = compile_filter(text)
+    text, _ = data.draw(expressions(messages))
+    tree, chosen = parse_expression(text), compile_filter(text)
     payloads = payloads + [captured()[index] for index in data.draw(st.lists(st.integers(0, 399)))]
     expected, bad = [], []
     for number, payload in enumerate(payloads, 1):
         try:
-            expected += [payload] if check(Dnstap.parse(payload)) else []
+            expected += [payload] if evaluate(tree, Dnstap.parse(payload)) else []
         except DnstapError as error:
             bad.append((number, str(error)))
     assert chosen.select(payloads) == expected

@@ -1,0 +1,169 @@
+"""Filters without generated code: fields read by ordinary functions, and trees evaluated test by test.
+
+The fields are read from the typed classes and by the exact DNS decoder, and nothing is remembered between messages.
+Compiled filters must give the same answers (tests/property/test_filters.py).
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import struct
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Any
+
+from dnstap import DnsMessageError, Dnstap, Message, Policy
+from dnstap.dns import unpack, unpack_name, unpack_question
+from dnstap.dns.escapes import raw_text
+from dnstap.dns.text import extended_rcode, last_opt
+from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
+from dnstap.schema.meaning import is_query, own_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnstap.dns import Question
+
+__all__ = ["ADDRESSES", "NAMES", "PORTS", "TEXTS", "TIMES", "evaluate", "labels", "name_of", "value"]
+
+TEXTS = ["identity", "version", "extra"]
+NAMES = ["qname", "zone"]
+ADDRESSES = ["client", "server"]
+PORTS = ["client_port", "server_port"]
+TIMES = ["time", "query_time", "response_time"]
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def labels(text: str) -> tuple[str, ...]:
+    """Return the labels of a name as it is shown, in lower case."""
+    return tuple(re.findall(r"(?:\\.|[^.\\])+", text.lower()))
+
+
+def name_of(shown: tuple[str, ...]) -> str:
+    return ".".join(shown) + "."
+
+
+def evaluate(node: Node, dnstap: Dnstap) -> bool:
+    """Return whether a message matches a tree."""
+    if isinstance(node, Not):
+        return not evaluate(node.part, dnstap)
+    if isinstance(node, AllOf):
+        return all(evaluate(part, dnstap) for part in node.parts)
+    if isinstance(node, AnyOf):
+        return any(evaluate(part, dnstap) for part in node.parts)
+    return _passes(node, value(node.field.name, dnstap))
+
+
+def _passes(test: Test, found: Any) -> bool:
+    """Return whether a field that has this value passes a test; an absent one never does."""
+    field, word, wanted = test
+    if found is None:
+        return False
+    if word == "has":
+        return True
+    if word == "flag":
+        return bool(found & wanted[0])
+    if word == "~" and field.name in NAMES:
+        return re.search(wanted[0].pattern, name_of(found), re.IGNORECASE) is not None
+    if word == "~":
+        return wanted[0].search(raw_text(found)) is not None
+    if word in COMPARISONS:
+        return COMPARISONS[word](found, wanted[0])
+    if word == "under":
+        zones = [labels(_shown(name)) for name in wanted]
+        return any(found[len(found) - len(zone) :] == zone for zone in zones if len(zone) <= len(found))
+    return any(_equals(field.name, found, one) for one in wanted) is (word in ("=", "in"))
+
+
+def _equals(name: str, found: Any, wanted: Any) -> bool:
+    if name in NAMES:
+        return bool(found == labels(_shown(wanted)))
+    if name in ADDRESSES:
+        return (len(found.packed), int(found) >> wanted.shift) == (wanted.size, wanted.prefix)
+    return bool(found == wanted)
+
+
+def _shown(name: bytes) -> str:
+    return unpack_name(name, 0, len(name))[0]
+
+
+def value(name: str, dnstap: Dnstap) -> Any:
+    """Return the value of a field; None where it is absent or does not parse.
+
+    Addresses are those of ipaddress, names are tuples of labels, texts are bytes, and everything else is a number.
+    """
+    try:
+        if name in TEXTS:
+            return getattr(dnstap, name) or None
+        return READERS[name](dnstap.message or Message())
+    except (DnsMessageError, ValueError, struct.error):
+        return None
+
+
+def _own_time(message: Message) -> int | None:
+    seconds, nanoseconds = own_time(message)
+    return None if seconds is None else seconds * 10**9 + (nanoseconds or 0)
+
+
+def _latency(message: Message) -> int | None:
+    asked, answered = message.query_time_ns, message.response_time_ns
+    return None if asked is None or answered is None else answered - asked
+
+
+def _address(address: IPv4Address | IPv6Address | None) -> IPv4Address | IPv6Address | None:
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def _zone(message: Message) -> tuple[str, ...] | None:
+    zone = message.query_zone
+    return None if zone is None else labels(_shown(zone))
+
+
+def _header(message: Message) -> tuple[int, ...]:
+    return struct.unpack_from(">6H", message.wire or b"")
+
+
+def _question(message: Message) -> Question | None:
+    return None if message.wire is None else unpack_question(message.wire)
+
+
+def _rcode(message: Message) -> int | None:
+    if message.is_query or message.wire is None:
+        return None
+    parsed = unpack(message.wire)
+    return extended_rcode(parsed.flags, last_opt(parsed))
+
+
+READERS: dict[str, Callable[[Message], Any]] = {
+    "type": lambda message: message.type,
+    "qr": lambda message: is_query(message.type),
+    "family": lambda message: message.socket_family,
+    "protocol": lambda message: message.socket_protocol,
+    "http": lambda message: message.http_protocol,
+    "policy": lambda message: (message.policy or Policy()).action,
+    "client": lambda message: _address(message.query_ip),
+    "server": lambda message: _address(message.response_ip),
+    "client_port": lambda message: message.query_port,
+    "server_port": lambda message: message.response_port,
+    "time": _own_time,
+    "query_time": lambda message: message.query_time_ns,
+    "response_time": lambda message: message.response_time_ns,
+    "latency": _latency,
+    "size": lambda message: None if message.wire is None else len(message.wire),
+    "id": lambda message: _header(message)[0],
+    "opcode": lambda message: _header(message)[1] >> 11 & 15,
+    "flags": lambda message: _header(message)[1],
+    "qname": lambda message: (question := _question(message)) and labels(question.name),
+    "qtype": lambda message: (question := _question(message)) and question.rrtype,
+    "qclass": lambda message: (question := _question(message)) and question.rrclass,
+    "zone": _zone,
+    "rcode": _rcode,
+    "answers": lambda message: None if message.wire is None else len(unpack(message.wire).answers),
+}
+"""The value of each field but the texts, by its name."""
