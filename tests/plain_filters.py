@@ -7,24 +7,39 @@ Compiled filters must give the same answers (tests/property/test_filters.py).
 from __future__ import annotations
 
 import operator
+import random
 import re
 import struct
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
 
-from dnstap import DnsMessageError, Dnstap, Message, Policy
+from dnstap import DnsMessageError, Dnstap, Message, MessageType, Policy, SocketFamily, SocketProtocol
 from dnstap.dns import unpack, unpack_name, unpack_question
 from dnstap.dns.escapes import raw_text
 from dnstap.dns.text import extended_rcode, last_opt
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
 from dnstap.schema.meaning import is_query, own_time
+from tests.made_messages import DATA, Generator, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnstap.dns import Question
 
-__all__ = ["ADDRESSES", "NAMES", "PORTS", "TEXTS", "TIMES", "evaluate", "labels", "name_of", "value"]
+__all__ = [
+    "ADDRESSES",
+    "NAMES",
+    "PORTS",
+    "TEXTS",
+    "TIMES",
+    "captured",
+    "evaluate",
+    "labels",
+    "made",
+    "name_of",
+    "value",
+]
 
 TEXTS = ["identity", "version", "extra"]
 NAMES = ["qname", "zone"]
@@ -167,3 +182,25 @@ READERS: dict[str, Callable[[Message], Any]] = {
     "answers": lambda message: None if message.wire is None else len(unpack(message.wire).answers),
 }
 """The value of each field but the texts, by its name."""
+
+
+@cache
+def captured() -> list[bytes]:
+    """Return 400 payloads of the captures."""
+    frames = [frame for path in sorted(DATA.glob("*.fstrm")) for frame in read_frames(path)]
+    return random.Random(1).sample(frames, 400)
+
+
+@cache
+def made() -> list[Dnstap]:
+    """Return 400 generated messages, many of them damaged."""
+    generator = Generator(1)
+    dnstaps = []
+    for _ in range(400):
+        fields = generator.more_fields()
+        fields["type"] = MessageType(fields["type"])
+        for name, cls in (("socket_family", SocketFamily), ("socket_protocol", SocketProtocol)):
+            fields |= {name: cls(fields[name])} if name in fields else {}
+        sender: dict[str, Any] = {**generator.sender()}
+        dnstaps.append(Dnstap(message=Message(**fields), **sender))
+    return dnstaps

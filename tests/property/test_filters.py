@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import operator
-import random
 import re
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,6 @@ from dnstap import (
     Dnstap,
     DnstapError,
     HttpProtocol,
-    Message,
     MessageType,
     PolicyAction,
     SocketFamily,
@@ -30,8 +27,7 @@ from dnstap.dns.escapes import raw_text
 from dnstap.dns.text import FLAGS
 from dnstap.filters.grammar import parse_expression
 from dnstap.strategies import dnstaps, hostile_payloads, server_payloads
-from tests.made_messages import DATA, Generator, read_frames
-from tests.plain_filters import ADDRESSES, NAMES, PORTS, TEXTS, TIMES, evaluate, name_of, value
+from tests.plain_filters import ADDRESSES, NAMES, PORTS, TEXTS, TIMES, captured, evaluate, made, name_of, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,26 +209,6 @@ def combined(parts: SearchStrategy[tuple[str, Check]]) -> SearchStrategy[tuple[s
             lambda p: (f"{p[0][0]} or {p[1][0]} and {p[2][0]}", lambda d: p[0][1](d) or (p[1][1](d) and p[2][1](d)))
         ),
     )
-
-
-@cache
-def captured() -> list[bytes]:
-    frames = [frame for path in sorted(DATA.glob("*.fstrm")) for frame in read_frames(path)]
-    return random.Random(1).sample(frames, 400)
-
-
-@cache
-def made() -> list[Dnstap]:
-    generator = Generator(1)
-    dnstaps = []
-    for _ in range(400):
-        fields = generator.more_fields()
-        fields["type"] = MessageType(fields["type"])
-        for name, cls in (("socket_family", SocketFamily), ("socket_protocol", SocketProtocol)):
-            fields |= {name: cls(fields[name])} if name in fields else {}
-        sender: dict[str, Any] = {**generator.sender()}
-        dnstaps.append(Dnstap(message=Message(**fields), **sender))
-    return dnstaps
 
 
 # Sampled by number: Hypothesis would print all of a list in which it looks for one.
