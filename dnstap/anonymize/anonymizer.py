@@ -15,6 +15,7 @@ from dnstap.dns.addresses import V4_MAPPED
 from dnstap.dns.memo import Memo
 from dnstap.errors import DnstapError
 from dnstap.messages import Dnstap, Message, Policy
+from dnstap.problems import Problems
 from dnstap.schema.enums import PolicyMatch
 
 if TYPE_CHECKING:
@@ -41,29 +42,43 @@ class Anonymizer:
 
     Attributes:
         payloads: how many have come.
-        bad: how many did not decode, and were left out.
-        first_bad: the number of the first such payload, counted from 1, and its error.
-        stripped: of how many messages fields were left out: those that the schema does not have, and what a policy says
-            that matched an address.
+        problems: payloads that do not decode, and were left out.
     """
 
     def __init__(self, method: Method, *, answers: bool = False, ports: bool = False) -> None:
         self.payloads = 0
-        self.bad = 0
-        self.first_bad: tuple[int, DnstapError] | None = None
-        self.stripped = 0
+        self.problems = Problems("cannot be anonymized and are left out")
+        self._cuts = Problems()
+        self._strips = Problems()
         self._method = method
         self._ports = ports
         self._known: Memo[bytes] = Memo(MAX_ADDRESSES)
         self._wires = Wires(self._address, answers=answers)
         self._wire = self._wires.anonymized
         self._decode = Decoder(Dnstap).decode
-        self._said = 0, 0, 0
+
+    @property
+    def bad(self) -> int:
+        """Number of payloads that do not decode, and were left out."""
+        return self.problems.count
+
+    @property
+    def first_bad(self) -> tuple[int, DnstapError] | None:
+        """Number of the first such payload, counted from 1, and its error."""
+        return self.problems.first
 
     @property
     def cut(self) -> int:
-        """How many DNS messages were cut behind their question, because not all of them could be looked at."""
+        """Number of DNS messages cut after their question, because the rest could not be checked for addresses."""
         return self._wires.cut
+
+    @property
+    def stripped(self) -> int:
+        """Number of messages of which fields were left out.
+
+        These are fields that the schema does not have, and the parts of a policy that matched an address.
+        """
+        return self._strips.count
 
     def __call__(self, payloads: list[bytes]) -> list[bytes]:
         """The payloads with other addresses, in their order, without those that do not decode."""
@@ -74,8 +89,7 @@ class Anonymizer:
             try:
                 out.append(change(decode(payload)).encode())
             except DnstapError as error:
-                self.bad += 1
-                self.first_bad = self.first_bad or (self.payloads, error)
+                self.problems.add(self.payloads, error)
         return out
 
     def anonymize(self, dnstap: Dnstap) -> Dnstap:
@@ -87,21 +101,17 @@ class Anonymizer:
                 message.policy = copy(message.policy)
         return self._change(dnstap)
 
-    def news(self) -> Iterator[str]:
-        """What is to be said, of what has happened since this was asked last."""
-        now = self.bad, self.cut, self.stripped
-        (bad, cut, stripped), self._said = self._said, now
-        if self.first_bad and self.bad > bad:
-            number, error = self.first_bad
-            count = f"{self.bad} of {self.payloads} payloads cannot be anonymized and are left out"
-            yield f"{count}; the first was payload {number}: {error}"
-        if self.cut > cut:
+    def new_reports(self) -> Iterator[str]:
+        """Yield lines about payloads that have been left out, cut or stripped since the last call."""
+        yield from self.problems.new_reports(self.payloads)
+        self._cuts.count = self.cut
+        if self._cuts.new():
             yield f"{self.cut} DNS messages that do not parse and may hold addresses are cut behind their question"
-        if self.stripped > stripped:
+        if self._strips.new():
             yield f"{self.stripped} payloads have fields that may hold addresses; these fields are left out"
 
     def summary(self) -> str:
-        """One line, for the end."""
+        """Return one line for the end of a run: the number of payloads, and of those that were changed or left out."""
         return (
             f"{self.payloads} payloads came to be anonymized, of which {self.bad} were left out;"
             f" {self.cut} DNS messages were cut, and of {self.stripped} payloads fields left out"
@@ -157,4 +167,4 @@ class Anonymizer:
         if policy is not None and policy.match not in _BY_NAME and (policy.rule or policy.value):
             policy.rule = policy.value = None
             stripped = True
-        self.stripped += stripped
+        self._strips.count += stripped

@@ -322,7 +322,7 @@ def _say_statistics(
     if args.anonymize:
         _say(args.anonymize.summary())
     for file in files:
-        _say(f"{file.name}: {file.frames} frames, of which {file.bad} were left out")
+        _say(f"{file.name}: {file.frames} frames, of which {file.problems.count} were left out")
     for relay in relays:
         _say(
             f"{relay.name}: {relay.frames} frames, of which {relay.lost} could not be sent;"

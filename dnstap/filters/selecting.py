@@ -9,6 +9,7 @@ from dnstap.codec.projections import for_fields
 from dnstap.errors import DnstapError
 from dnstap.filters.compiling import compile_tree
 from dnstap.filters.grammar import parse_expression
+from dnstap.problems import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +30,7 @@ class Filter:
         matches: function that returns whether a Dnstap matches; it never raises, whatever is in the message.
         payloads: number of payloads given to `select`.
         matched: number of payloads that it returned.
-        bad: number of payloads that did not decode, and therefore did not match.
-        first_bad: the number of the first such payload, counted from 1, and its error.
+        problems: payloads that did not decode, and therefore did not match.
     """
 
     matches: Callable[[Dnstap], bool]
@@ -39,8 +39,7 @@ class Filter:
         self.text = text
         self.payloads = 0
         self.matched = 0
-        self.bad = 0
-        self.first_bad: tuple[int, DnstapError] | None = None
+        self.problems = Problems("cannot be matched")
         self.matches, reads = compile_tree(parse_expression(text))
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
 
@@ -63,12 +62,21 @@ class Filter:
         self.matched += len(selected)
         return selected
 
+    @property
+    def bad(self) -> int:
+        """Number of payloads that did not decode, and therefore did not match."""
+        return self.problems.count
+
+    @property
+    def first_bad(self) -> tuple[int, DnstapError] | None:
+        """Number of the first such payload, counted from 1, and its error."""
+        return self.problems.first
+
     def _matches_payload(self, number: int, payload: bytes) -> bool:
         try:
             return self.matches(self._decode(payload))
         except DnstapError as error:
-            self.bad += 1
-            self.first_bad = self.first_bad or (number, error)
+            self.problems.add(number, error)
             return False
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.counters import Counts
-from dnstap.pipeline.diagnostics import Changes, Reports, endings, news, words
+from dnstap.pipeline.diagnostics import Changes, Reports, endings, new_reports, words
+from dnstap.problems import Problems
 from framestream.aio import listen_reader, open_reader, read_file
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import FrameStreamError, LocalProtocolError, TruncatedStreamError
@@ -107,10 +108,10 @@ class Collector:
         self._stopped = asyncio.Event()
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._drops = overload == "drop"
+        self._may_drop = overload == "drop"
+        self._drops = Problems()
         self._queue: deque[list[bytes]] = deque()
         self._queued_bytes = 0
-        self._reported_drops = 0
         self._gather_s = gather_s
         self._came = 0.0
         self._gathered = False
@@ -121,7 +122,7 @@ class Collector:
         """What has come so far."""
         # A list of its own, because another thread may ask.
         live = list(self._readers)
-        return reduce(Counts.plus, live, self._past)._replace(open=len(live))
+        return reduce(Counts.plus, live, self._past)._replace(open=len(live), dropped=self._drops.count)
 
     async def read(self, path: str, *, follow: bool = False) -> None:
         """Add a file, a named pipe, or standard input as "-". Regular files are read one after the other.
@@ -191,8 +192,8 @@ class Collector:
                 task.cancel()
             await asyncio.gather(*self._tasks, ticking, return_exceptions=True)
             # The first has been given to outputs, which count it.
-            self._drop(sum(map(len, islice(self._queue, 1, None))))
-            self._reports.say_counted(news(self, *stages, *outputs))
+            self._drops.count += sum(map(len, islice(self._queue, 1, None)))
+            self._reports.say_counted(new_reports(self, *stages, *outputs))
         if self._failure:
             raise self._failure
 
@@ -238,7 +239,7 @@ class Collector:
                 self._failure = self._failure or error
                 self._changed.set()
             if self._reports.due():
-                self._reports.say_counted(news(self, *self._stages, *self._outputs))
+                self._reports.say_counted(new_reports(self, *self._stages, *self._outputs))
 
     # Inputs.
 
@@ -291,7 +292,7 @@ class Collector:
         self._start(self._serve(reader))
 
     async def _serve(self, reader: Reader) -> None:
-        await self._pump(reader.peer, reader, drops=self._drops)
+        await self._pump(reader.peer, reader, drops=self._may_drop)
 
     async def _keep_connected(self, endpoint: Endpoint) -> None:
         name = str(endpoint)
@@ -308,7 +309,7 @@ class Collector:
             say.last = ""
             self._past = self._past._replace(connections=self._past.connections + 1)
             began = time.monotonic()
-            await self._pump(name, reader, drops=self._drops)
+            await self._pump(name, reader, drops=self._may_drop)
             if reader.frames or time.monotonic() - began >= STABLE_S:
                 waits = self._backoff.waits()
                 if reader.frames < FEW_FRAMES:
@@ -368,7 +369,7 @@ class Collector:
         """Have a batch passed on behind those that wait; drop it where too much does."""
         size = sum(map(len, batch))
         if self._queue and self._queued_bytes + size > QUEUE_BYTES:
-            self._drop(len(batch))
+            self._drops.count += len(batch)
             return
         self._queued_bytes += size
         self._queue.append(batch)
@@ -382,14 +383,10 @@ class Collector:
             self._queued_bytes -= sum(map(len, batch))
             self._queue.popleft()
 
-    def _drop(self, frames: int) -> None:
-        self._past = self._past._replace(dropped=self._past.dropped + frames)
-
-    def news(self) -> Iterator[str]:
-        """What is to be said, of what has happened since this was asked last."""
-        if new := self._past.dropped - self._reported_drops:
-            self._reported_drops = self._past.dropped
-            yield f"{new} frames dropped, because the outputs were behind; {self._reported_drops} in all"
+    def new_reports(self) -> Iterator[str]:
+        """Yield a line about frames that have been dropped since the last call."""
+        if new := self._drops.new():
+            yield f"{new} frames dropped, because the outputs were behind; {self._drops.count} in all"
 
     def _gather(self, size: int) -> None:
         """Let more gather, of all inputs together: once in a turn of the loop, which stands still meanwhile."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from framestream.errors import FrameStreamError
     from framestream.streams import BaseReader
 
-__all__ = ["PERIOD_S", "Changes", "Reports", "endings", "news", "words"]
+__all__ = ["PERIOD_S", "Changes", "Reports", "endings", "new_reports", "words"]
 
 PERIOD_S = 10.0
 """How often the same kind of line is repeated, in seconds."""
@@ -74,11 +74,11 @@ class Changes:
             self._say(line)
 
 
-def news(*parts: object) -> Iterator[str]:
-    """What parts have to say that have a method `news`, of what has happened since they were asked last."""
+def new_reports(*parts: object) -> Iterator[str]:
+    """Yield what parts have to report since the last call, if they have a method for it."""
     for part in parts:
-        if hasattr(part, "news"):
-            yield from part.news()
+        if hasattr(part, "new_reports"):
+            yield from part.new_reports()
 
 
 _TLS = re.compile(r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?")

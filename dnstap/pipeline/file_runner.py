@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.counters import Counts
-from dnstap.pipeline.diagnostics import endings, news
+from dnstap.pipeline.diagnostics import endings, new_reports
 from framestream.errors import FrameStreamError
 from framestream.streams import LIMITS, Limits
 from framestream.sync.files import read_file
@@ -82,7 +82,7 @@ class Copying:
                     self._reader = None
             output.flush()
         finally:
-            for line in news(*stages, output):
+            for line in new_reports(*stages, output):
                 self._report(line)
 
     def close(self) -> None:

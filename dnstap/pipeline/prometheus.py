@@ -76,8 +76,13 @@ def serving(
             ):
                 family = CounterMetricFamily(f"dnstap_output_{name}", what, labels=["output"])
                 for output in outputs:
-                    if hasattr(output, attribute):
-                        family.add_metric([str(getattr(output, "name", ""))], getattr(output, attribute))
+                    value = (
+                        output.problems.count
+                        if attribute == "bad" and hasattr(output, "problems")
+                        else getattr(output, attribute, None)
+                    )
+                    if value is not None:
+                        family.add_metric([str(getattr(output, "name", ""))], value)
                 yield family
 
     registry = CollectorRegistry()

@@ -19,19 +19,13 @@ class Matching:
 
     def __init__(self, wanted: Filter) -> None:
         self._wanted = wanted
-        self._reported = 0
 
     def __call__(self, payloads: list[bytes]) -> list[bytes]:
         return self._wanted.select(payloads)
 
-    def news(self) -> Iterator[str]:
-        """What is to be said, of what has happened since this was asked last."""
-        wanted = self._wanted
-        if wanted.first_bad and wanted.bad > self._reported:
-            self._reported = wanted.bad
-            number, error = wanted.first_bad
-            count = f"{wanted.bad} of {wanted.payloads} payloads cannot be matched"
-            yield f"{count}; the first was payload {number}: {error}"
+    def new_reports(self) -> Iterator[str]:
+        """Yield a line about payloads that could not be matched since the last call."""
+        return self._wanted.problems.new_reports(self._wanted.payloads)
 
 
 class Sample:

@@ -11,10 +11,11 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from dnstap.problems import Problems
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
-    from dnstap.errors import DnstapError
     from dnstap.pipeline.rotation import Rotation
 
 __all__ = ["FileOutput", "Output"]
@@ -36,17 +37,14 @@ class FileOutput(ABC):
         name: in words.
         frames: payloads that were given to it.
         waits: whether a write may take as long as somebody likes: into a pipe or a terminal.
-        first_bad: the number of the first payload that was left out, counted from 1, and its error.
-        bad: how many were left out.
+        problems: payloads that were left out, because they do not decode.
     """
 
     def __init__(self, path: str, rotation: Rotation | None = None) -> None:
         self.path = path
         self.name = "standard output" if path == "-" else path
         self.frames = 0
-        self.bad = 0
-        self.first_bad: tuple[int, DnstapError] | None = None
-        self._reported = 0
+        self.problems = Problems("left out")
         self._reopening = False
         self._rotation = rotation
         self._frames_before = 0
@@ -81,7 +79,7 @@ class FileOutput(ABC):
         """Write payloads, which have been counted, to the file that is open."""
 
     def flush(self) -> None:  # noqa: B027 (most write at once)
-        """Write what has been given, where that is not done at once. To be called before `close` and the last `news`.
+        """Write what is buffered. Call it before `close()` and the last `new_reports()`.
 
         Raises: OSError.
         """
@@ -127,12 +125,9 @@ class FileOutput(ABC):
         if self._rotation:
             self._rotation.close()
 
-    def news(self) -> Iterator[str]:
-        """What is to be said, of what has happened since this was asked last."""
-        if self.first_bad and self.bad > self._reported:
-            self._reported = self.bad
-            number, error = self.first_bad
-            yield f"{self.bad} of {self.frames} payloads left out; the first was payload {number}: {error}"
+    def new_reports(self) -> Iterator[str]:
+        """Yield a line about payloads that have been left out since the last call."""
+        return self.problems.new_reports(self.frames)
 
     @abstractmethod
     def _reopen(self) -> None:

@@ -47,10 +47,9 @@ class TextOutput(FileOutput):
 
     def _put(self, text: Text, first: int) -> None:
         """Count what was left out, and write the rest; first: the number of its first payload."""
-        self.bad += text.bad
-        if text.first_bad and not self.first_bad:
+        if text.first_bad:
             before, error = text.first_bad
-            self.first_bad = first + before, error
+            self.problems.add(first + before, error, text.bad)
         rest = memoryview(text.octets)
         while rest:
             rest = rest[self._file.write(rest) :]

@@ -168,24 +168,26 @@ def test_counts_and_news() -> None:
     anonymizer = Anonymizer(truncate())
     good = bytes(DNSTAP)
     assert anonymizer([good]) == [bytes(changed(**USUAL))]
-    assert list(anonymizer.news()) == []
+    assert list(anonymizer.new_reports()) == []
     no_type = bytes.fromhex("7200")
     assert anonymizer([good, b"junk", good, no_type]) == [bytes(changed(**USUAL))] * 2
     assert (anonymizer.payloads, anonymizer.bad, anonymizer.cut, anonymizer.stripped) == (5, 2, 0, 0)
     assert anonymizer.first_bad
     assert anonymizer.first_bad[0] == 3
-    (line,) = anonymizer.news()
+    (line,) = anonymizer.new_reports()
     assert line.startswith("2 of 5 payloads cannot be anonymized and are left out; the first was payload 3: Dnstap: ")
-    assert list(anonymizer.news()) == []
+    assert list(anonymizer.new_reports()) == []
     cut = bytes(changed(query_message=QUERY[:-1]))
     assert anonymizer([cut]) == [
         bytes(changed(**USUAL | {"query_message": b"\0\7\1\0\0\1" + bytes(6) + b"\0\0\1\0\1"}))
     ]
-    assert list(anonymizer.news()) == [
+    assert list(anonymizer.new_reports()) == [
         "1 DNS messages that do not parse and may hold addresses are cut behind their question"
     ]
     anonymizer([good + UNKNOWN])
-    assert list(anonymizer.news()) == ["1 payloads have fields that may hold addresses; these fields are left out"]
+    assert list(anonymizer.new_reports()) == [
+        "1 payloads have fields that may hold addresses; these fields are left out"
+    ]
     assert anonymizer.summary() == (
         "7 payloads came to be anonymized, of which 2 were left out; 1 DNS messages were cut, and of 1 payloads fields"
         " left out"

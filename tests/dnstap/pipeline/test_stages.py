@@ -38,8 +38,8 @@ def test_what_cannot_be_matched_is_said_once() -> None:
     payload = bytes(Dnstap(type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
     matching = Matching(compile_filter("qr = Q"))
     assert matching([payload]) == [payload]
-    assert list(matching.news()) == []
+    assert list(matching.new_reports()) == []
     assert matching([b"junk", payload]) == [payload]
-    (line,) = matching.news()
+    (line,) = matching.new_reports()
     assert line.startswith("1 of 3 payloads cannot be matched; the first was payload 2: ")
-    assert list(matching.news()) == []
+    assert list(matching.new_reports()) == []

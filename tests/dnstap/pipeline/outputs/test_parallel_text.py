@@ -71,11 +71,11 @@ def test_as_by_one_process(tmp_path: Path, format_name: str, jobs: int) -> None:
     one = fill(TextOutput(str(tmp_path / "one"), format_name))
     several = fill(ParallelText(str(tmp_path / "several"), format_name, jobs=jobs))
     assert (tmp_path / "several").read_bytes() == (tmp_path / "one").read_bytes()
-    assert (several.frames, several.bad, one.bad) == (one.frames, one.bad, 3)
-    assert one.first_bad
-    assert several.first_bad
-    assert (several.first_bad[0], str(several.first_bad[1])) == (201, str(one.first_bad[1]))
-    assert list(several.news()) == list(one.news())
+    assert (several.frames, several.problems.count, one.problems.count) == (one.frames, one.problems.count, 3)
+    assert one.problems.first
+    assert several.problems.first
+    assert (several.problems.first[0], str(several.problems.first[1])) == (201, str(one.problems.first[1]))
+    assert list(several.new_reports()) == list(one.new_reports())
 
 
 def test_less_than_a_batch(tmp_path: Path) -> None:

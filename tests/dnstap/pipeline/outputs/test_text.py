@@ -29,14 +29,14 @@ def test_bad_payloads_are_counted(tmp_path: Path) -> None:
     output = TextOutput(str(path), "yaml")
     output.write_many([payload(b"1"), b"\x0a\x05", payload(b"2")])
     said = "1 of 3 payloads left out; the first was payload 2: Dnstap: identity has length 5, but 0 octets are left, at"
-    assert list(output.news()) == [f"{said} byte 2"]
-    assert list(output.news()) == []
+    assert list(output.new_reports()) == [f"{said} byte 2"]
+    assert list(output.new_reports()) == []
     output.write_many([b"", payload(b"\xff")])
     output.close()
     assert path.read_bytes() == b"".join(document(octets) for octets in (b"1", b"2", b"\\xff"))
-    assert output.first_bad is not None
-    assert (output.frames, output.bad, output.first_bad[0]) == (5, 2, 2)
-    assert list(output.news()) == [f"{said} byte 2".replace("1 of 3", "2 of 5")]
+    assert output.problems.first is not None
+    assert (output.frames, output.problems.count, output.problems.first[0]) == (5, 2, 2)
+    assert list(output.new_reports()) == [f"{said} byte 2".replace("1 of 3", "2 of 5")]
 
 
 def test_a_file_that_takes_little_at_a_time(tmp_path: Path) -> None:
