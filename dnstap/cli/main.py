@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dnstap.anonymize import Anonymizer
     from dnstap.cli.progress import Progress
     from dnstap.pipeline.collector import Collector
-    from dnstap.pipeline.file_runner import Copying
-    from dnstap.pipeline.outputs.base import FileOutput
+    from dnstap.pipeline.file_runner import FileRunner
+    from dnstap.pipeline.outputs.base import FileOutput, Output
     from dnstap.pipeline.outputs.relay import Relay
     from dnstap.pipeline.stages import Stage
     from framestream.endpoints import Endpoint
@@ -211,7 +211,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _copy(args: argparse.Namespace) -> int:
     """From files to a file or standard output."""
-    from dnstap.pipeline.file_runner import Copying
+    from dnstap.pipeline.file_runner import FileRunner
 
     files: list[FileOutput] = []
     progress: list[Progress] = []
@@ -221,11 +221,11 @@ def _copy(args: argparse.Namespace) -> int:
             shown.remove()
         _say(line)
 
-    with contextlib.closing(Copying(say, limits=_limits(args))) as copying, _signals(copying, files):
+    with contextlib.closing(FileRunner(say, limits=_limits(args))) as runner, _signals(runner, files):
         # Before the output: a wrong name of the input must not cost an old recording.
         for path in args.read:
             with _input_errors(path):
-                copying.read(path)
+                runner.read(path)
             _check_not_written(path, args)
         with _output_errors(args):
             output = _file_output(args, say)
@@ -234,18 +234,19 @@ def _copy(args: argparse.Namespace) -> int:
                 if _shows_progress(args, output):
                     from dnstap.cli.progress import Progress
 
-                    progress.append(Progress(sys.stderr.fileno(), copying.size, copying.position))
+                    progress.append(Progress(sys.stderr.fileno(), runner.size, runner.position))
                     stack.callback(progress[0].remove)
                 gc.freeze()  # What has been loaded stays.
-                copying.run(output, [*progress, *_stages(args, copying)])
+                stages = _stages(args, runner)
+                runner.run(output, stages=[*progress, *stages])
     if args.stats:
-        _say_statistics(args, copying, files)
-    return 1 if copying.failed_files else 0
+        _say_statistics(runner, stages, files)
+    return 1 if runner.failed_files else 0
 
 
 def _shows_progress(args: argparse.Namespace, output: FileOutput) -> bool:
     """Whether there is a terminal for it, to which no text goes: what is on a pipe may come to one, by less or grep."""
-    if args.no_progress or os.environ.get("TERM") == "dumb" or output.waits:
+    if args.no_progress or os.environ.get("TERM") == "dumb" or output.blocking:
         return False
     return sys.stderr is not None and sys.stderr.isatty()
 
@@ -264,10 +265,11 @@ async def _collect(args: argparse.Namespace) -> int:
             with _output_errors(args):
                 files += [_file_output(args, _say)] if args.write else []
                 relays = _relays(args)
+                stages = _stages(args, collector)
                 try:
                     gc.freeze()  # What has been loaded stays.
-                    with _metrics(args, collector, [*files, *relays]):
-                        await collector.run(*files, *relays, stages=_stages(args, collector))
+                    with _metrics(args, collector, stages, [*files, *relays]):
+                        await collector.run(*files, *relays, stages=stages)
                 finally:
                     for relay in relays:
                         await relay.close()
@@ -276,7 +278,7 @@ async def _collect(args: argparse.Namespace) -> int:
         finally:
             await collector.close()
     if args.stats:
-        _say_statistics(args, collector, files, relays)
+        _say_statistics(collector, stages, [*files, *relays])
     return 1 if collector.failed_files or any(relay.lost for relay in relays) else 0
 
 
@@ -313,21 +315,11 @@ def _name_or_number(owner: str) -> str | int | None:
     return int(owner) if owner.isdecimal() else owner or None
 
 
-def _say_statistics(
-    args: argparse.Namespace, runner: Collector | Copying, files: list[FileOutput], relays: Sequence[Relay] = ()
-) -> None:
+def _say_statistics(runner: Collector | FileRunner, stages: Sequence[Stage], outputs: Sequence[Output]) -> None:
     _say(str(runner.counts))
-    if args.filter:
-        _say(f"{args.filter.matched} of them match the filter; {args.filter.bad} could not be matched")
-    if args.anonymize:
-        _say(args.anonymize.summary())
-    for file in files:
-        _say(f"{file.name}: {file.frames} frames, of which {file.problems.count} were left out")
-    for relay in relays:
-        _say(
-            f"{relay.name}: {relay.frames} frames, of which {relay.lost} could not be sent;"
-            f" connected again {relay.reconnects} times"
-        )
+    for part in (*stages, *outputs):
+        if summary := part.summary():
+            _say(summary)
 
 
 def _limits(args: argparse.Namespace) -> Limits:
@@ -342,16 +334,16 @@ def _deadlines(args: argparse.Namespace) -> Deadlines:
     return Deadlines(*[args.timeout] * 4) if args.timeout else Deadlines()
 
 
-def _stages(args: argparse.Namespace, runner: Collector | Copying) -> list[Stage]:
-    from dnstap.pipeline.stages import First, Matching, Sample
+def _stages(args: argparse.Namespace, runner: Collector | FileRunner) -> list[Stage]:
+    from dnstap.pipeline.stages import Anonymizing, Head, Matching, Sample
 
     stages: list[Stage] = [Matching(args.filter)] if args.filter else []
     if args.sample:
         stages.append(Sample(args.sample))
     if args.count:
-        stages.append(First(args.count, runner.stop))
+        stages.append(Head(args.count, runner.stop))
     # Last: what chooses sees the addresses as they are.
-    return [*stages, args.anonymize] if args.anonymize else stages
+    return [*stages, Anonymizing(args.anonymize)] if args.anonymize else stages
 
 
 def _file_output(args: argparse.Namespace, say: Callable[[str], object]) -> FileOutput:
@@ -384,7 +376,9 @@ def _relays(args: argparse.Namespace) -> list[Relay]:
 
 
 @contextlib.contextmanager
-def _metrics(args: argparse.Namespace, collector: Collector, outputs: list[object]) -> Iterator[None]:
+def _metrics(
+    args: argparse.Namespace, collector: Collector, stages: Sequence[Stage], outputs: Sequence[Output]
+) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if args.metrics:
             from dnstap.pipeline.prometheus import serving
@@ -392,7 +386,7 @@ def _metrics(args: argparse.Namespace, collector: Collector, outputs: list[objec
 
             host, port = args.metrics
             try:
-                port = stack.enter_context(serving(host, port, collector, outputs, args.filter, args.anonymize))
+                port = stack.enter_context(serving(host, port, collector, stages, outputs))
             except (MissingLibraryError, OSError) as error:
                 raise _CommandError(f"--metrics: {getattr(error, 'strerror', None) or error}") from None
             _say(f"metrics at port {port}")
@@ -429,7 +423,7 @@ def _output_errors(args: argparse.Namespace) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals(runner: Collector | Copying, files: list[FileOutput]) -> Iterator[None]:
+def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterator[None]:
     """INT and TERM stop it, and if they come again do what they do to any process; HUP opens the files again."""
     ending = (signal.SIGINT, signal.SIGTERM)
 

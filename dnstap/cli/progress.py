@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from dnstap.pipeline.stages import Stage
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,7 +21,7 @@ PERIOD_S = 0.2
 """How long a line stands at least."""
 
 
-class Progress:
+class Progress(Stage):
     """A stage that passes all payloads on, counts them, and shows how far it has come when it is time.
 
     Args:
@@ -45,7 +47,7 @@ class Progress:
         self._next = self._begun + FIRST_S
         self._shown = False
 
-    def __call__(self, payloads: list[bytes]) -> list[bytes]:
+    def process(self, payloads: list[bytes]) -> list[bytes]:
         self._frames += len(payloads)
         now = self._clock()
         if now >= self._next:

@@ -1,30 +1,59 @@
-"""What has come by the inputs of a command or program, counted."""
+"""Counters of the pipeline: the numbers from which metrics and the lines of `--stats` are both made.
+
+The same words mean the same everywhere:
+
+| word | frames that |
+|---|---|
+| received (`frames` of inputs) | inputs have read |
+| oversize (`left_out` of inputs) | exceed the limit, and are left out |
+| dropped | came from sockets while the outputs were behind, and were given to none |
+| matched, unmatchable | match the filter; do not decode, so cannot match |
+| `frames` of outputs | an output was given |
+| left out | an output or the anonymizer cannot use, because they do not decode |
+| sent, lost | a relay has sent; a relay was given and has not sent |
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from framestream.protocol import State
+from framestream.streams import BaseReader
 
 if TYPE_CHECKING:
-    from framestream.streams import BaseReader
+    from collections.abc import Sequence
 
-__all__ = ["Counts"]
+__all__ = ["Counter", "Counts", "InputCounters"]
+
+R = TypeVar("R", bound=BaseReader)
+
+
+class Counter(NamedTuple):
+    """A number that only grows.
+
+    Attributes:
+        name: name of the metric, without its prefix.
+        help: one sentence for readers of the metrics.
+    """
+
+    name: str
+    help: str
+    value: int
 
 
 class Counts(NamedTuple):
-    """What has come.
+    """Counts over all inputs.
 
     Attributes:
         connections: accepted or made.
         files: read, or being read.
-        broken: streams that ended by a fault, those that were cut off among them.
-        frames, bytes: payloads, and their size in all.
-        left_out: frames that were over the limit.
-        dropped: frames that came by sockets while the outputs were behind, and were given to none.
-        ignored_control_frames: of unknown type.
-        ignored_bytes: behind STOP.
-        open: inputs that are read now.
+        broken: streams that ended with an error, truncated ones included.
+        frames, bytes: payloads received, and their total length.
+        left_out: frames over the limit.
+        dropped: frames that came from sockets while the outputs were behind, and were given to none.
+        ignored_control_frames: control frames of unknown type.
+        ignored_bytes: bytes after STOP.
+        open: inputs being read now.
     """
 
     connections: int = 0
@@ -39,7 +68,7 @@ class Counts(NamedTuple):
     open: int = 0
 
     def __str__(self) -> str:
-        """One line, for the end."""
+        """Return one line for the end of a run."""
         return (
             f"{self.frames} frames of {self.bytes} bytes from {self.files} files and {self.connections} connections;"
             f" {self.broken} streams were broken, {self.left_out} frames over the limit left out,"
@@ -47,8 +76,22 @@ class Counts(NamedTuple):
             f" {self.ignored_bytes} bytes behind STOP ignored"
         )
 
+    def counters(self) -> Sequence[Counter]:
+        """Return all but `open`, which is no counter: it may fall."""
+        return (
+            Counter("connections", "Connections accepted or made.", self.connections),
+            Counter("files", "Files read, or being read.", self.files),
+            Counter("broken_streams", "Streams that ended by a fault.", self.broken),
+            Counter("frames", "Data frames received.", self.frames),
+            Counter("payload_bytes", "Their payloads.", self.bytes),
+            Counter("oversize_frames", "Data frames over the limit, left out.", self.left_out),
+            Counter("dropped_frames", "Data frames dropped, because the outputs were behind.", self.dropped),
+            Counter("ignored_control_frames", "Control frames of unknown type.", self.ignored_control_frames),
+            Counter("ignored_bytes", "Bytes behind STOP.", self.ignored_bytes),
+        )
+
     def plus(self, reader: BaseReader) -> Counts:
-        """These, and what came by one reader."""
+        """Return the sum of these counts and those of a reader."""
         protocol = reader.protocol
         return self._replace(
             frames=self.frames + reader.frames,
@@ -57,3 +100,38 @@ class Counts(NamedTuple):
             ignored_control_frames=self.ignored_control_frames + protocol.unknown_control_frames,
             ignored_bytes=self.ignored_bytes + (protocol.unread if protocol.state is State.FINISHED else 0),
         )
+
+
+class InputCounters(Generic[R]):
+    """Counts over the streams that have ended and those still being read.
+
+    Attributes: open: name of each stream that is being read, by its reader.
+    """
+
+    def __init__(self) -> None:
+        self.open: dict[R, str] = {}
+        self._ended = Counts()
+
+    def begin(self, name: str, reader: R, *, file: bool) -> None:
+        """Count a stream, as a file or as a connection."""
+        self.open[reader] = name
+        if file:
+            self._ended = self._ended._replace(files=self._ended.files + 1)
+        else:
+            self._ended = self._ended._replace(connections=self._ended.connections + 1)
+
+    def end(self, reader: R) -> None:
+        """Keep the counts of a reader that is about to be closed."""
+        del self.open[reader]
+        self._ended = self._ended.plus(reader)
+
+    def count_broken(self) -> None:
+        """Count a stream that ended with an error."""
+        self._ended = self._ended._replace(broken=self._ended.broken + 1)
+
+    def total(self) -> Counts:
+        """Return the counts so far. May be called from another thread."""
+        total, open_now = self._ended, list(self.open)
+        for reader in open_now:
+            total = total.plus(reader)
+        return total._replace(open=len(open_now))

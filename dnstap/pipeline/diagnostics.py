@@ -1,4 +1,4 @@
-"""What is said about inputs and outputs while they run: at once, but not for each frame or each of many faults."""
+"""Diagnostics about inputs and outputs: reported at once, but not for each frame, nor for each of many faults."""
 
 from __future__ import annotations
 
@@ -15,89 +15,90 @@ if TYPE_CHECKING:
     from framestream.errors import FrameStreamError
     from framestream.streams import BaseReader
 
-__all__ = ["PERIOD_S", "Changes", "Reports", "endings", "new_reports", "words"]
+__all__ = ["PERIOD_S", "ChangeReporter", "RateLimitedReporter", "error_text", "stream_reports"]
 
 PERIOD_S = 10.0
-"""How often the same kind of line is repeated, in seconds."""
+"""Interval at which reports of a kind that comes too often are summed up, in seconds."""
 
-AT_ONCE = 10
-"""Lines of a kind in a period that are said as they come; there may be hundreds of connections of one faulty sender."""
+MAX_PER_PERIOD = 10
+"""Reports of one kind in a period before they are only counted: one faulty sender may make hundreds of connections."""
 
 
-class Reports:
-    """Says lines; of a kind that comes too often, how many there were once a period.
+class RateLimitedReporter:
+    """A reporter that passes on some reports of each kind, and counts the others until the end of a period.
 
-    Args: say: takes one line.
-    Attributes: unsaid: lines that were only counted, in all.
+    Args: report: takes one line.
+    Attributes: suppressed: number of reports that were only counted, over the whole run.
     """
 
-    def __init__(self, say: Callable[[str], object]) -> None:
-        self.unsaid = 0
-        self._say = say
+    def __init__(self, report: Callable[[str], object], period_s: float = PERIOD_S) -> None:
+        self.suppressed = 0
+        self._report = report
+        self._period_s = period_s
         self._kinds: dict[str, int] = {}
-        self._begin = time.monotonic()
+        self._began = time.monotonic()
 
-    def line(self, kind: str, text: str) -> None:
-        """Say a line, or count it where its kind has come often in this period."""
+    def report(self, kind: str, line: str) -> None:
+        """Report a line, or count it if there have been too many of its kind in this period."""
         seen = self._kinds.get(kind, 0)
         self._kinds[kind] = seen + 1
-        if seen < AT_ONCE:
-            self._say(text)
+        if seen < MAX_PER_PERIOD:
+            self._report(line)
         else:
-            self.unsaid += 1
+            self.suppressed += 1
 
     def due(self) -> bool:
-        """Whether a period is over, and it is time for `say_counted`."""
-        return time.monotonic() - self._begin >= PERIOD_S
+        """Return whether the period is over, and `end_period` should be called."""
+        return time.monotonic() - self._began >= self._period_s
 
-    def say_counted(self, more: Iterable[str] = ()) -> None:
-        """Say how many lines were only counted, and more lines; a new period begins."""
-        self._begin = time.monotonic()
+    def end_period(self, more: Iterable[str] = ()) -> None:
+        """Report how many lines of each kind were only counted, then other lines, and begin a new period."""
+        self._began = time.monotonic()
         for kind, seen in self._kinds.items():
-            if seen > AT_ONCE:
-                self._say(f"{kind}: {seen - AT_ONCE} more such lines")
+            if seen > MAX_PER_PERIOD:
+                self._report(f"{kind}: {seen - MAX_PER_PERIOD} more such lines")
         self._kinds.clear()
         for line in more:
-            self._say(line)
+            self._report(line)
 
 
-class Changes:
-    """Says a line, unless it is the one that was said last: what is tried for an hour fails a thousand times."""
+class ChangeReporter:
+    """A reporter that drops a line equal to the previous one: what is tried for an hour fails a thousand times.
 
-    def __init__(self, say: Callable[[str], object]) -> None:
+    Attributes: last: the previous line; "" if there is none.
+    """
+
+    def __init__(self, report: Callable[[str], object]) -> None:
         self.last = ""
-        self._say = say
+        self._report = report
 
     def __call__(self, line: str) -> None:
         if line != self.last:
             self.last = line
-            self._say(line)
+            self._report(line)
+
+    def reset(self) -> None:
+        """Forget the previous line, so that it is reported when it comes again."""
+        self.last = ""
 
 
-def new_reports(*parts: object) -> Iterator[str]:
-    """Yield what parts have to report since the last call, if they have a method for it."""
-    for part in parts:
-        if hasattr(part, "new_reports"):
-            yield from part.new_reports()
+_TLS_ERROR = re.compile(r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?")
+"""The text of an ssl.SSLError. An alert was sent by the peer."""
 
 
-_TLS = re.compile(r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?")
-"""What Python says of an error of OpenSSL; an alert is what the other side has said."""
-
-
-def words(error: FrameStreamError | OSError) -> str:
-    """What an error says, without the number of the system."""
-    # A TimeoutError of asyncio says nothing.
+def error_text(error: FrameStreamError | OSError) -> str:
+    """Return the text of an error without the error number."""
+    # asyncio raises TimeoutError without a text.
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or "timed out"
-    if tls := _TLS.fullmatch(text):
+    if tls := _TLS_ERROR.fullmatch(text):
         return f"TLS {'refused by the other side' if tls[1] else 'failed'}: {tls[2]}"
     if isinstance(error, OSError) and error.errno and text.startswith("Connect call failed"):
-        return os.strerror(error.errno)  # asyncio says so whatever the reason is
+        return os.strerror(error.errno)  # asyncio's own text leaves the reason out.
     return text
 
 
-def endings(name: str, reader: BaseReader, error: FrameStreamError | OSError | None) -> Iterator[str]:
-    """What is to be said of an input that has ended: what was left out of it, and what was wrong."""
+def stream_reports(name: str, reader: BaseReader, error: FrameStreamError | OSError | None) -> Iterator[str]:
+    """Yield lines about a stream that has ended: what was left out of it, and the error that ended it."""
     protocol = reader.protocol
     if protocol.unknown_control_frames:
         yield f"{name}: {protocol.unknown_control_frames} control frames of unknown type ignored"
@@ -106,4 +107,4 @@ def endings(name: str, reader: BaseReader, error: FrameStreamError | OSError | N
     if protocol.state is State.FINISHED and protocol.unread:
         yield f"{name}: {protocol.unread} bytes behind STOP ignored"
     if error:
-        yield f"{name}: {words(error)}"
+        yield f"{name}: {error_text(error)}"

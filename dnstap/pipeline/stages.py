@@ -1,59 +1,123 @@
-"""What happens to payloads between inputs and outputs: functions from a list of payloads to those that go on."""
+"""Pipeline stages: each takes a batch of payloads and returns those to keep."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from dnstap.pipeline.counters import Counter
+from dnstap.pipeline.parts import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Sequence
 
+    from dnstap.anonymize import Anonymizer
     from dnstap.filters.selecting import Filter
 
-__all__ = ["First", "Matching", "Sample", "Stage"]
-
-Stage: TypeAlias = "Callable[[list[bytes]], list[bytes]]"
+__all__ = ["Anonymizing", "Function", "Head", "Matching", "Sample", "Stage", "as_stage"]
 
 
-class Matching:
-    """The payloads that match a filter."""
+class Stage(Part, ABC):
+    """A step between inputs and outputs."""
+
+    @abstractmethod
+    def process(self, payloads: list[bytes]) -> list[bytes]:
+        """Return the payloads that go on, in their order."""
+
+
+class Matching(Stage):
+    """Keep the payloads that match a filter."""
 
     def __init__(self, wanted: Filter) -> None:
-        self._wanted = wanted
+        self._filter = wanted
 
-    def __call__(self, payloads: list[bytes]) -> list[bytes]:
-        return self._wanted.select(payloads)
+    def process(self, payloads: list[bytes]) -> list[bytes]:
+        return self._filter.select(payloads)
 
-    def new_reports(self) -> Iterator[str]:
-        """Yield a line about payloads that could not be matched since the last call."""
-        return self._wanted.problems.new_reports(self._wanted.payloads)
+    def counters(self) -> Sequence[Counter]:
+        return (
+            Counter("matched_frames", "Frames that match the filter.", self._filter.matched),
+            Counter("unmatchable_frames", "Frames that do not decode, so match nothing.", self._filter.problems.count),
+        )
+
+    def new_reports(self) -> Iterable[str]:
+        return self._filter.problems.new_reports(self._filter.payloads)
+
+    def summary(self) -> str:
+        return f"{self._filter.matched} of them match the filter; {self._filter.problems.count} could not be matched"
 
 
-class Sample:
-    """The first of every so many payloads."""
+class Sample(Stage):
+    """Keep the first of every N payloads."""
 
-    def __init__(self, of: int) -> None:
-        self._of = of
+    def __init__(self, every: int) -> None:
+        self._every = every
         self._next = 0
 
-    def __call__(self, payloads: list[bytes]) -> list[bytes]:
-        chosen = payloads[self._next :: self._of]
-        self._next = (self._next - len(payloads)) % self._of
+    def process(self, payloads: list[bytes]) -> list[bytes]:
+        chosen = payloads[self._next :: self._every]
+        self._next = (self._next - len(payloads)) % self._every
         return chosen
 
 
-class First:
-    """The first payloads, and then none.
+class Head(Stage):
+    """Keep the first N payloads, and then none.
 
-    Args: done: called when there have been so many.
+    Args: done: called once there have been N, and for each further batch.
     """
 
     def __init__(self, number: int, done: Callable[[], object]) -> None:
         self._left = number
         self._done = done
 
-    def __call__(self, payloads: list[bytes]) -> list[bytes]:
+    def process(self, payloads: list[bytes]) -> list[bytes]:
         chosen = payloads[: self._left]
         self._left -= len(chosen)
         if not self._left:
             self._done()
         return chosen
+
+
+class Anonymizing(Stage):
+    """Replace the addresses in payloads."""
+
+    def __init__(self, anonymizer: Anonymizer) -> None:
+        self._anonymizer = anonymizer
+
+    def process(self, payloads: list[bytes]) -> list[bytes]:
+        return self._anonymizer(payloads)
+
+    def counters(self) -> Sequence[Counter]:
+        anonymizer = self._anonymizer
+        left_out = "Frames that do not decode, left out by --anonymize."
+        return (
+            Counter("anonymize_left_out_frames", left_out, anonymizer.problems.count),
+            Counter("anonymize_cut_messages", "DNS messages that --anonymize cut.", anonymizer.cut),
+            Counter("anonymize_stripped_frames", "Frames of which --anonymize left fields out.", anonymizer.stripped),
+        )
+
+    def new_reports(self) -> Iterable[str]:
+        return self._anonymizer.new_reports()
+
+    def summary(self) -> str:
+        return self._anonymizer.summary()
+
+
+class Function(Stage):
+    """A function from a batch of payloads to those to keep, as programs give it to a Collector."""
+
+    def __init__(self, function: Callable[[list[bytes]], list[bytes]]) -> None:
+        self._function = function
+
+    def process(self, payloads: list[bytes]) -> list[bytes]:
+        return self._function(payloads)
+
+
+def as_stage(stage: Stage | Callable[[list[bytes]], list[bytes]]) -> Stage:
+    """Return a stage as it is, and wrap a function."""
+    if isinstance(stage, Stage):
+        return stage
+    from dnstap.anonymize.anonymizer import Anonymizer
+
+    # It is also a function, but one with something to report.
+    return Anonymizing(stage) if isinstance(stage, Anonymizer) else Function(stage)

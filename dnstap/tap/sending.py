@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.diagnostics import Changes, words
+from dnstap.pipeline.diagnostics import ChangeReporter, error_text
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.outlet import Outlet
 from framestream.errors import FrameStreamError
@@ -127,7 +127,7 @@ class Dialer:
     def __init__(self, endpoint: Endpoint, queue: int, pump: Pump) -> None:
         self._endpoint = endpoint
         self._outlet = Outlet(queue)
-        self._say = Changes(_log.warning)
+        self._say = ChangeReporter(_log.warning)
         self._pump = pump
         self._end: float | None = None
         self._writer: Writer | None = None
@@ -169,17 +169,17 @@ class Dialer:
             try:
                 self._writer = writer = open_writer(self._endpoint, [CONTENT_TYPE], deadlines=DEADLINES)
             except FAULTS as error:
-                self._say(f"{self._endpoint}: no connection: {words(error)}")
+                self._say(f"{self._endpoint}: no connection: {error_text(error)}")
                 continue
             _log.info("%s: connected", self._endpoint)
-            self._say.last = ""
+            self._say.reset()
             began = time.monotonic()
             self._outlet.connected = True
             try:
                 self._pump.run(self._outlet, writer)
                 writer.close()
             except FAULTS as error:
-                self._say(f"{self._endpoint}: the connection broke: {words(error)}")
+                self._say(f"{self._endpoint}: the connection broke: {error_text(error)}")
             else:
                 return
             finally:
@@ -210,7 +210,7 @@ class Sinks:
 
     def __init__(self, endpoint: Endpoint, queue: int, pump: Pump) -> None:
         self._queue = queue
-        self._say = Changes(_log.warning)
+        self._say = ChangeReporter(_log.warning)
         self._pump = pump
         self._lock = threading.RLock()
         self._sinks: dict[Outlet, Writer] = {}
@@ -285,7 +285,7 @@ class Sinks:
                 continue
             except OSError as error:
                 if not self._ending:
-                    self._say(f"{self.endpoint}: cannot accept a connection: {words(error)}")
+                    self._say(f"{self.endpoint}: cannot accept a connection: {error_text(error)}")
                     time.sleep(RETRY_ACCEPT_S)
                 continue
             if len(self._threads) >= MAX_SINKS:
@@ -311,7 +311,7 @@ class Sinks:
             self._pump.run(outlet, writer)
             writer.close()
         except FAULTS as error:
-            self._say(f"{writer.peer}: {words(error)}")
+            self._say(f"{writer.peer}: {error_text(error)}")
         finally:
             with self._lock:
                 del self._sinks[outlet]

@@ -1,7 +1,4 @@
-"""Outputs of the pipeline: the protocol, and what all those that write a file share.
-
-An output is written to by one caller at a time. What it could not write, or left out, it counts.
-"""
+"""Outputs of the pipeline: the base class of all, and that of those that write a file."""
 
 from __future__ import annotations
 
@@ -9,34 +6,67 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
+from dnstap.pipeline.counters import Counter
+from dnstap.pipeline.parts import Part
 from dnstap.problems import Problems
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from dnstap.pipeline.rotation import Rotation
+    from framestream.frames import EncodedFrames
 
 __all__ = ["FileOutput", "Output"]
 
 
-class Output(Protocol):
-    """What a Collector writes to. `write_many` may be a coroutine function, and is then awaited."""
+class Output(Part, ABC):
+    """A destination of payloads. An output that is `blocking` has one caller at a time, others one per input.
 
-    def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | object: ...
+    Attributes:
+        name: for reports and metrics.
+        takes_encoded: whether it writes encoded frames faster than payloads.
+    """
+
+    name: str = ""
+    takes_encoded: ClassVar[bool] = False
+
+    @property
+    def blocking(self) -> bool:
+        """Whether a write may wait for another program, so that an event loop must leave it to a thread."""
+        return False
+
+    @abstractmethod
+    def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | None:
+        """Write payloads. If this returns an awaitable, they are written when that is done."""
+
+    def write_encoded(self, frames: EncodedFrames, /) -> Awaitable[object] | None:
+        """Write data frames as they were received."""
+        return self.write_many(frames.payloads())
+
+    def tick(self) -> None:
+        """Do what is due. Called about once a second, never during a write of a blocking output.
+
+        Raises: OSError.
+        """
+
+    def flush(self) -> None:
+        """Write what is buffered. Called at the end of a run over files.
+
+        Raises: OSError.
+        """
 
 
-class FileOutput(ABC):
-    """What recordings and text have in common.
+class FileOutput(Output):
+    """Base of the outputs that write to a file.
 
     Args:
-        path: of the file; "-" is standard output.
-        rotation: gives the file another name when it has had enough, and one that was there before.
+        path: path of the file; "-" is standard output.
+        rotation: renames the file when it reaches a limit, and any file that is already at `path`.
+
     Attributes:
-        name: in words.
-        frames: payloads that were given to it.
-        waits: whether a write may take as long as somebody likes: into a pipe or a terminal.
+        frames: payloads given to it.
         problems: payloads that were left out, because they do not decode.
     """
 
@@ -52,17 +82,37 @@ class FileOutput(ABC):
             if rotation and os.stat(path).st_size:
                 rotation.finish(rotation.rename(path))
 
+    @property
+    def blocking(self) -> bool:
+        """Whether it is no regular file: a pipe or a terminal takes data only as fast as its reader."""
+        return not stat.S_ISREG(os.fstat(self.fileno()).st_mode)
+
     @abstractmethod
     def fileno(self) -> int:
-        """The descriptor that it writes to now."""
+        """Return the descriptor of the open file."""
 
-    def write_many(self, payloads: list[bytes]) -> None:
+    @abstractmethod
+    def _write(self, payloads: list[bytes]) -> None:
+        """Write payloads, already counted, to the open file."""
+
+    @abstractmethod
+    def _reopen(self) -> None:
+        """Open a new file at `path`, and close the old one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete the file and close it.
+
+        Raises: OSError.
+        """
+
+    def write_many(self, payloads: list[bytes], /) -> None:
         """Write payloads.
 
         Raises: OSError.
         """
         if self._reopening:
-            self.tend()
+            self.tick()
         if self._rotation is None:
             self.frames += len(payloads)
             self._write(payloads)
@@ -72,70 +122,56 @@ class FileOutput(ABC):
             self.frames += len(payloads[:room])
             self._write(payloads[:room])
             payloads = payloads[room:] if room else []
-            self.tend()
-
-    @abstractmethod
-    def _write(self, payloads: list[bytes]) -> None:
-        """Write payloads, which have been counted, to the file that is open."""
-
-    def flush(self) -> None:  # noqa: B027 (most write at once)
-        """Write what is buffered. Call it before `close()` and the last `new_reports()`.
-
-        Raises: OSError.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """End what is written, and close the file.
-
-        Raises: OSError.
-        """
-
-    @property
-    def waits(self) -> bool:
-        return not stat.S_ISREG(os.fstat(self.fileno()).st_mode)
+            self.tick()
 
     def reopen_soon(self) -> None:
-        """Open the file again, by its name, before the next write or by `tend`. May be called by a signal handler."""
+        """Reopen the file before the next write or tick, if it was renamed or removed.
+
+        May be called by a signal handler.
+        """
         self._reopening = True
 
-    def tend(self) -> None:
-        """Do what is due. To be called about once a second, by who writes.
+    def tick(self) -> None:
+        """Reopen or rotate the file if that is due.
 
         Raises: OSError.
         """
         if self._reopening:
             self._reopening = False
-            if self.path != "-" and not self._is_still_there():
-                self._begin()
+            if self.path != "-" and not self._is_current():
+                self._next_file()
         rotation = self._rotation
         if rotation and rotation.due(os.fstat(self.fileno()).st_size, self.frames - self._frames_before):
             finished = rotation.rename(self.path)
-            self._begin()
+            self._next_file()
             rotation.finish(finished)
 
-    def _begin(self) -> None:
-        """Go on with the next file."""
+    def counters(self) -> Sequence[Counter]:
+        return (
+            Counter("frames", "Frames given to an output.", self.frames),
+            Counter("bad_frames", "Frames that an output left out, because they do not decode.", self.problems.count),
+        )
+
+    def new_reports(self) -> Iterable[str]:
+        return self.problems.new_reports(self.frames)
+
+    def summary(self) -> str:
+        return f"{self.name}: {self.frames} frames, of which {self.problems.count} were left out"
+
+    def _is_current(self) -> bool:
+        """Return whether `path` still refers to the open file; reopening it would truncate it."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self.fileno()))
+        except FileNotFoundError:
+            return False
+
+    def _next_file(self) -> None:
         self._reopen()
         self._frames_before = self.frames
         if self._rotation:
             self._rotation.begin()
 
-    def _closed(self) -> None:
+    def _finish_rotation(self) -> None:
+        """Wait until finished files have been dealt with. The last step of `close`."""
         if self._rotation:
             self._rotation.close()
-
-    def new_reports(self) -> Iterator[str]:
-        """Yield a line about payloads that have been left out since the last call."""
-        return self.problems.new_reports(self.frames)
-
-    @abstractmethod
-    def _reopen(self) -> None:
-        """Open the file of the name, and close the one that had it."""
-
-    def _is_still_there(self) -> bool:
-        """Whether the file has its name still: it would be emptied by who opens it again, or get a second beginning."""
-        try:
-            return os.path.samestat(os.stat(self.path), os.fstat(self.fileno()))
-        except FileNotFoundError:
-            return False

@@ -1,8 +1,8 @@
-"""Text that several processes make of payloads, and one writes, in the order of the payloads.
+"""Text rendered by several worker processes and written by one, in the order of the payloads.
 
-Batches of payloads go round: of N workers each takes every Nth, and has two of them at the most. A batch, and then its
-text, lies in a file without a name that both sides have open, and only sizes go through pipes: so a worker never has to
-wait until somebody takes its text, and there are no threads, which could not be forked with.
+Batches of payloads are handed out in turn: of N workers each takes every Nth batch, and has at most two at a time. A
+batch, and later its text, is in an anonymous file that both sides have open, and only lengths go through pipes. So a
+worker never waits for its text to be taken, and no threads are needed, which do not survive a fork.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
 
 from dnstap.pipeline.outputs.text import TextOutput
-from dnstap.pipeline.outputs.text_batches import Text, Texts
+from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
 from dnstap.rendering.style import DEFAULT, Style
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["BATCH_BYTES", "ParallelText", "Workers", "work"]
 
 BATCH_BYTES = 1 << 19
-"""Of payloads that are given to a worker at once; some thousand."""
+"""Length of the payloads given to a worker at once: some thousand frames, so that handing them over costs little."""
 
 SLOTS = 2
-"""Batches that a worker has at the most: while one is collected, it makes the text of the other."""
+"""Batches per worker: while one is collected, the worker renders the other."""
 
 
 class _Worker(NamedTuple):
@@ -45,22 +45,22 @@ class _Worker(NamedTuple):
 
 
 class Workers:
-    """Processes that make text of payloads.
+    """Worker processes that render payloads.
 
-    They end when this is closed, and when this process ends, however it does.
+    They end when this is closed, and when this process ends for any reason.
 
-    Args: texts: what each of them has a copy of.
-    Raises: OSError: the system has no more processes.
-    Attributes: full: whether the next batch must be collected before another is submitted.
+    Args: renderer: copied into each worker.
+    Raises: OSError: no process can be started.
+    Attributes: full: whether a batch must be collected before another is submitted.
     """
 
-    def __init__(self, number: int, texts: Texts) -> None:
+    def __init__(self, number: int, renderer: BatchRenderer) -> None:
         self._submitted = self._collected = 0
         self._workers: list[_Worker] = []
         self._slots: list[int] = []
         try:
             for _ in range(number):
-                self._start(texts)
+                self._start(renderer)
         except BaseException:
             self.close()
             raise
@@ -70,9 +70,9 @@ class Workers:
         return self._submitted - self._collected == SLOTS * len(self._workers)
 
     def submit(self, payloads: list[bytes]) -> None:
-        """Have the text of payloads made.
+        """Give a batch to the next worker.
 
-        Raises: ChildProcessError: the worker whose turn it is has ended; OSError: there is no room for the payloads.
+        Raises: ChildProcessError: this worker has ended; OSError: there is no space for the payloads.
         """
         worker, slot = self._turn(self._submitted)
         _store(slot, b"".join(payloads))
@@ -82,8 +82,8 @@ class Workers:
             raise _ended(worker) from None
         self._submitted += 1
 
-    def collect(self) -> Text:
-        """The text of what was submitted first, of that which has not been collected.
+    def collect(self) -> RenderedBatch:
+        """Wait for the oldest batch that has not been collected, and return its text.
 
         Raises: ChildProcessError: its worker has ended.
         """
@@ -93,11 +93,11 @@ class Workers:
         except (EOFError, ConnectionError):
             raise _ended(worker) from None
         self._collected += 1
-        size, bad, first_bad = pickle.loads(answer)  # noqa: S301 (of our own process)
-        return Text(_load(slot, size), bad, first_bad)
+        size, left_out, first_left_out = pickle.loads(answer)  # noqa: S301 (written by our own process)
+        return RenderedBatch(_load(slot, size), left_out, first_left_out)
 
     def close(self) -> None:
-        """End them; what has not been collected is lost."""
+        """End the workers. Batches that have not been collected are lost."""
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
@@ -107,14 +107,14 @@ class Workers:
         self._workers.clear()
         self._slots.clear()
 
-    def _start(self, texts: Texts) -> None:
-        slots = [_nameless_file() for _ in range(SLOTS)]
+    def _start(self, renderer: BatchRenderer) -> None:
+        slots = [_anonymous_file() for _ in range(SLOTS)]
         self._slots += slots
         context = get_context("fork")
         ours, theirs = context.Pipe()
         others = [*[worker.connection for worker in self._workers], ours]
         with theirs:
-            process = context.Process(target=work, args=(texts, theirs, slots, others))
+            process = context.Process(target=work, args=(renderer, theirs, slots, others))
             try:
                 process.start()
             except OSError as error:
@@ -123,18 +123,20 @@ class Workers:
         self._workers.append(_Worker(process, ours, slots))
 
     def _turn(self, batch: int) -> tuple[_Worker, int]:
-        """Who has a batch, and where it lies."""
+        """Return the worker of a batch, and the file that holds it."""
         turn, number = divmod(batch, len(self._workers))
         worker = self._workers[number]
         return worker, worker.slots[turn % SLOTS]
 
 
-def work(texts: Texts, connection: Connection, slots: Iterable[int], others: Iterable[Connection] = ()) -> None:
-    """What a worker does, until the other end of its connection is closed.
+def work(
+    renderer: BatchRenderer, connection: Connection, slots: Iterable[int], others: Iterable[Connection] = ()
+) -> None:
+    """Render batches until the other end of the connection is closed. Runs in a worker.
 
-    Args: others: connections that a fork has left open here, and whose end is seen only when nobody has them.
+    Args: others: connections inherited by the fork, closed here so that their own workers notice when they end.
     """
-    # They are sent to all processes of a terminal or a service; it is for our parent to say what is to be done.
+    # Terminals and services send these to all processes; our parent decides what they mean.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     for other in others:
@@ -144,21 +146,23 @@ def work(texts: Texts, connection: Connection, slots: Iterable[int], others: Ite
         while True:
             slot = next(turns)
             ends = [*accumulate(array("I", connection.recv_bytes()), initial=0)]
-            octets = _load(slot, ends[-1])
-            text = texts([octets[start:end] for start, end in pairwise(ends)])
-            _store(slot, text.octets)
-            # Not `send`: where it fails, CPython 3.12 may crash while it tidies up its buffer.
-            connection.send_bytes(pickle.dumps((len(text.octets), text.bad, text.first_bad)))
+            data = _load(slot, ends[-1])
+            batch = renderer.render([data[start:end] for start, end in pairwise(ends)])
+            _store(slot, batch.text)
+            # Not `send`: if it fails, CPython 3.12 may crash while it frees its buffer.
+            connection.send_bytes(pickle.dumps((len(batch.text), batch.left_out, batch.first_left_out)))
 
 
 class ParallelText(TextOutput):
-    """A TextOutput whose text is made by several processes, and the same. What it has been given it writes late:
-    `flush` must be called before `close`.
+    """A TextOutput whose text is rendered by several processes. The text is the same.
 
-    A file that is rotated by size or time gets the text of what was on its way, too.
+    It is written late: call `flush` before `close`. A file that is rotated by size or time gets the text of all batches
+    submitted before.
 
-    Args: jobs: how many processes.
-    Raises: OSError; also ChildProcessError, by what writes: a process of them has been ended by somebody.
+    Args:
+        jobs: number of processes.
+        batch_bytes: length of the payloads given to a worker at once.
+    Raises: OSError. All methods that write also raise ChildProcessError, when a worker has been killed.
     """
 
     def __init__(
@@ -170,12 +174,14 @@ class ParallelText(TextOutput):
         jobs: int,
         append: bool = False,
         rotation: Rotation | None = None,
+        batch_bytes: int = BATCH_BYTES,
     ) -> None:
+        self._max_bytes = batch_bytes
         self._batch: list[bytes] = []
         self._batch_bytes = 0
         self._firsts: deque[int] = deque()
-        # Before the rotation has a thread.
-        self._workers = Workers(jobs, Texts(format_name, style))
+        # Fork before the rotation starts its thread.
+        self._workers = Workers(jobs, BatchRenderer(format_name, style))
         try:
             super().__init__(path, format_name, style, append=append, rotation=rotation)
         except BaseException:
@@ -195,7 +201,7 @@ class ParallelText(TextOutput):
     def _write(self, payloads: list[bytes]) -> None:
         self._batch += payloads
         self._batch_bytes += sum(map(len, payloads))
-        if self._batch_bytes >= BATCH_BYTES:
+        if self._batch_bytes >= self._max_bytes:
             self._submit()
 
     def _submit(self) -> None:
@@ -207,15 +213,15 @@ class ParallelText(TextOutput):
         self._batch_bytes = 0
 
     def _collect(self) -> None:
-        self._put(self._workers.collect(), self._firsts.popleft())
+        self._write_rendered(self._workers.collect(), self._firsts.popleft())
 
     def _reopen(self) -> None:
         self.flush()
         super()._reopen()
 
 
-def _nameless_file() -> int:
-    """The descriptor of a file that has no name, in memory where the system has such."""
+def _anonymous_file() -> int:
+    """Return the descriptor of a file without a name, in memory if the system has such files."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("dnstap")
     from tempfile import TemporaryFile
@@ -224,21 +230,21 @@ def _nameless_file() -> int:
         return os.dup(file.fileno())
 
 
-def _store(slot: int, octets: bytes) -> None:
+def _store(slot: int, data: bytes) -> None:
     done = 0
-    while done < len(octets):
-        done += os.pwrite(slot, memoryview(octets)[done:], done)
+    while done < len(data):
+        done += os.pwrite(slot, memoryview(data)[done:], done)
 
 
 def _load(slot: int, size: int) -> bytes:
-    octets = b""
-    while len(octets) < size:
-        octets += os.pread(slot, size - len(octets), len(octets))
-    return octets
+    data = b""
+    while len(data) < size:
+        data += os.pread(slot, size - len(data), len(data))
+    return data
 
 
 def _ended(worker: _Worker) -> ChildProcessError:
-    """What to say of a worker that has closed its connection."""
+    """Return the error for a worker that has closed its connection."""
     worker.process.join()
     status = worker.process.exitcode or 0
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

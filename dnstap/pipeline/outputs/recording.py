@@ -16,11 +16,13 @@ __all__ = ["Recording"]
 
 
 class Recording(FileOutput):
-    """Writes frames to a file as one stream, which is readable up to the last write whatever happens.
+    """An output that writes frames to a file as one stream, readable up to the last write whatever happens.
 
-    Args: append: whether to write the stream behind what is in the file, which must end by STOP.
+    Args: append: whether to add a stream to the file at `path`, whose last stream must end with STOP.
     Raises: OSError; RemoteProtocolError, LocalProtocolError: as of framestream.write_file.
     """
+
+    takes_encoded = True
 
     def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
         super().__init__(path, rotation)
@@ -29,30 +31,30 @@ class Recording(FileOutput):
     def fileno(self) -> int:
         return self._writer.fileno()
 
-    def _write(self, payloads: list[bytes]) -> None:
-        self._writer.write_many(payloads)
-
-    def write_encoded(self, frames: EncodedFrames) -> None:
-        """Write data frames as they came.
+    def write_encoded(self, frames: EncodedFrames, /) -> None:
+        """Write data frames as they were received.
 
         Raises: OSError.
         """
         if self._rotation:
-            # They may belong to several files.
+            # A limit by count may fall between two of them.
             self.write_many(frames.payloads())
             return
         if self._reopening:
-            self.tend()
+            self.tick()
         self.frames += frames.number
         self._writer.write_encoded(frames)
 
     def close(self) -> None:
-        """Write STOP and close it.
+        """Write STOP and close the file.
 
         Raises: OSError.
         """
         self._writer.close()
-        self._closed()
+        self._finish_rotation()
+
+    def _write(self, payloads: list[bytes]) -> None:
+        self._writer.write_many(payloads)
 
     def _reopen(self) -> None:
         writer = write_file(self.path, [CONTENT_TYPE])

@@ -7,7 +7,7 @@ from io import FileIO
 from typing import TYPE_CHECKING
 
 from dnstap.pipeline.outputs.base import FileOutput
-from dnstap.pipeline.outputs.text_batches import Text, Texts
+from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
 from dnstap.rendering.style import DEFAULT, Style
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ __all__ = ["TextOutput"]
 
 
 class TextOutput(FileOutput):
-    """Writes the text of payloads to a file. A payload that does not decode is counted and left out.
+    """An output that writes payloads as text. Payloads that do not decode are counted and left out.
 
     Args:
         format_name: one of FORMATS.
-        append: whether to write behind what is in the file.
+        append: whether to keep the text that is in the file.
     Raises: OSError.
     """
 
@@ -36,31 +36,35 @@ class TextOutput(FileOutput):
     ) -> None:
         super().__init__(path, rotation)
         self._mode = "ab" if append else "wb"
-        self._texts = Texts(format_name, style)
+        self._render = BatchRenderer(format_name, style).render
         self._file = self._open()
 
     def fileno(self) -> int:
         return self._file.fileno()
 
-    def _write(self, payloads: list[bytes]) -> None:
-        self._put(self._texts(payloads), self.frames - len(payloads) + 1)
-
-    def _put(self, text: Text, first: int) -> None:
-        """Count what was left out, and write the rest; first: the number of its first payload."""
-        if text.first_bad:
-            before, error = text.first_bad
-            self.problems.add(first + before, error, text.bad)
-        rest = memoryview(text.octets)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-
     def close(self) -> None:
-        """Close it.
+        """Close the file.
 
         Raises: OSError.
         """
         self._file.close()
-        self._closed()
+        self._finish_rotation()
+
+    def _write(self, payloads: list[bytes]) -> None:
+        self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1)
+
+    def _write_rendered(self, batch: RenderedBatch, first: int) -> None:
+        """Write the text of a batch, and count what was left out of it.
+
+        Args: first: number of its first payload, counted from 1 over the whole run.
+        """
+        if batch.first_left_out:
+            position, error = batch.first_left_out
+            self.problems.add(first + position, error, batch.left_out)
+        # FileIO may write less than it is given, to a pipe for example.
+        rest = memoryview(batch.text)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def _open(self) -> FileIO:
         if self.path == "-":

@@ -66,7 +66,7 @@ def test_a_long_job(terminal: Terminal) -> None:
     progress.remove()
     shown = []
     for now[0], position[0] in (100.9, 90), (101.0, 100), (101.19, 150), (101.25, 200), (202.0, 999), (300.0, 1100):
-        assert progress(payloads) is payloads
+        assert progress.process(payloads) is payloads
         shown.append(terminal.text())
     assert shown == [
         "",
@@ -86,7 +86,7 @@ def test_nothing_read_yet(terminal: Terminal) -> None:
     for size, said in (0, "0 % read, 0 frames, 0/s, 0:00 left"), (120, "0 % read, 0 frames, 0/s, 4:00 left"):
         progress = Progress(terminal.theirs, size, lambda: 0, lambda: now[0])
         now[0] += 2
-        progress([])
+        progress.process([])
         assert terminal.text() == ERASE + said
 
 
@@ -95,7 +95,7 @@ def test_a_narrow_terminal(terminal: Terminal) -> None:
     now = [0.0]
     progress = Progress(terminal.theirs, 10, lambda: 5, lambda: now[0])
     now[0] = 1.0
-    progress([b""])
+    progress.process([b""])
     assert terminal.text() == f"{ERASE}50 % read"
 
 
@@ -104,7 +104,7 @@ def test_the_terminal_goes(terminal: Terminal) -> None:
     progress = Progress(terminal.theirs, 10, lambda: 5, lambda: now[0])
     now[0] = 1.0
     terminal.hang_up()
-    assert progress([b"1"]) == [b"1"]
+    assert progress.process([b"1"]) == [b"1"]
     progress.remove()
 
 

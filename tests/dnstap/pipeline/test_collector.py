@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import resource
 import socket
 import threading
-import time
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import dnstap.pipeline.collector as collector_module
-from dnstap import Dnstap, DnstapType
+from dnstap import Anonymizer, Dnstap, DnstapType, truncate
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline import diagnostics as reports
-from dnstap.pipeline.collector import FEW_FRAMES, Collector
+from dnstap.pipeline.collector import Collector
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
-from dnstap.pipeline.stages import First, Sample
+from dnstap.pipeline.stages import Head, Sample
 from framestream import (
     Backoff,
     ControlFrame,
     ControlType,
-    FrameStreamError,
+    Deadlines,
     Limits,
     LocalProtocolError,
     Writer,
     encode_control_frame,
     encode_data_frames,
-    listen_writer,
     open_writer,
     read_file,
     write_file,
 )
+from tests.dnstap.pipeline.streams import START, STOP, Payloads, Server, file_of, raw_connection
 from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
@@ -45,24 +40,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from dnstap.pipeline.outputs.base import Output
+    from dnstap.pipeline.outputs.custom import Writable
     from framestream import Endpoint
-
-START = encode_control_frame(ControlFrame(ControlType.START, (CONTENT_TYPE,)))
-STOP = encode_control_frame(ControlFrame(ControlType.STOP))
-
-
-class Payloads(list[bytes]):
-    """An output."""
-
-    def write_many(self, payloads: list[bytes]) -> None:
-        self.extend(payloads)
 
 
 class Running:
     """A collector in a thread, what it passed on and what it reported."""
 
-    def __init__(self, prepare: Callable[[Collector], Awaitable[object]], *outputs: Output, **options: Any) -> None:
+    def __init__(self, prepare: Callable[[Collector], Awaitable[object]], *outputs: Writable, **options: Any) -> None:
         self.payloads = Payloads()
         self.reports: list[str] = []
         self.error: Exception | None = None
@@ -71,7 +56,7 @@ class Running:
         assert self._ready.wait(DEADLINE_S)
 
     async def _run(
-        self, prepare: Callable[[Collector], Awaitable[object]], outputs: tuple[Output, ...], options: dict[str, Any]
+        self, prepare: Callable[[Collector], Awaitable[object]], outputs: tuple[Writable, ...], options: dict[str, Any]
     ) -> None:
         self.collector = Collector(self.reports.append, **options)
         try:
@@ -91,7 +76,7 @@ class Running:
 
 @contextmanager
 def collecting(
-    prepare: Callable[[Collector], Awaitable[object]], *outputs: Output, **options: Any
+    prepare: Callable[[Collector], Awaitable[object]], *outputs: Writable, **options: Any
 ) -> Iterator[Running]:
     """A collector that runs."""
     running = Running(prepare, *outputs, **options)
@@ -106,16 +91,9 @@ def listening(path: Path, **options: Any) -> AbstractContextManager[Running]:
     return collecting(lambda collector: collector.listen(path), **options)
 
 
-def listening_to(path: Path, output: Output, **options: Any) -> AbstractContextManager[Running]:
+def listening_to(path: Path, output: Writable, **options: Any) -> AbstractContextManager[Running]:
     """A collector that listens, with an output."""
     return collecting(lambda collector: collector.listen(path), output, **options)
-
-
-def file_of(path: Path, *payloads: bytes) -> str:
-    """A file with these payloads."""
-    with write_file(path, [CONTENT_TYPE]) as writer:
-        writer.write_many(payloads)
-    return str(path)
 
 
 def collect(*paths: str) -> tuple[Collector, list[bytes], list[str]]:
@@ -132,14 +110,6 @@ def collect(*paths: str) -> tuple[Collector, list[bytes], list[str]]:
         return collector
 
     return asyncio.run(run()), payloads, reports
-
-
-def raw_connection(path: Path) -> socket.socket:
-    """A peer that says what it likes."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(DEADLINE_S)
-    sock.connect(str(path))
-    return sock
 
 
 def test_files_one_after_the_other(tmp_path: Path) -> None:
@@ -283,21 +253,18 @@ def test_what_the_output_raises_ends_the_run(tmp_path: Path) -> None:
     assert str(running.error) == "disk full"
 
 
-def test_who_is_silent_is_not_kept(tmp_path: Path) -> None:
-    """Neither who says nothing nor who stops in the handshake; who has started may be idle."""
+def test_silent_peers_are_disconnected(tmp_path: Path) -> None:
+    """Those that send nothing and those that stop in the handshake; a peer that has sent START may be idle."""
     path = tmp_path / "s"
-    with listening(path) as running, raw_connection(path) as silent, raw_connection(path) as slow:
-        slow.sendall(START[:-1])
-        readers = running.collector._readers
-        with open_writer(path, [CONTENT_TYPE]) as idle:
-            wait_for(lambda: [reader.started for reader in [*readers]] == [False, False, True], "all connections")
-            for reader in [*readers]:
-                reader.deadline = time.monotonic()
+    options = {"deadlines": Deadlines(handshake_s=1.0)}
+    with listening(path, **options) as running, open_writer(path, [CONTENT_TYPE]) as idle:
+        with raw_connection(path) as silent, raw_connection(path) as slow:
+            slow.sendall(START[:-1])
             idle.write(b"1")
             assert silent.recv(1) == slow.recv(1) == b""
-            idle.write(b"2")
-            wait_for(lambda: running.payloads == [b"1", b"2"], "the payloads of who had started")
-    assert sorted(running.reports) == [f"unix:{path} connection {number}: no START within 5.0 s" for number in (1, 2)]
+        idle.write(b"2")
+        wait_for(lambda: running.payloads == [b"1", b"2"], "the payloads of the idle peer")
+    assert sorted(running.reports) == [f"unix:{path} connection {number}: no START within 1.0 s" for number in (2, 3)]
 
 
 def test_out_of_descriptors(tmp_path: Path) -> None:
@@ -308,10 +275,10 @@ def test_out_of_descriptors(tmp_path: Path) -> None:
         first = open_writer(path, [CONTENT_TYPE])
         waiting = raw_connection(path)
         spare = raw_connection(path)
-        wait_for(lambda: len(running.collector._readers) == 3, "all connections")
+        wait_for(lambda: running.collector.counts.open == 3, "all connections")
         waiting.close()
         spare.close()
-        wait_for(lambda: len(running.collector._readers) == 1, "the end of two")
+        wait_for(lambda: running.collector.counts.open == 1, "the end of two")
         running.reports.clear()
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         client.settimeout(DEADLINE_S)
@@ -423,11 +390,9 @@ class Slow(Payloads):
         self.extend(payloads)
 
 
-def test_frames_are_dropped_if_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_are_dropped_if_they_may_be(tmp_path: Path) -> None:
     """While the output is behind, sockets are read on; what does not fit into the queue is counted. Files wait."""
-    monkeypatch.setattr(collector_module, "QUEUE_BYTES", 100)
-    monkeypatch.setattr(reports, "PERIOD_S", 0.0)
-    monkeypatch.setattr(collector_module, "TICK_S", 0.01)
+    options: dict[str, Any] = {"overload": "drop", "queue_bytes": 100, "report_period_s": 0.0, "tick_s": 0.01}
     path, file = tmp_path / "s", tmp_path / "file"
     with write_file(file, [CONTENT_TYPE]) as writer:
         writer.write_many([b"f" * 500] * 1000)
@@ -438,7 +403,7 @@ def test_frames_are_dropped_if_they_may_be(tmp_path: Path, monkeypatch: pytest.M
         await collector.read(str(file))
 
     sent = 0
-    with collecting(prepare, slow, overload="drop") as running, open_writer(path, [CONTENT_TYPE]) as tap:
+    with collecting(prepare, slow, **options) as running, open_writer(path, [CONTENT_TYPE]) as tap:
         while not running.collector.counts.dropped:
             tap.write(b"%030d" % sent)
             sent += 1
@@ -490,27 +455,6 @@ def test_small_batches_are_let_gather(tmp_path: Path) -> None:
     assert len(batches) < len(payloads) / 2
 
 
-class Server:
-    """A writer that listens, of which each stream is what a function does with its Writer."""
-
-    def __init__(self, path: Path, serve: Callable[[Writer, int], object]) -> None:
-        self.connections = 0
-        self.listener = listen_writer(path, [CONTENT_TYPE])
-        self._serve = serve
-        self._running = start(self._run)
-
-    def _run(self) -> None:
-        for writer in self.listener:
-            self.connections += 1
-            with contextlib.suppress(OSError, FrameStreamError):
-                self._serve(writer, self.connections)
-            writer.abort()
-
-    def close(self) -> None:
-        self.listener.close()
-        self._running.result(DEADLINE_S)
-
-
 def test_connect_to_writers_that_listen(tmp_path: Path) -> None:
     """Each time the stream ends it is made again, at once; where it broke, the good frames are kept."""
     path = tmp_path / "server"
@@ -538,45 +482,6 @@ def test_connect_to_writers_that_listen(tmp_path: Path) -> None:
     missing, broken, *_ = running.reports
     assert missing == f"unix:{path}: no connection: No such file or directory"
     assert broken.startswith(f"unix:{path}: expected a data frame of at most 1048576 bytes, got one of 4294967295")
-
-
-def test_a_writer_that_is_gone_is_looked_for_less_and_less(tmp_path: Path) -> None:
-    path = tmp_path / "server"
-
-    async def prepare(collector: Collector) -> None:
-        with pytest.raises(LocalProtocolError, match="is not a socket to connect to"):
-            collector.connect("file:x")
-        collector.connect(path)
-
-    with (
-        closing(Server(path, lambda writer, _: writer.abort())) as server,
-        collecting(prepare, backoff=Backoff(first_s=0.02, factor=1000.0, most_s=60.0, jitter=0.0)) as running,
-    ):
-        wait_for(lambda: running.collector.counts.broken == 2, "two attempts")
-        assert server.connections == 2
-    assert len(running.reports) == 2
-
-
-@pytest.mark.parametrize(("frames", "first_s"), [(FEW_FRAMES - 1, 0.1), (FEW_FRAMES, 60.0)])
-def test_a_stream_that_breaks_early_is_not_made_again_at_once(tmp_path: Path, frames: int, first_s: float) -> None:
-    """But after the first wait, however often; one that has brought some frames is."""
-    times: list[float] = []
-
-    def serve(writer: Writer, number: int) -> None:
-        times.append(time.monotonic())
-        writer.write_many([b"%d" % number] * frames)
-        writer.abort()
-
-    async def prepare(collector: Collector) -> None:
-        collector.connect(tmp_path / "server")
-
-    with (
-        closing(Server(tmp_path / "server", serve)),
-        collecting(prepare, backoff=Backoff(first_s=first_s, factor=1000.0, jitter=0.0)) as running,
-    ):
-        wait_for(lambda: len(running.payloads) >= 4 * frames, "four streams")
-    if frames < FEW_FRAMES:
-        assert min(later - earlier for earlier, later in pairwise(times)) > 0.9 * first_s
 
 
 def test_a_file_that_grows_and_is_replaced(tmp_path: Path) -> None:
@@ -623,25 +528,37 @@ def test_outputs_that_do_not_take_it_at_the_end(tmp_path: Path) -> None:
 
 
 def test_stages(tmp_path: Path) -> None:
+    """Of ours, functions, and an Anonymizer, which reports what it left out."""
     payloads = Payloads()
+    reports: list[str] = []
+    good = bytes.fromhex("7801")
 
     async def run() -> None:
-        collector = Collector(print)
-        await collector.read(file_of(tmp_path / "a", *[b"%d" % number for number in range(10)]))
-        await collector.run(payloads, stages=[Sample(3), First(2, collector.stop)])
+        collector = Collector(reports.append)
+        await collector.read(file_of(tmp_path / "a", good, b"skipped", b"junk", good, good, good))
+        await collector.run(
+            payloads,
+            stages=[
+                lambda payloads: [payload for payload in payloads if payload != b"skipped"],
+                Anonymizer(truncate()),
+                Sample(2),
+                Head(2, collector.stop),
+            ],
+        )
         await collector.close()
 
     asyncio.run(run())
-    assert payloads == [b"0", b"3"]
+    assert payloads == [good] * 2
+    stopped, line = reports
+    assert stopped.startswith(f"{tmp_path / 'a'}: stopped at byte ")
+    assert line.startswith("1 of 5 payloads cannot be anonymized and are left out; the first was payload 2: ")
 
 
-def test_what_is_due_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_due_is_done(tmp_path: Path) -> None:
     """Files are opened again though nothing comes; counts are said once a period; an error there ends the run."""
-    monkeypatch.setattr("dnstap.pipeline.collector.TICK_S", 0.01)
-    monkeypatch.setattr("dnstap.pipeline.diagnostics.PERIOD_S", 0.02)
     path = tmp_path / "out"
     output = TextOutput(str(path), "yaml")
-    with listening_to(tmp_path / "s", output) as running:
+    with listening_to(tmp_path / "s", output, tick_s=0.01, report_period_s=0.02) as running:
         with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
             writer.write(b"junk")
             wait_for(lambda: running.reports, "the report")
@@ -667,19 +584,27 @@ def test_frames_over_the_limit_may_be_left_out(tmp_path: Path) -> None:
     assert running.reports == [f"unix:{tmp_path / 's'} connection 1: 1 frames over 4 bytes left out"]
 
 
-def test_who_connects_while_it_ends_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dnstap.pipeline.collector.BACKLOG", 2)
-    payloads = Payloads()
+def test_only_sockets_are_connected_to() -> None:
+    collector = Collector(print)
+    with pytest.raises(LocalProtocolError, match="is not a socket to connect to"):
+        collector.connect("file:x")
 
-    async def run(stack: ExitStack) -> None:
-        collector = Collector(print)
-        await collector.listen(tmp_path / "s")
-        for number in range(3):
-            stack.enter_context(raw_connection(tmp_path / "s")).sendall(START + encode_data_frames([b"%d" % number]))
-        collector.stop()
-        await collector.run(payloads)
-        await collector.close()
 
-    with ExitStack() as stack:
-        asyncio.run(run(stack))
-    assert sorted(payloads) == [b"0", b"1"]
+def test_connections_without_time_are_closed(tmp_path: Path) -> None:
+    """They were accepted when there was no time left to read from them."""
+    path = tmp_path / "s"
+    reports: list[str] = []
+
+    async def run() -> None:
+        collector = Collector(reports.append, drain_s=0.0)
+        await collector.listen(path)
+        with raw_connection(path) as peer:
+            collector.stop()
+            await collector.run(Payloads())
+            await collector.close()
+            assert peer.recv(1) == b""
+
+    asyncio.run(run())
+    assert reports == [
+        f"unix:{path} connection 1: what has come was not taken by the outputs within 0.0 s",
+    ]

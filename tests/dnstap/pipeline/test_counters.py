@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnstap.pipeline.counters import Counts
+from dnstap.pipeline.counters import Counter, Counts, InputCounters
 from framestream.streams import BaseReader, Limits, reader_protocol
 from tests.framestream.wire import START, STOP, control, data
 
@@ -37,3 +37,25 @@ def test_as_one_line() -> None:
         "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 6 frames over the limit left out,"
         " 7 dropped; 8 control frames of unknown type and 9 bytes behind STOP ignored"
     )
+
+
+def test_counters_for_metrics() -> None:
+    counters = Counts(connections=1, left_out=6, open=10).counters()
+    assert Counter("connections", "Connections accepted or made.", 1) in counters
+    assert Counter("oversize_frames", "Data frames over the limit, left out.", 6) in counters
+    assert sum(counter.value for counter in counters) == 7  # What is open may fall.
+
+
+def test_streams_that_are_open_and_that_have_ended() -> None:
+    readers = [BaseReader(reader_protocol((), Limits()), file=False) for _ in range(2)]
+    counters: InputCounters[BaseReader] = InputCounters()
+    for number, reader in enumerate(readers):
+        counters.begin(f"{number}", reader, file=number == 1)
+        reader._feed(START + data(b"ab"))
+        while reader._next():
+            pass
+    assert counters.total() == Counts(connections=1, files=1, frames=2, bytes=4, open=2)
+    counters.end(readers[0])
+    counters.count_broken()
+    assert list(counters.open.values()) == ["1"]
+    assert counters.total() == Counts(connections=1, files=1, frames=2, bytes=4, broken=1, open=1)

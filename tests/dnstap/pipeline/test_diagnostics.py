@@ -6,48 +6,45 @@ import ssl
 
 import pytest
 
-from dnstap.pipeline import diagnostics as reports
-from dnstap.pipeline.diagnostics import AT_ONCE, Changes, Reports, words
+from dnstap.pipeline.diagnostics import MAX_PER_PERIOD, ChangeReporter, RateLimitedReporter, error_text
 
 
 def test_of_many_lines_of_a_kind_some_are_counted() -> None:
     said: list[str] = []
-    lines = Reports(said.append)
-    for number in range(AT_ONCE + 3):
-        lines.line("a", f"a: {number}")
-    lines.line("b", "b: 1")
-    assert said == [*[f"a: {number}" for number in range(AT_ONCE)], "b: 1"]
-    assert lines.unsaid == 3
-    lines.say_counted(["news"])
+    lines = RateLimitedReporter(said.append)
+    for number in range(MAX_PER_PERIOD + 3):
+        lines.report("a", f"a: {number}")
+    lines.report("b", "b: 1")
+    assert said == [*[f"a: {number}" for number in range(MAX_PER_PERIOD)], "b: 1"]
+    assert lines.suppressed == 3
+    lines.end_period(["news"])
     assert said[-2:] == ["a: 3 more such lines", "news"]
-    lines.line("a", "a: again")
-    lines.say_counted()
+    lines.report("a", "a: again")
+    lines.end_period()
     assert said[-1] == "a: again"
 
 
-def test_a_period(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = Reports(print)
-    assert not lines.due()
-    monkeypatch.setattr(reports, "PERIOD_S", 0.0)
-    assert lines.due()
+def test_a_period() -> None:
+    assert not RateLimitedReporter(print).due()
+    assert RateLimitedReporter(print, 0.0).due()
 
 
 def test_only_changes() -> None:
     said: list[str] = []
-    say = Changes(said.append)
+    say = ChangeReporter(said.append)
     for line in ("a", "a", "b", "a"):
         say(line)
-    say.last = ""
+    say.reset()
     say("a")
     assert said == ["a", "b", "a", "a"]
 
 
-def test_words() -> None:
-    assert words(OSError(2, "No such file")) == "No such file"
-    assert words(TimeoutError("late")) == "late"
-    assert words(TimeoutError()) == "timed out"
-    assert words(ssl.SSLError(1, "wrong")) == "wrong"
-    assert words(OSError(111, "Connect call failed ('127.0.0.1', 6000)")) == "Connection refused"
+def test_error_text() -> None:
+    assert error_text(OSError(2, "No such file")) == "No such file"
+    assert error_text(TimeoutError("late")) == "late"
+    assert error_text(TimeoutError()) == "timed out"
+    assert error_text(ssl.SSLError(1, "wrong")) == "wrong"
+    assert error_text(OSError(111, "Connect call failed ('127.0.0.1', 6000)")) == "Connection refused"
 
 
 @pytest.mark.parametrize(
@@ -70,4 +67,4 @@ def test_words() -> None:
     ],
 )
 def test_words_of_tls(text: str, said: str) -> None:
-    assert words(ssl.SSLError(1, text)) == said
+    assert error_text(ssl.SSLError(1, text)) == said

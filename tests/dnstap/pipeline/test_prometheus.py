@@ -14,9 +14,13 @@ from dnstap import Anonymizer, truncate
 from dnstap.cli.main import main
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.collector import Collector
+from dnstap.pipeline.outputs.custom import CustomOutput
+from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.prometheus import serving
+from dnstap.pipeline.stages import Anonymizing
 from framestream import MissingLibraryError, open_writer
 from tests.dnstap.beside import run_beside
+from tests.dnstap.pipeline.streams import Payloads
 from tests.wait import DEADLINE_S, wait_for
 
 DATA = Path(__file__).parents[2] / "data"
@@ -64,15 +68,28 @@ def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str
 
 
 def test_without_a_filter() -> None:
-    with serving("127.0.0.1", 0, Collector(print), [object()]) as port:
+    with serving("127.0.0.1", 0, Collector(print), [], [CustomOutput(Payloads())]) as port:
         assert "dnstap_matched_frames_total" not in scraped(port)
 
 
+def test_several_outputs(tmp_path: Path) -> None:
+    outputs = [Recording(str(tmp_path / name)) for name in ("a", "b")]
+    outputs[1].write_many([b"1"])
+    with serving("127.0.0.1", 0, Collector(print), [], outputs) as port:
+        samples = {name: value for name, value in scraped(port).items() if "output_frames" in name}
+    for output in outputs:
+        output.close()
+    assert samples == {
+        f'dnstap_output_frames_total{{output="{tmp_path}/a"}}': 0.0,
+        f'dnstap_output_frames_total{{output="{tmp_path}/b"}}': 1.0,
+    }
+
+
 def test_what_was_anonymized() -> None:
-    anonymizer = Anonymizer(truncate())
-    with serving("127.0.0.1", 0, Collector(print), [], anonymizer=anonymizer) as port:
+    stage = Anonymizing(Anonymizer(truncate()))
+    with serving("127.0.0.1", 0, Collector(print), [stage], []) as port:
         message = b"r\x1d\x08\5R\x19\0\x29\0\x08\0\5" + b"\xff" * 19
-        assert len(anonymizer([b"junk", message + b"x\1", message + b"x\1\xa2\6\1x"])) == 2
+        assert len(stage.process([b"junk", message + b"x\1", message + b"x\1\xa2\6\1x"])) == 2
         samples = {name: value for name, value in scraped(port).items() if "anonymize" in name}
     assert samples == {
         "dnstap_anonymize_left_out_frames_total": 1.0,
@@ -85,7 +102,7 @@ def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with (
         pytest.raises(MissingLibraryError, match=re.escape("pip install '.[metrics]'")),
-        serving("", 0, Collector(print), []),
+        serving("", 0, Collector(print), [], []),
     ):
         pass
 

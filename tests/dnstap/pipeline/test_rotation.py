@@ -91,13 +91,13 @@ def test_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = recording(tmp_path / "log", FileLimits(time=10), [])
     output.write_many([b"1"])
     now[0] += 9
-    output.tend()
+    output.tick()
     assert len(list(tmp_path.iterdir())) == 1
     now[0] += 1
-    output.tend()
+    output.tick()
     assert len(list(tmp_path.iterdir())) == 2
     now[0] += 100
-    output.tend()
+    output.tick()
     assert len(list(tmp_path.iterdir())) == 2
     output.close()
     assert list(files(tmp_path).values()) == [[], [b"1"]]

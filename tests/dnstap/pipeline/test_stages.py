@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap import Dnstap, DnstapType, Message, MessageType, compile_filter
-from dnstap.pipeline.stages import First, Matching, Sample
+from dnstap import Anonymizer, Dnstap, DnstapType, Message, MessageType, compile_filter, truncate
+from dnstap.pipeline.stages import Anonymizing, Function, Head, Matching, Sample, as_stage
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 20)))
@@ -18,28 +18,48 @@ def test_a_sample_is_evenly_spaced(of: int, sizes: list[int]) -> None:
     chosen: list[bytes] = []
     rest = payloads
     for size in sizes:
-        chosen += sample(rest[:size])
+        chosen += sample.process(rest[:size])
         rest = rest[size:]
     assert chosen == payloads[::of]
 
 
 @pytest.mark.parametrize("sizes", [[5], [1] * 5, [2, 2, 1], [3, 7]])
-def test_the_first(sizes: list[int]) -> None:
+def test_the_head(sizes: list[int]) -> None:
     done: list[bool] = []
-    first = First(4, lambda: done.append(True))
-    assert [payload for size in sizes for payload in first([b"1"] * size)] == [b"1"] * 4
+    head = Head(4, lambda: done.append(True))
+    assert [payload for size in sizes for payload in head.process([b"1"] * size)] == [b"1"] * 4
     assert done
     done.clear()
-    assert First(4, lambda: done.append(True))([b"1"] * 3) == [b"1"] * 3
+    assert Head(4, lambda: done.append(True)).process([b"1"] * 3) == [b"1"] * 3
     assert not done
 
 
 def test_what_cannot_be_matched_is_said_once() -> None:
     payload = bytes(Dnstap(type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
     matching = Matching(compile_filter("qr = Q"))
-    assert matching([payload]) == [payload]
+    assert matching.process([payload]) == [payload]
     assert list(matching.new_reports()) == []
-    assert matching([b"junk", payload]) == [payload]
+    assert matching.process([b"junk", payload]) == [payload]
     (line,) = matching.new_reports()
     assert line.startswith("1 of 3 payloads cannot be matched; the first was payload 2: ")
     assert list(matching.new_reports()) == []
+    assert [counter.value for counter in matching.counters()] == [2, 1]
+    assert matching.summary() == "2 of them match the filter; 1 could not be matched"
+
+
+def test_anonymizing() -> None:
+    stage = Anonymizing(Anonymizer(truncate()))
+    assert stage.process([b"junk", b"\x78\x01"]) == [b"\x78\x01"]
+    assert [counter.value for counter in stage.counters()] == [1, 0, 0]
+    (line,) = stage.new_reports()
+    assert line.startswith("1 of 2 payloads cannot be anonymized and are left out; the first was payload 1: ")
+    assert stage.summary().startswith("2 payloads came to be anonymized, of which 1 were left out; ")
+
+
+def test_as_stage() -> None:
+    sample = Sample(2)
+    assert as_stage(sample) is sample
+    assert isinstance(as_stage(Anonymizer(truncate())), Anonymizing)
+    function = as_stage(lambda payloads: payloads[1:])
+    assert isinstance(function, Function)
+    assert function.process([b"1", b"2"]) == [b"2"]

@@ -39,7 +39,7 @@ def test_reopened(tmp_path: Path, kind: Callable[[str], FileOutput]) -> None:
     """A file that has been given another name is ended; one that has its name still is gone on with."""
     path, old = tmp_path / "out", tmp_path / "old"
     output = kind(str(path))
-    assert not output.waits
+    assert not output.blocking
     output.write_many([payload(b"1")])
     output.reopen_soon()
     output.write_many([payload(b"2")])
@@ -50,8 +50,8 @@ def test_reopened(tmp_path: Path, kind: Callable[[str], FileOutput]) -> None:
     assert contents(old) == [b"1", b"2", b"3"]
     path.unlink()
     output.reopen_soon()
-    output.tend()
-    output.tend()
+    output.tick()
+    output.tick()
     output.write_many([payload(b"5")])
     path.rename(tmp_path / "third")
     (tmp_path / "out").write_bytes(b"of somebody else")
@@ -69,7 +69,7 @@ def test_reopened(tmp_path: Path, kind: Callable[[str], FileOutput]) -> None:
 def test_who_waits(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     output = TextOutput(f"/dev/fd/{writing}", "yaml")
-    assert output.waits
+    assert output.blocking
     output.close()
     os.close(reading)
     os.close(writing)

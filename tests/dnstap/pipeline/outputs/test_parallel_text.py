@@ -20,7 +20,7 @@ from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs import parallel_text as parallel
 from dnstap.pipeline.outputs.parallel_text import ParallelText, Workers, work
 from dnstap.pipeline.outputs.text import TextOutput
-from dnstap.pipeline.outputs.text_batches import Texts
+from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
 from dnstap.pipeline.rotation import FileLimits, Rotation
 from dnstap.rendering.formats import FORMATS
 from framestream import read_file, write_file
@@ -28,7 +28,7 @@ from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SAMPLE = Path(__file__).parents[3] / "data" / "nsd-auth.fstrm"
 GOOD = bytes.fromhex("7801")
@@ -38,11 +38,6 @@ GOOD = bytes.fromhex("7801")
 def _nobody_stays() -> Iterator[None]:
     yield
     assert multiprocessing.active_children() == []
-
-
-@pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "BATCH_BYTES", 2000)
 
 
 def payloads() -> list[bytes]:
@@ -64,12 +59,11 @@ def fill(output: TextOutput) -> TextOutput:
     return output
 
 
-@pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_as_by_one_process(tmp_path: Path, format_name: str, jobs: int) -> None:
     one = fill(TextOutput(str(tmp_path / "one"), format_name))
-    several = fill(ParallelText(str(tmp_path / "several"), format_name, jobs=jobs))
+    several = fill(ParallelText(str(tmp_path / "several"), format_name, jobs=jobs, batch_bytes=2000))
     assert (tmp_path / "several").read_bytes() == (tmp_path / "one").read_bytes()
     assert (several.frames, several.problems.count, one.problems.count) == (one.frames, one.problems.count, 3)
     assert one.problems.first
@@ -89,7 +83,6 @@ def test_less_than_a_batch(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == b"[no Message]\n"
 
 
-@pytest.mark.usefixtures("small_batches")
 def test_rotated_by_count(tmp_path: Path) -> None:
     """A thread compresses what was there before; the processes are there already."""
     written = []
@@ -100,7 +93,7 @@ def test_rotated_by_count(tmp_path: Path) -> None:
         rotation = Rotation(FileLimits(frames=30), print, command="true")
         path = str(folder / "log")
         fill(
-            ParallelText(path, "json", jobs=jobs, rotation=rotation)
+            ParallelText(path, "json", jobs=jobs, rotation=rotation, batch_bytes=2000)
             if jobs > 1
             else TextOutput(path, "json", rotation=rotation)
         )
@@ -127,7 +120,7 @@ def test_work(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a worker does, in this process."""
     if not in_memory:
         monkeypatch.delattr(os, "memfd_create")
-    slots = [parallel._nameless_file() for _ in range(2)]
+    slots = [parallel._anonymous_file() for _ in range(2)]
     ours, theirs = multiprocessing.Pipe()
     other, _ = multiprocessing.Pipe()
     answers: list[Any] = []
@@ -143,7 +136,7 @@ def test_work(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [signal.getsignal(number) for number in numbers]
     asking = start(ask)
     try:
-        work(Texts("quiet"), theirs, slots, [other])
+        work(BatchRenderer("quiet"), theirs, slots, [other])
         assert [signal.getsignal(number) for number in numbers] == [signal.SIG_IGN] * 3
     finally:
         for number, handler in zip(numbers, before, strict=True):
@@ -159,7 +152,7 @@ def test_work(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_that_is_killed() -> None:
-    workers = Workers(1, Texts("quiet"))
+    workers = Workers(1, BatchRenderer("quiet"))
     process = workers._workers[0].process
     assert process.pid
     os.kill(process.pid, signal.SIGSTOP)
@@ -175,7 +168,12 @@ def test_a_worker_that_is_killed() -> None:
 
 def test_a_worker_that_has_ended() -> None:
     """By a fault of ours, whose traceback is on standard error."""
-    workers = Workers(1, lambda _: sys.exit(3))  # type: ignore[arg-type]
+
+    class Faulty(BatchRenderer):
+        def render(self, payloads: Sequence[bytes]) -> RenderedBatch:
+            sys.exit(3)
+
+    workers = Workers(1, Faulty("quiet"))
     workers.submit([GOOD])
     with pytest.raises(ChildProcessError, match="ended with status 3"):
         workers.collect()
@@ -193,7 +191,7 @@ def test_no_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "fork", seldom)
     with pytest.raises(OSError, match="a worker process cannot be started: Resource temporarily unavailable"):
-        Workers(2, Texts("quiet"))
+        Workers(2, BatchRenderer("quiet"))
 
 
 def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -204,7 +202,6 @@ def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "dnstap: /dev/full: cannot write: No space left on device\n"
 
 
-@pytest.mark.usefixtures("small_batches")
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The stages come before; what is bad is said as by one process."""
     path = tmp_path / "bad"

@@ -72,6 +72,35 @@ def test_closed_before_there_was_a_receiver(tmp_path: Path) -> None:
     ]
 
 
+def test_a_receiver_that_does_not_finish(tmp_path: Path) -> None:
+    """All was sent, so nothing is lost."""
+    said: list[str] = []
+    path = tmp_path / "s"
+
+    async def run() -> Relay:
+        relay = Relay(UnixEndpoint(str(path)), said.append, Deadlines(finish_s=0.05), FAST)
+        async with listen_reader(path, [CONTENT_TYPE]) as listener:
+
+            async def receive() -> None:
+                async with await listener.accept() as reader:
+                    await reader.handshake()
+                    await asyncio.sleep(10)
+
+            receiving = asyncio.create_task(receive())
+            await relay.write_many([b"1"])
+            await relay.close()
+            receiving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await receiving
+        return relay
+
+    relay = asyncio.run(run())
+    assert relay.summary() == f"unix:{path}: 1 frames, of which 0 could not be sent; connected again 0 times"
+    assert [counter.value for counter in relay.counters()] == [1, 1, 0]
+    assert len(said) == 1
+    assert said[0].startswith(f"unix:{path}: ")
+
+
 def test_a_receiver_that_stops_reading(tmp_path: Path) -> None:
     """The write waits, until the deadline; what it had not taken is counted when it is closed."""
     said: list[str] = []

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Style
-from dnstap.pipeline.outputs.text_batches import Text, Texts
+from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
 
 GOOD = bytes.fromhex("7801")
 LINE = b"[no Message]\n"
 
 
 def test_texts() -> None:
-    texts = Texts("quiet")
-    assert texts([]) == Text(b"")
-    assert texts([GOOD, GOOD]) == Text(LINE * 2, 0, None)
+    render = BatchRenderer("quiet").render
+    assert render([]) == RenderedBatch(b"")
+    assert render([GOOD, GOOD]) == RenderedBatch(LINE * 2, 0, None)
 
 
 def test_bad_payloads_cost_only_themselves() -> None:
-    text = Texts("quiet")([GOOD, b"\x0a", GOOD, b"junk", GOOD])
-    assert (text.octets, text.bad) == (LINE * 3, 2)
-    assert text.first_bad is not None
-    assert (text.first_bad[0], str(text.first_bad[1])) == (1, "Dnstap: the last field is cut off, at byte 1")
-    assert Texts("quiet")([b"junk"]).octets == b""
+    batch = BatchRenderer("quiet").render([GOOD, b"\x0a", GOOD, b"junk", GOOD])
+    assert (batch.text, batch.left_out) == (LINE * 3, 2)
+    assert batch.first_left_out is not None
+    assert (batch.first_left_out[0], str(batch.first_left_out[1])) == (
+        1,
+        "Dnstap: the last field is cut off, at byte 1",
+    )
+    assert BatchRenderer("quiet").render([b"junk"]).text == b""
 
 
 def test_octets_that_are_no_text() -> None:
     payload = bytes(Dnstap(b"\xff\xc3\xbc", type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
-    assert Texts("quiet", Style(fields=("identity",), escape=False))([payload]).octets == b"\xff\xc3\xbc\n"
+    renderer = BatchRenderer("quiet", Style(fields=("identity",), escape=False))
+    assert renderer.render([payload]).text == b"\xff\xc3\xbc\n"

@@ -1,0 +1,69 @@
+"""Connections that we make to a server that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline.diagnostics import ChangeReporter, error_text
+from dnstap.pipeline.inputs.base import Input
+from framestream.aio import open_reader
+from framestream.streams import STABLE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from framestream.aio import Reader
+    from framestream.endpoints import Endpoint
+    from framestream.streams import Backoff, Deadlines, Limits
+
+__all__ = ["FEW_FRAMES", "DialedInput"]
+
+FEW_FRAMES = 10
+"""After a stream with fewer frames the next connection waits: a server whose streams break each time would otherwise
+keep both ends busy."""
+
+
+class DialedInput(Input):
+    """The connections to one server, each made after the one before has ended.
+
+    Args:
+        report: takes one line when the connection cannot be made.
+        backoff: between attempts.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        report: Callable[[str], object],
+        *,
+        limits: Limits,
+        deadlines: Deadlines,
+        backoff: Backoff,
+    ) -> None:
+        self._endpoint = endpoint
+        self._report = ChangeReporter(report)
+        self._limits = limits
+        self._deadlines = deadlines
+        self._backoff = backoff
+
+    async def streams(self) -> AsyncGenerator[tuple[str, Reader], None]:
+        waits = self._backoff.waits()
+        while True:
+            await asyncio.sleep(next(waits))
+            try:
+                reader = await open_reader(
+                    self._endpoint, [CONTENT_TYPE], limits=self._limits, deadlines=self._deadlines
+                )
+            except OSError as error:
+                self._report(f"{self._endpoint}: no connection: {error_text(error)}")
+                continue
+            self._report.reset()
+            began = time.monotonic()
+            yield str(self._endpoint), reader
+            if reader.frames or time.monotonic() - began >= STABLE_S:
+                waits = self._backoff.waits()
+                if reader.frames < FEW_FRAMES:
+                    next(waits)  # The first is 0: at once.

@@ -1,0 +1,32 @@
+"""Outputs of programs: any object with `write_many`, made an Output."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from dnstap.pipeline.outputs.base import Output
+
+__all__ = ["CustomOutput", "Writable", "as_output"]
+
+
+class Writable(Protocol):
+    """An object that a Collector can write to. `write_many` may be a coroutine function; it is awaited then."""
+
+    def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | object: ...
+
+
+class CustomOutput(Output):
+    """An output that passes payloads to an object with `write_many`."""
+
+    def __init__(self, writable: Writable) -> None:
+        self._write_many = writable.write_many
+
+    def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | None:
+        result = self._write_many(payloads)
+        return result if isinstance(result, Awaitable) else None
+
+
+def as_output(output: Output | Writable) -> Output:
+    """Return an output as it is, and wrap any other object."""
+    return output if isinstance(output, Output) else CustomOutput(output)

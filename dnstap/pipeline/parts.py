@@ -1,0 +1,28 @@
+"""Common base of stages and outputs: counters, reports of problems, one line for the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dnstap.pipeline.counters import Counter
+
+__all__ = ["Part"]
+
+
+class Part:
+    """A part of a pipeline. The defaults are those of a part that counts nothing."""
+
+    def counters(self) -> Sequence[Counter]:
+        """Return the counters of this part, for metrics."""
+        return ()
+
+    def new_reports(self) -> Iterable[str]:
+        """Return lines about problems since the last call; usually none."""
+        return ()
+
+    def summary(self) -> str:
+        """Return one line for the end of a run, or "" for none."""
+        return ""

@@ -1,0 +1,45 @@
+"""Outputs of programs: functions, coroutine functions, and what they return."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dnstap.pipeline.outputs.custom import CustomOutput, as_output
+from tests.dnstap.pipeline.streams import Payloads
+
+
+def test_a_function() -> None:
+    payloads = Payloads()
+    output = as_output(payloads)
+    assert output.write_many([b"1"]) is None
+    assert payloads == [b"1"]
+    assert as_output(output) is output
+    assert (output.name, output.blocking, output.takes_encoded) == ("", False, False)
+    output.tick()
+    output.flush()
+
+
+def test_what_a_function_returns_is_ignored() -> None:
+    class Counting:
+        def write_many(self, payloads: list[bytes]) -> int:
+            return len(payloads)
+
+    assert CustomOutput(Counting()).write_many([b"1"]) is None
+
+
+def test_a_coroutine_function() -> None:
+    written: list[bytes] = []
+
+    class Later:
+        async def write_many(self, payloads: list[bytes]) -> None:
+            await asyncio.sleep(0)
+            written.extend(payloads)
+
+    async def run() -> None:
+        pending = CustomOutput(Later()).write_many([b"1"])
+        assert pending is not None
+        assert written == []
+        await pending
+
+    asyncio.run(run())
+    assert written == [b"1"]
