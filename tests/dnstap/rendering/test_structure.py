@@ -93,10 +93,14 @@ def test_captures(path: Path) -> None:
         assert message.message is not None
         theirs = dns.message.from_wire(message.message.wire or b"", keyring=False, one_rr_per_rrset=True)
         ours = values["message"]["query_message" if message.message.is_query else "response_message"]
-        assert (ours["id"], ours["rcode"], sorted(ours["flags"])) == (
+        # dnspython 2.8 has a name for the flag Z, which 2.7 leaves out.
+        flags = set(dns.flags.to_text(theirs.flags).lower().split()) - {"flag6"} | (
+            {"z"} if theirs.flags & 0x40 else set()
+        )
+        assert (ours["id"], ours["rcode"], set(ours["flags"])) == (
             theirs.id,
             dns.rcode.to_text(theirs.rcode()),
-            sorted(dns.flags.to_text(theirs.flags).lower().replace("flag6", "z").split()),
+            flags,
         )
         for section, theirs_of in ("answer", theirs.answer), ("authority", theirs.authority):
             # They differ in what they escape.
