@@ -67,9 +67,8 @@ def _header(number: str) -> str:
 
 _QUERY_TIME = _nanoseconds("query")
 _RESPONSE_TIME = _nanoseconds("response")
-_IS_QUERY_TIME = (
-    "is_query or (is_query is None and message.response_time_sec is None)"  # dnstap.schema.meaning.own_time
-)
+# As dnstap.schema.meaning.own_time.
+_IS_QUERY_TIME = "is_query or (is_query is None and message.response_time_sec is None)"
 _LATENCY = f"(None if (asked := {_QUERY_TIME}) is None or (answered := {_RESPONSE_TIME}) is None else answered - asked)"
 _QUESTION = "(question or (question := read_question(wire)))"
 _WHOLE = "(whole or (whole := read_whole(wire)))"

@@ -1,0 +1,133 @@
+"""A message with every field, and tests of each field that it passes."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import Any
+
+from dnstap import (
+    Dnstap,
+    DnstapType,
+    HttpProtocol,
+    Message,
+    MessageType,
+    Policy,
+    PolicyAction,
+    SocketFamily,
+    SocketProtocol,
+    compile_filter,
+)
+
+QUESTION = b"\3WWW\7exaMple\3org\0" + struct.pack(">HH", 28, 1)
+QUERY = struct.pack(">6H", 7, 0x0120, 1, 0, 0, 0) + QUESTION
+OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 1 << 24, 0)
+ANSWER = b"\xc0\x0c" + struct.pack(">HHIH", 28, 1, 0, 0)
+BADVERS = struct.pack(">6H", 7, 0x8580, 1, 1, 0, 1) + QUESTION + ANSWER + OPT
+
+MESSAGE = Message(
+    type=MessageType.CLIENT_RESPONSE,
+    socket_family=SocketFamily.INET,
+    socket_protocol=SocketProtocol.DOQ,
+    query_address=b"\xc0\0\2\1",
+    response_address=bytes(15) + b"\1",
+    query_port=40_000,
+    response_port=53,
+    query_time_sec=1_700_000_000,
+    query_time_nsec=999_000_000,
+    query_zone=b"\7example\3ORG\0",
+    query_message=QUERY,
+    response_time_sec=1_700_000_001,
+    response_time_nsec=1_500_000,
+    response_message=BADVERS,
+    policy=Policy(action=PolicyAction.DROP),
+    http_protocol=HttpProtocol.HTTP2,
+)
+DNSTAP = Dnstap(b"my server", b'v"1\\', b"\xff\x00", MESSAGE, DnstapType.MESSAGE)
+EMPTY = Dnstap(type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_RESPONSE))
+
+
+def matches(text: str, dnstap: Dnstap = DNSTAP) -> bool:
+    """Return whether a message matches; its payload must be selected by the same answer."""
+    chosen = compile_filter(text)
+    answer = chosen.matches(dnstap)
+    payload = dnstap.encode()
+    assert chosen.select([payload]) == [payload] * answer
+    return answer
+
+
+def changed(**fields: Any) -> Dnstap:
+    return replace(DNSTAP, message=replace(MESSAGE, **fields))
+
+
+def response(wire: bytes) -> Dnstap:
+    return changed(response_message=wire)
+
+
+# The tests of each field that DNSTAP passes.
+PASSED = {
+    "type": ("= CLIENT_RESPONSE", "= cr", "== 6", "!= CQ", "in (AQ, CR)", "not in (1, 2)"),
+    "qr": ("= R", "= r", "!= Q", "in (Q, R)"),
+    "family": ("= inet", "= 1", "!= INET6"),
+    "protocol": ("= DOQ", "= 7", "!= -1", "not in (dnscryptudp, DNSCryptTCP)"),
+    "http": ("= HTTP2", "!= HTTP1"),
+    "policy": ("= DROP", "!= LOCAL_DATA"),
+    "client": (
+        "= 192.0.2.1",
+        '= "::ffff:192.0.2.1"',
+        "!= 192.0.2.2",
+        "in 192.0.2.0/24",
+        "in 192.0.2.1",
+        "in ::ffff:192.0.2.0/120",
+        "in (::/0, 192.0.0.0/16)",
+        "in (192.0.2.1, ::1)",
+        "not in 192.0.2.2/31",
+        "not in ::/0",
+    ),
+    "server": ("= ::1", "!= 192.0.2.1", "in ::/64", "not in 0.0.0.0/0", "in 0:0:0:0::/127"),
+    "address": ("= 192.0.2.1", "= ::1", "!= ::1", "in ::/64"),
+    "client_port": ("= 40000", "> 1023", ">= 40000", "<= 40000", "< 40001", "!= 53", "in (53, 40000)"),
+    "server_port": ("= 53", "not in (54, 55)"),
+    "port": ("= 53", "= 40000", "> 53"),
+    "time": (
+        "= 2023-11-14T22:13:21.0015Z",
+        "= 2023-11-14T22:13:21.001500000",
+        "= 2023-11-15T03:58:21.0015+05:45",
+        '= "2023-11-14 20:13:21.0015-0200"',
+        "> 2023-11-14T22:13",
+        ">= 2023-11-14",
+        "< 2023-11-15",
+    ),
+    "query_time": ("= 2023-11-14T22:13:20.999z", "< 2023-11-14T22:13:21"),
+    "response_time": ("= 2023-11-14T22:13:21.0015Z",),
+    "latency": ("= 2.5ms", "= 2500us", "= 2500\N{MICRO SIGN}s", "= 2500000ns", "> -1s", "< 0.0026s"),
+    "size": (f"= {len(BADVERS)}", "> 12", "!= 0"),
+    "id": ("= 7", "< 8"),
+    "opcode": ("= QUERY", "= OPCODE0", "< 1"),
+    "rcode": ("= BADVERS", "= badsig", "= RCODE16", "= 16", "!= NOERROR", "> 15", "in (NXDOMAIN, 16)"),
+    "answers": ("= 1", ">= 1"),
+    "qname": (
+        "= www.example.org",
+        '= "WWW.EXAMPLE.ORG."',
+        "= w\\ww.\\101xample.org",
+        "!= example.org",
+        "in (a, www.example.org)",
+        "not in (a, b)",
+        "under example.org",
+        "under ORG.",
+        "under .",
+        "under www.example.org",
+        "under (net, org)",
+        "~ ^www\\.EXAMPLE",
+        '~ "^(www|ftp)\\.exa(?=m)"',
+        "~ \\.org\\.$",
+    ),
+    "qtype": ("= AAAA", "= aaaa", "= TYPE28", "= 28", "!= A", "< 29", "in (A, AAAA)"),
+    "qclass": ("= IN", "= CLASS1", "!= ANY"),
+    "zone": ("= example.org", "under org", "~ ^exa", "!= org"),
+    "identity": ('= "my server"', "!= my", "~ ser", '~ "^my server$"', 'in (a, "my server")'),
+    "version": ('= "v\\"1\\\\"', "~ \\\\$", '~ "\\\\\\\\$"'),
+    "extra": ('~ "\\x00"', '= "\udcff\x00"', "!= a"),
+}
+
+EVERYTHING = [f"{name} {test}" for name, tests in PASSED.items() for test in tests]

@@ -1,0 +1,117 @@
+"""dnstap.filters.grammar: expressions, and the errors of wrong ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnstap import FilterError, compile_filter
+from dnstap.filters.grammar import MAX_DEPTH
+from tests.dnstap.filters.examples import matches
+
+TESTS = "type, qr, family, protocol, http, policy, client, server, client_port, server_port, time, query_time, "
+TESTS += "response_time, latency, size, id, opcode, qname, qtype, qclass, zone, rcode, answers, identity, version, "
+TESTS += "extra, address, port"
+A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "expected", "came"),
+    [
+        ("", 0, A_TEST, "the end"),
+        ("  ", 2, A_TEST, "the end"),
+        ("qnme = a", 0, A_TEST, "'qnme'"),
+        ('"type" = CQ', 0, A_TEST, "'\"type\"'"),
+        ("type = CQ and", 13, A_TEST, "the end"),
+        ("(type = CQ) or )", 15, A_TEST, "')'"),
+        ("has", 3, f"a field: one of {TESTS}", "the end"),
+        ("has nonsense", 4, f"a field: one of {TESTS}", "'nonsense'"),
+        ("flags = RD", 0, "flag and one of qr, aa, tc, rd, ra, z, ad, cd", "'flags'"),
+        ("flag XX", 5, "one of qr, aa, tc, rd, ra, z, ad, cd", "'XX'"),
+        ("type", 4, "an operator: =, !=, in or not in", "the end"),
+        ("type CQ", 5, "an operator: =, !=, in or not in", "'CQ'"),
+        ('type "="', 5, "an operator: =, !=, in or not in", "'\"=\"'"),
+        ("type < CQ", 5, "an operator of this field: =, !=, in or not in", "'<'"),
+        ("size ~ a", 5, "an operator of this field: =, !=, in, <, <=, >, >= or not in", "'~'"),
+        ("identity under a", 9, "an operator of this field: =, !=, in, ~ or not in", "'under'"),
+        ("qname not under a", 10, "in", "'under'"),
+        ("type = XX", 7, "a message type such as CLIENT_QUERY or CQ or a number", "'XX'"),
+        ("type = 2147483648", 7, "a message type such as CLIENT_QUERY or CQ or a number", "'2147483648'"),
+        ("qr = S", 5, "Q or R", "'S'"),
+        ("family = 0x1", 9, "INET, INET6 or a number", "'0x1'"),
+        ("type = (CQ)", 7, "a message type such as CLIENT_QUERY or CQ or a number", "'('"),
+        ("type in CQ", 8, "( and values", "'CQ'"),
+        ("type in (CQ", 11, ", or )", "the end"),
+        ("type in ()", 9, "a message type such as CLIENT_QUERY or CQ or a number", "')'"),
+        ("port = 65536", 7, "a port, 0 to 65535", "'65536'"),
+        ("port > -1", 7, "a port, 0 to 65535", "'-1'"),
+        ("port = " + "9" * 50, 7, "a port, 0 to 65535", f"'{'9' * 40}...'"),
+        ("client = 192.0.2.0/24", 9, "an address", "'192.0.2.0/24'"),
+        ("client = fe80::1%eth0", 9, "an address", "'fe80::1%eth0'"),
+        ("client in 192.0.2.1/24", 10, "a network or an address", "'192.0.2.1/24'"),
+        ("time > 2023-13-01", 7, "a time such as 2026-11-23T21:45:12.973Z", "'2023-13-01'"),
+        ("time > yesterday", 7, "a time such as 2026-11-23T21:45:12.973Z", "'yesterday'"),
+        ("latency > 20", 10, "a duration such as 20ms, 1.5s or 300us", "'20'"),
+        ("latency > 0.5ns", 10, "a duration such as 20ms, 1.5s or 300us", "'0.5ns'"),
+        ("qtype = TYPE65536", 8, "a record type such as AAAA, TYPE65 or 65", "'TYPE65536'"),
+        ("rcode = NOPE", 8, "an rcode such as NXDOMAIN, RCODE3 or 3", "'NOPE'"),
+        ("qname = a..b", 8, "a domain name", "'a..b'"),
+        ("qname = a\\", 8, "a domain name", "'a\\\\'"),
+        ("qname = a\\999", 8, "a domain name", "'a\\\\999'"),
+        ("qname = a\\1", 8, "a domain name", "'a\\\\1'"),
+        ('qname = ""', 8, "a domain name", "'\"\"'"),
+        (f"qname = {'a' * 64}", 8, "a domain name", f"'{'a' * 40}...'"),
+        (f"qname = {'.'.join(['abc'] * 64)}", 8, "a domain name", f"'{'abc.' * 10}...'"),
+        ('identity = ""', 11, "a text that is not empty", "'\"\"'"),
+        ("identity = \ud800", 11, "a text that is not empty", "'\\ud800'"),
+        (
+            'qname ~ "("',
+            8,
+            "a regular expression (missing ), unterminated subpattern at position 0)",
+            "'\"(\"'",
+        ),
+        ("qname ~", 7, "a regular expression", "the end"),
+        ('identity = "abc', 11, 'a text with a " at its end', "the end"),
+        ("rcode ! 3", 6, "!=", "'!'"),
+        ("type = CQ type = CR", 10, "and, or, or the end", "'type'"),
+        ("type = CQ)", 9, "and, or, or the end", "')'"),
+        ("(type = CQ", 10, "and, or, or )", "the end"),
+    ],
+)
+def test_errors_have_position_and_expectation(text: str, position: int, expected: str, came: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        compile_filter(text)
+    error = caught.value
+    assert (error.text, error.position, error.expected, error.came) == (text, position, expected, came)
+
+
+def test_the_text_of_errors() -> None:
+    ten = "type = CQ or " * 10
+    for text, shown in {
+        "type = CQ and port = x": "type = CQ and port = x\n                       ^",
+        # White space is shown as spaces, so that the caret is in the right column.
+        "type\n=\tCQ and port = x": "type = CQ and port = x\n                       ^",
+        f"{ten}port = x": "... type = CQ or type = CQ or type = CQ or type = CQ or port = x\n" + " " * 65 + "^",
+        f"port = x or {ten}": f"port = x or {ten[:88]}...\n         ^",
+    }.items():
+        with pytest.raises(FilterError) as caught:
+            compile_filter(text)
+        assert str(caught.value) == f"a port, 0 to 65535 expected, 'x' came\n  {shown}"
+
+
+def test_nesting_is_limited() -> None:
+    deep = "(" * MAX_DEPTH + "type = CR" + ")" * MAX_DEPTH
+    assert matches(deep)
+    alternating = "type = CR"
+    for level in range(MAX_DEPTH):
+        alternating = f"({alternating} {'or' if level % 2 else 'and'} qr = R)"
+    assert matches(alternating)
+    assert matches("not " * MAX_DEPTH + "type = CR")
+    for text in (f"({deep})", "not " * 100_000 + "type = CR", "(" * 100_000):
+        with pytest.raises(FilterError, match="no more than 64 parentheses and nots within each other expected"):
+            compile_filter(text)
+
+
+def test_hostile_regular_expressions() -> None:
+    for pattern in ("(" * 20_000 + ")" * 20_000, "a{99999999999999999999}"):
+        with pytest.raises(FilterError, match="a regular expression"):
+            compile_filter(f'identity ~ "{pattern}"')

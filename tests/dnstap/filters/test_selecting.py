@@ -1,0 +1,53 @@
+"""dnstap.filters.selecting: payloads that match, and counts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnstap import DecodeError, Dnstap, DnstapType, Filter, compile_filter
+from dnstap.strategies import hostile_payloads
+from tests.dnstap.filters.examples import DNSTAP, EVERYTHING
+
+
+def test_select_counts() -> None:
+    chosen = Filter("identity = a")
+    good, other, bad = (Dnstap(identity=name, type=DnstapType.MESSAGE).encode() for name in (b"a", b"b", b"c"))
+    assert chosen.text == "identity = a"
+    assert chosen.select([good, other]) == [good]
+    assert (chosen.payloads, chosen.matched, chosen.bad, chosen.first_bad) == (2, 1, 0, None)
+    assert chosen.select([other, b"\x0a\x05", good, bad[:-1], good]) == [good, good]
+    assert (chosen.payloads, chosen.matched, chosen.bad) == (7, 3, 2)
+    assert chosen.first_bad is not None
+    number, error = chosen.first_bad
+    assert number == 4
+    assert isinstance(error, DecodeError)
+    assert chosen.select([]) == []
+
+
+def test_fields_that_are_not_read_are_checked_too() -> None:
+    chosen = compile_filter("type = CR")
+    payload = DNSTAP.encode()
+    assert chosen.select([payload] * 600) == [payload] * 600
+    assert chosen.select([payload[:-1]]) == []
+    assert chosen.bad == 1
+
+
+def test_does_not_load_betterproto2() -> None:
+    program = (
+        "import sys, dnstap\n"
+        "dnstap.compile_filter('type = CQ and qname under org and rcode = 3 and latency > 1s').select([b''])\n"
+        "print('betterproto2' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"False\n"
+
+
+@given(st.lists(hostile_payloads(), max_size=5), st.lists(st.sampled_from(EVERYTHING), min_size=1))
+def test_hostile_payloads(payloads: list[bytes], tests: list[str]) -> None:
+    chosen = compile_filter(" and ".join([f"not ({test} and {test})" for test in tests]))
+    selected = chosen.select(payloads)
+    assert chosen.payloads == len(payloads)
+    assert chosen.matched == len(selected) <= len(payloads) - chosen.bad

@@ -1,0 +1,75 @@
+"""dnstap.filters.wires: questions, rcodes and answers of DNS messages."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+import pytest
+
+from dnstap import compile_filter
+from dnstap.dns import unpack
+from dnstap.dns.text import extended_rcode, last_opt
+from dnstap.filters.wires import wholes
+from tests.dnstap.filters.examples import ANSWER, BADVERS, OPT, QUESTION, matches, response
+from tests.made_messages import Generator, captured_messages
+
+
+@pytest.mark.parametrize(
+    ("octets", "name", "rrtype"),
+    [
+        (b"\3a\0b\3org\0\0\1\0\1", "a\\000b.org", 1),
+        (b"\3a.b\3org\0\0\1\0\1", "a\\.b.org", 1),
+        (b"\3a\\b\3org\0\0\1\0\1", "a\\\\b.org", 1),
+        # A pointer to what stands behind the class.
+        (b"\1a\xc0\x14\0\1\0\1\3org\0", "a.org", 1),
+        (b"\3ORG\0\0\1", "org", 1),
+        (b"\3org\0", "org", 0),
+        (b"\0\0\2\0\1", ".", 2),
+        (b"\x3f" + b"a" * 63 + b"\0\0\1\0\1", "a" * 63, 1),
+        ((b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"b" * 61 + b"\0\0\1\0\1", ".".join(["a" * 63] * 3 + ["b" * 61]), 1),
+    ],
+)
+def test_unusual_questions(octets: bytes, name: str, rrtype: int) -> None:
+    odd = response(BADVERS[:12] + octets)
+    assert matches(f'qname = "{name}" and qtype = {rrtype}'.replace("\\", "\\\\"), odd)
+    assert matches(f"qname = {name}", odd)
+    assert not matches("qname under b.org", odd)
+    assert matches("has qname", odd)
+
+
+def test_names_that_are_too_long() -> None:
+    too_long = BADVERS[:12] + (b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"b" * 62 + b"\0\0\1\0\1"
+    assert not matches("has qname", response(too_long))
+    # A label of 70 octets, and what would be one of 192, were it no pointer.
+    for length in (70, 192):
+        odd = BADVERS[:12] + bytes((length,)) + b"a" * length + b"\0\0\1\0\1"
+        assert not matches("qname ~ aaa", response(odd))
+
+
+def test_no_question_beside_one_that_is_remembered() -> None:
+    chosen = compile_filter("qname = www.example.org")
+    none = BADVERS[:4] + b"\0\0" + BADVERS[6:]
+    many = BADVERS[:4] + b"\1\0" + BADVERS[6:]
+    wires = (BADVERS, none, BADVERS, many, BADVERS[: len(BADVERS) - 20])
+    assert [chosen.matches(response(wire)) for wire in wires] == [True, False, True, True, True]
+
+
+def test_rcodes_and_answers_of_all_kinds_of_messages() -> None:
+    generator = Generator(3)
+    whole = wholes()
+    wires = captured_messages() + [generator.dns_message() for _ in range(1500)]
+    two_opts = struct.pack(">6H", 7, 0x8005, 1, 0, 1, 2) + QUESTION + b"\1a" + ANSWER + OPT + OPT.replace(b"\1", b"\2")
+    wires += [BADVERS, BADVERS[:-1], two_opts, struct.pack(">6H", 7, 0x8003, 0, 0, 0, 0)]
+    random.Random(1).shuffle(wires)
+    bad = 0
+    for wire in wires:
+        try:
+            message = unpack(wire)
+        except Exception:  # noqa: BLE001 (whatever it is, it must be no more than that)
+            bad += 1
+            assert whole(wire) == (None, None)
+        else:
+            assert whole(wire) == (extended_rcode(message.flags, last_opt(message)), len(message.answers))
+    assert whole(None) == (None, None)
+    assert 0 < bad < len(wires) / 2
