@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
-from dnstap.anonymize.wires import Wires
+from dnstap.anonymize.dns_messages import Wires
 from dnstap.codec import Decoder
 from dnstap.dns.addresses import V4_MAPPED
 from dnstap.dns.memo import Memo

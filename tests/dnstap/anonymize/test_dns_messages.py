@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from dnstap import truncate
-from dnstap.anonymize.wires import Wires
+from dnstap.anonymize.dns_messages import Wires
 from tests.made_messages import captured_messages
 
 QUESTION = b"\7example\3org\0\0\1\0\1"
