@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
-from dnstap.anonymize.dns_messages import Wires
+from dnstap.anonymize.dns_messages import DnsMessageAnonymizer
 from dnstap.codec import Decoder
 from dnstap.dns.addresses import V4_MAPPED
 from dnstap.dns.memo import Memo
@@ -53,8 +53,8 @@ class Anonymizer:
         self._method = method
         self._ports = ports
         self._known: Memo[bytes] = Memo(MAX_ADDRESSES)
-        self._wires = Wires(self._address, answers=answers)
-        self._wire = self._wires.anonymized
+        self._dns_messages = DnsMessageAnonymizer(self._address, answers=answers)
+        self._anonymize_dns_message = self._dns_messages.anonymize
         self._decode = Decoder(Dnstap).decode
 
     @property
@@ -70,7 +70,7 @@ class Anonymizer:
     @property
     def cut(self) -> int:
         """Number of DNS messages cut after their question, because the rest could not be checked for addresses."""
-        return self._wires.cut
+        return self._dns_messages.cut
 
     @property
     def stripped(self) -> int:
@@ -145,9 +145,9 @@ class Anonymizer:
         if (octets := message.response_address) is not None:
             message.response_address = known.get(octets) or self._address(octets)
         if (octets := message.query_message) is not None:
-            message.query_message = self._wire(octets)
+            message.query_message = self._anonymize_dns_message(octets)
         if (octets := message.response_message) is not None:
-            message.response_message = self._wire(octets)
+            message.response_message = self._anonymize_dns_message(octets)
         if self._ports:
             message.query_port = message.query_port and 0
             message.response_port = message.response_port and 0

@@ -62,18 +62,17 @@ def name_end(wire: bytes, offset: int) -> int:
     Raises: WalkError: a length octet means nothing, or the name does not end within the message.
     """
     try:
-        while length := wire[offset]:
-            if length > MAX_LABEL:
-                if length < POINTER:
-                    raise WalkError(f"length octet {length} at offset {offset}")
-                offset += 1
-                break
+        while 0 < (length := wire[offset]) <= MAX_LABEL:
             offset += length + 1
+        if not length:
+            return offset + 1
     except IndexError:
         raise WalkError("name ends after the message") from None
-    if offset >= len(wire):
+    if length < POINTER:
+        raise WalkError(f"length octet {length} at offset {offset}")
+    if offset + 2 > len(wire):
         raise WalkError("pointer ends after the message")
-    return offset + 1
+    return offset + 2
 
 
 def records(wire: bytes, offset: int, count: int) -> Iterator[tuple[int, int, int, int]]:
@@ -93,10 +92,11 @@ def records(wire: bytes, offset: int, count: int) -> Iterator[tuple[int, int, in
             return
         # Most owners are a pointer: to ask for that here saves a call for each record.
         offset = offset + 2 if wire[offset] >= POINTER else name_end(wire, offset)
+        try:
+            rrtype, rrclass, length = _type_class_length(wire, offset)
+        except struct.error:
+            raise WalkError("record header ends after the message") from None
         start = offset + 10
-        if start > size:
-            raise WalkError("record header ends after the message")
-        rrtype, rrclass, length = _type_class_length(wire, offset)
         offset = start + length
         if offset > size:
             raise WalkError("rdata ends after the message")

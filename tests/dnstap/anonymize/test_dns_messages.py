@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from dnstap import truncate
-from dnstap.anonymize.dns_messages import Wires
+from dnstap.anonymize.dns_messages import DnsMessageAnonymizer
 from tests.made_messages import captured_messages
 
 QUESTION = b"\7example\3org\0\0\1\0\1"
@@ -40,9 +40,9 @@ COOKIE = (10, b"\0\x08\0\x08\0\1\x18\0")
 
 def anonymized(wire: bytes, *, answers: bool = False) -> bytes:
     """By truncation to 24 and 48 bits; nothing may be cut."""
-    wires = Wires(truncate(), answers=answers)
-    new = wires.anonymized(wire)
-    assert wires.cut == 0
+    anonymizer = DnsMessageAnonymizer(truncate(), answers=answers)
+    new = anonymizer.anonymize(wire)
+    assert anonymizer.cut == 0
     assert len(new) == len(wire)
     return new
 
@@ -163,9 +163,9 @@ HEADER = KEPT[:4] + bytes(8)
 )
 def test_what_cannot_be_stepped_over_is_cut(wire: bytes, kept: bytes) -> None:
     for answers in (False, True):
-        wires = Wires(truncate(), answers=answers)
-        assert wires.anonymized(wire) == kept
-        assert wires.cut == 1
+        anonymizer = DnsMessageAnonymizer(truncate(), answers=answers)
+        assert anonymizer.anonymize(wire) == kept
+        assert anonymizer.cut == 1
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_answers_that_are_none_are_cut_on_request(bad: bytes) -> None:
     wire = message([bad])
     assert anonymized(wire) == wire
     for tail in ([], [record(16, bytes(8))]):
-        wires = Wires(truncate(), answers=True)
-        assert wires.anonymized(message([bad, *tail])) == KEPT
-        assert wires.cut == 1
+        anonymizer = DnsMessageAnonymizer(truncate(), answers=True)
+        assert anonymizer.anonymize(message([bad, *tail])) == KEPT
+        assert anonymizer.cut == 1
 
 
 @pytest.mark.parametrize(
@@ -222,8 +222,8 @@ def test_answers_of_what_has_none() -> None:
 
 def test_captured_messages_stay_as_long() -> None:
     for answers in (False, True):
-        wires = Wires(lambda address: bytes(len(address)), answers=answers)
-        lengths = [(len(wire), len(wires.anonymized(wire)), wires.cut) for wire in captured_messages()]
+        anonymizer = DnsMessageAnonymizer(lambda address: bytes(len(address)), answers=answers)
+        lengths = [(len(wire), len(anonymizer.anonymize(wire)), anonymizer.cut) for wire in captured_messages()]
         whole = [before == after for before, after, _ in lengths]
-        assert 0 < wires.cut < len(lengths) / 20
-        assert whole.count(False) <= wires.cut
+        assert 0 < anonymizer.cut < len(lengths) / 20
+        assert whole.count(False) <= anonymizer.cut
