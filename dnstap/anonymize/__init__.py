@@ -1,4 +1,4 @@
-"""Captures for others: addresses shortened to their networks, or replaced by a key, and everything else as it was."""
+"""Anonymizing captures: addresses are cut to their networks or replaced by a key, and all else stays as it is."""
 
 from dnstap.anonymize.anonymizer import Anonymizer
 from dnstap.anonymize.methods import CryptoPan, Method, truncate

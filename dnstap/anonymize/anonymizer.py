@@ -1,7 +1,7 @@
-"""Anonymizer: payloads to payloads without the addresses of those who asked.
+"""Anonymizer: replaces the addresses in payloads.
 
-What goes out is written anew from what has been decoded, field by field, so nothing goes out that has not been looked
-at: no field that comes twice, and none that the schema does not have.
+A payload is encoded anew from the fields that were decoded, so nothing is passed on that was not looked at: no second
+value of a field, and no field that the schema does not have.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 __all__ = ["Anonymizer"]
 
 MAX_ADDRESSES = 1 << 16
-"""Addresses of which it is kept what becomes of them."""
+"""Addresses whose replacements are remembered."""
 
 _BY_NAME = (PolicyMatch.QNAME, PolicyMatch.NS_NAME)
 
 
 class Anonymizer:
-    """Replaces addresses, in payloads and in messages. Not for several threads at once. docs/anonymizing.md says which.
+    """Replaces addresses in payloads and in messages (docs/anonymizing.md). Not for several threads at once.
 
     Args:
-        method: what becomes of an address: truncate(), a CryptoPan, or any function from its 4 or 16 octets to as many
-            others. An IPv4 address mapped into IPv6 is given to it as the IPv4 address.
-        answers: whether addresses in records of DNS messages are replaced, too.
-        ports: whether ports become 0.
+        method: truncate(), a CryptoPan, or any function from the 4 or 16 bytes of an address to as many others. For an
+            IPv4 address mapped into IPv6 it gets the IPv4 address.
+        answers: replace addresses in the records of DNS messages, too.
+        ports: set ports to 0.
 
     Attributes:
-        payloads: how many have come.
-        problems: payloads that do not decode, and were left out.
+        payloads: payloads received.
+        problems: payloads that did not decode, and were left out.
     """
 
     def __init__(self, method: Method, *, answers: bool = False, ports: bool = False) -> None:
@@ -81,7 +81,7 @@ class Anonymizer:
         return self._strips.count
 
     def __call__(self, payloads: list[bytes]) -> list[bytes]:
-        """The payloads with other addresses, in their order, without those that do not decode."""
+        """Return the payloads with other addresses, in their order, without those that do not decode."""
         decode, change = self._decode, self._change
         out = []
         for payload in payloads:
@@ -93,7 +93,7 @@ class Anonymizer:
         return out
 
     def anonymize(self, dnstap: Dnstap) -> Dnstap:
-        """A copy of a message with other addresses."""
+        """Return a copy of a message with other addresses."""
         dnstap = copy(dnstap)
         if dnstap.message is not None:
             message = dnstap.message = copy(dnstap.message)
@@ -106,7 +106,7 @@ class Anonymizer:
         yield from self.problems.new_reports(self.payloads)
         self._cuts.count = self.cut
         if self._cuts.new():
-            yield f"{self.cut} DNS messages that do not parse and may hold addresses are cut behind their question"
+            yield f"{self.cut} DNS messages that do not parse and may hold addresses are cut after their question"
         if self._strips.new():
             yield f"{self.stripped} payloads have fields that may hold addresses; these fields are left out"
 
@@ -117,37 +117,37 @@ class Anonymizer:
             f" {self.cut} DNS messages were cut, and of {self.stripped} payloads fields left out"
         )
 
-    def _address(self, octets: bytes) -> bytes:
-        """What becomes of octets that should be an address."""
-        return self._known.get(octets) or self._known.keep(octets, self._other(octets))
+    def _address(self, address: bytes) -> bytes:
+        """Return the replacement of bytes that should be an address, and remember it."""
+        return self._known.get(address) or self._known.keep(address, self._new_address(address))
 
-    def _other(self, octets: bytes) -> bytes:
-        if len(octets) == 16 and octets.startswith(V4_MAPPED):
-            return V4_MAPPED + self._method(octets[12:])
-        if len(octets) not in (4, 16):
-            # Nobody knows what they are.
-            return bytes(len(octets))
-        other = self._method(octets)
-        if len(other) != len(octets):
-            raise TypeError(f"the method made {len(other)} octets of an address of {len(octets)}")
-        return other
+    def _new_address(self, address: bytes) -> bytes:
+        if len(address) == 16 and address.startswith(V4_MAPPED):
+            return V4_MAPPED + self._method(address[12:])
+        if len(address) not in (4, 16):
+            # No method is defined for these: zeros tell nothing.
+            return bytes(len(address))
+        replacement = self._method(address)
+        if len(replacement) != len(address):
+            raise TypeError(f"the method returned {len(replacement)} bytes for an address of {len(address)}")
+        return replacement
 
     def _change(self, dnstap: Dnstap) -> Dnstap:
-        """The same object, changed."""
+        """Replace the addresses in a message, and return the same object."""
         message = dnstap.message
         if message is None:
             if dnstap._unknown_fields:  # noqa: SLF001 (where betterproto2 keeps them)
                 self._strip(dnstap, None)
             return dnstap
         known = self._known
-        if (octets := message.query_address) is not None:
-            message.query_address = known.get(octets) or self._address(octets)
-        if (octets := message.response_address) is not None:
-            message.response_address = known.get(octets) or self._address(octets)
-        if (octets := message.query_message) is not None:
-            message.query_message = self._anonymize_dns_message(octets)
-        if (octets := message.response_message) is not None:
-            message.response_message = self._anonymize_dns_message(octets)
+        if (address := message.query_address) is not None:
+            message.query_address = known.get(address) or self._address(address)
+        if (address := message.response_address) is not None:
+            message.response_address = known.get(address) or self._address(address)
+        if (wire := message.query_message) is not None:
+            message.query_message = self._anonymize_dns_message(wire)
+        if (wire := message.response_message) is not None:
+            message.response_message = self._anonymize_dns_message(wire)
         if self._ports:
             message.query_port = message.query_port and 0
             message.response_port = message.response_port and 0
@@ -156,14 +156,14 @@ class Anonymizer:
         return dnstap
 
     def _strip(self, dnstap: Dnstap, message: Message | None) -> None:
-        """Leave out fields that may hold addresses in ways that are not known."""
+        """Remove the fields that may hold addresses in unknown ways."""
         stripped = False
         policy = None if message is None else message.policy
         parts: tuple[Dnstap | Message | Policy | None, ...] = (dnstap, message, policy)
         for part in parts:
             if part is not None and part._unknown_fields:  # noqa: SLF001
                 part._unknown_fields, stripped = b"", True  # noqa: SLF001
-        # The owner of a rule for addresses is made of them, e.g. 32.1.2.0.192.rpz-client-ip.
+        # The owner name of an RPZ rule for addresses is made of them, e.g. 32.1.2.0.192.rpz-client-ip.
         if policy is not None and policy.match not in _BY_NAME and (policy.rule or policy.value):
             policy.rule = policy.value = None
             stripped = True

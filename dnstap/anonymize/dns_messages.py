@@ -120,7 +120,7 @@ class DnsMessageAnonymizer:
             # The option does not say which of these octets are an address, and of which length.
             return bytes(len(octets))
         prefix = int.from_bytes(self._address(octets.ljust(size, b"\0"))[: len(octets)], "big")
-        # "Bits beyond the source prefix MUST be 0".
+        # Bits beyond the source prefix are padding, and 0.
         beyond = -source_prefix % 8
         return (prefix >> beyond << beyond).to_bytes(len(octets), "big")
 
@@ -172,7 +172,7 @@ def _may_have_subnet(wire: bytes) -> bool:
 
 
 def _header_and_question(wire: bytes) -> bytes:
-    """Return the header with the counts of what is left, and the first question if it has no pointer.
+    """Return a message of the same header and its first question; without the question if that has a pointer.
 
     Nothing is left of a message without a whole header.
     """

@@ -182,7 +182,7 @@ def test_counts_and_news() -> None:
         bytes(changed(**USUAL | {"query_message": b"\0\7\1\0\0\1" + bytes(6) + b"\0\0\1\0\1"}))
     ]
     assert list(anonymizer.new_reports()) == [
-        "1 DNS messages that do not parse and may hold addresses are cut behind their question"
+        "1 DNS messages that do not parse and may hold addresses are cut after their question"
     ]
     anonymizer([good + UNKNOWN])
     assert list(anonymizer.new_reports()) == [
@@ -196,5 +196,5 @@ def test_counts_and_news() -> None:
 
 def test_a_method_that_makes_another_length() -> None:
     for dnstap in (DNSTAP, changed(query_address=None, response_address=None)):
-        with pytest.raises(TypeError, match="the method made 5 octets of an address of 4"):
+        with pytest.raises(TypeError, match="the method returned 5 bytes for an address of 4"):
             Anonymizer(lambda address: address + b"x").anonymize(dnstap)

@@ -94,9 +94,9 @@ def test_truncate(v4: int, v6: int, address: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("v4", "v6", "text"),
     [
-        (33, 48, "IPv4 prefix of 33 bits; 0 to 32 expected"),
-        (-1, 48, "IPv4 prefix of -1 bits; 0 to 32 expected"),
-        (24, 129, "IPv6 prefix of 129 bits; 0 to 128 expected"),
+        (33, 48, "IPv4 prefix must be 0 to 32 bits, got 33"),
+        (-1, 48, "IPv4 prefix must be 0 to 32 bits, got -1"),
+        (24, 129, "IPv6 prefix must be 0 to 128 bits, got 129"),
     ],
 )
 def test_wrong_prefixes(v4: int, v6: int, text: str) -> None:
@@ -129,14 +129,14 @@ def test_key_file(data: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "came"),
     [
-        (b"", "0 octets"),
-        (KEY[:-1], "31 octets"),
-        (KEY + b"\n", "33 octets"),
+        (b"", "0 bytes"),
+        (KEY[:-1], "31 bytes"),
+        (KEY + b"\n", "33 bytes"),
         (DIGITS[:-1].encode() + b"\n", "63 digits"),
         (DIGITS.encode() + b"00", "66 digits"),
-        (DIGITS[:-1].encode() + b"g", "64 octets"),
-        (b"0x" + DIGITS.encode(), "66 octets"),
-        (bytes(4097), "more than 4096 octets"),
+        (DIGITS[:-1].encode() + b"g", "64 bytes"),
+        (b"0x" + DIGITS.encode(), "66 bytes"),
+        (bytes(4097), "more than 4096 bytes"),
     ],
 )
 def test_no_key_file(data: bytes, came: str, tmp_path: Path) -> None:
@@ -144,16 +144,16 @@ def test_no_key_file(data: bytes, came: str, tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(KeyFileError) as caught:
         CryptoPan.from_file(path)
-    assert str(caught.value) == f"{path}: 32 octets or 64 hexadecimal digits expected, {came} came"
+    assert str(caught.value) == f"{path}: 32 bytes or 64 hexadecimal digits expected, {came} came"
 
 
 def test_an_endless_file() -> None:
-    with pytest.raises(KeyFileError, match="more than 4096 octets came"):
+    with pytest.raises(KeyFileError, match="more than 4096 bytes came"):
         CryptoPan.from_file("/dev/zero")
 
 
 def test_no_key() -> None:
-    with pytest.raises(ValueError, match=r"^a key of 32 octets expected, 16 came$"):
+    with pytest.raises(ValueError, match=r"^expected a key of 32 bytes, got 16$"):
         CryptoPan(KEY[:16])
 
 
@@ -184,5 +184,5 @@ def test_method_by_name(text: str, expected: str) -> None:
     ],
 )
 def test_no_method(text: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"or crypto-pan=FILE expected, {text!r} came")):
+    with pytest.raises(ValueError, match=re.escape(f"or crypto-pan=FILE, got {text!r}")):
         parse_method(text)

@@ -812,13 +812,13 @@ def test_anonymize_frames(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     [
         (
             ["--anonymize", "shorten"],
-            "--anonymize: truncate, truncate=V4,V6 (numbers of bits) or crypto-pan=FILE expected",
+            "--anonymize: expected truncate, truncate=V4,V6 (numbers of bits) or crypto-pan=FILE, got ",
         ),
-        (["--anonymize", "truncate=24,129"], "--anonymize: IPv6 prefix of 129 bits; 0 to 128 expected"),
+        (["--anonymize", "truncate=24,129"], "--anonymize: IPv6 prefix must be 0 to 128 bits, got 129"),
         (["--anonymize", "crypto-pan=missing"], "--anonymize: missing: No such file or directory"),
         (
             ["--anonymize", "crypto-pan=/dev/null"],
-            "--anonymize: /dev/null: 32 octets or 64 hexadecimal digits expected",
+            "--anonymize: /dev/null: 32 bytes or 64 hexadecimal digits expected",
         ),
         (["--anonymize-ports"], "--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD"),
         (["--anonymize-answers"], "--anonymize-answers and --anonymize-ports: how? give --anonymize METHOD"),
