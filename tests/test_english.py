@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FOLDERS = [
+    "dnstap/anonymize",
+    "dnstap/dns",
     "framestream",
 ]
 """Held to the rule; each with the folders in it."""

@@ -1,4 +1,4 @@
-"""DNS messages out of wire format, as miekg/dns 1.1.50 reads them, and the text of their parts."""
+"""DNS messages parsed from wire format as miekg/dns 1.1.50 does, and the text of their parts."""
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.message import DnsMessage, Question, Record, unpack, unpack_question

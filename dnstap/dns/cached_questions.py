@@ -132,7 +132,7 @@ class CachedQuestions:
         if end > len(octets):
             raise WalkError("OPT record ends after the message")
         if end > 14 and octets[11:15] == b"\0\x0a" + (end - 15).to_bytes(2, "big"):
-            # A cookie is random and does not repeat (RFC 7873, 4): any octets are one, and none is remembered.
+            # A lone cookie (RFC 7873, 4) is seldom seen again: any octets are one, and none is remembered.
             return
         unpack_options(octets, 11, end)
         self._opts.keep(octets, True)

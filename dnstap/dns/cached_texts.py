@@ -221,7 +221,7 @@ class CachedTexts:
             heading = self._escape(opt_heading(fields[0] << 8 | fields[1], int.from_bytes(fields[2:], "big")))
             self._opt_headings.keep(fields, heading)
         if end > 14 and octets[11:15] == b"\0\x0a" + (end - 15).to_bytes(2, "big"):
-            # A lone cookie is random and does not repeat (RFC 7873, 4), so it is not remembered.
+            # A lone cookie (RFC 7873, 4) is seldom seen again, so it is not remembered.
             return f"{heading}{self._line_feed}; COOKIE: {octets[15:end].hex()}{self._line_feed}"
         options, _ = unpack_options(octets, 11, end)
         return self._opts.keep(octets, f"{heading}{self._escape(options_text(options))}{self._line_feed}")

@@ -1,4 +1,4 @@
-"""DNS messages as dnspython reads them, for those who want its classes. Nothing else here needs dnspython."""
+"""DNS messages parsed by dnspython, for programs that use its classes. No other module here needs dnspython."""
 
 from dns.message import Message as DnspythonMessage
 from dns.message import from_wire
@@ -7,10 +7,10 @@ __all__ = ["DnspythonMessage", "parse"]
 
 
 def parse(wire: bytes) -> DnspythonMessage:
-    """The message that these octets are, as far as what was logged allows it.
+    """Parse a DNS message as it was logged.
 
-    Octets behind the last record are ignored. Signatures (TSIG) are there but not checked, since nobody gives a log his
-    keys. A message that is marked as truncated is good if what is there parses.
+    Octets after the last record are ignored. Signatures (TSIG) are parsed but not verified, which would take the
+    server's keys. A message with the flag TC is accepted if the records in it parse.
 
     Raises: dns.exception.DNSException.
     """

@@ -1,7 +1,7 @@
-"""The options of an OPT record.
+"""Parsing of the options in an OPT record.
 
-Each option is its code and a value: octets, unless the table has a reader for its code. The readers check what
-miekg/dns checks and no more, because one refused option makes the Go `dnstap` tool print the whole message as broken.
+An option is its code and a value: octets, unless the table has a reader for its code. The readers check exactly as much
+as miekg/dns checks, because one refused option makes the Go `dnstap` tool print the whole message as broken.
 
 Source: miekg/dns 1.1.50, unpackDataOpt (msg_helpers.go) and edns.go.
 """
@@ -17,14 +17,14 @@ __all__ = ["ClientSubnet", "ExtendedError", "LongLivedQuery", "Option", "UpdateL
 
 
 class Option(NamedTuple):
-    """One EDNS option. The value is octets, or what the reader of its code gives."""
+    """One EDNS option. The value is bytes, or the result of the reader for its code."""
 
     code: int
     value: Any
 
 
 class LongLivedQuery(NamedTuple):
-    """LLQ, code 1."""
+    """LLQ, code 1 (RFC 8764)."""
 
     version: int
     opcode: int
@@ -34,14 +34,14 @@ class LongLivedQuery(NamedTuple):
 
 
 class UpdateLease(NamedTuple):
-    """UL, code 2. Seconds; key_lease is 0 if absent."""
+    """UL, code 2 (RFC 9664), in seconds; key_lease is 0 if absent."""
 
     lease: int
     key_lease: int
 
 
 class ClientSubnet(NamedTuple):
-    """SUBNET, code 8. The address is filled up to its 4 or 16 octets, and 0.0.0.0 for family 0."""
+    """SUBNET, code 8 (RFC 7871). The address is padded to its 4 or 16 octets; 0.0.0.0 for family 0."""
 
     family: int
     source_prefix: int
@@ -50,14 +50,14 @@ class ClientSubnet(NamedTuple):
 
 
 class ExtendedError(NamedTuple):
-    """EDE, code 15. The text is raw octets."""
+    """EDE, code 15 (RFC 8914). The text is bytes, as it need not be UTF-8."""
 
     info_code: int
     text: bytes
 
 
 def unpack_options(wire: bytes, offset: int, end: int) -> tuple[tuple[Option, ...], int]:
-    """The options between two offsets, and the second offset.
+    """Return the options between two offsets, and the second offset.
 
     Raises: DnsMessageError.
     """
@@ -98,7 +98,7 @@ def _unpack_client_subnet(data: bytes) -> ClientSubnet:
     if family > 2 or (family == 0 and source != 0):
         raise DnsMessageError("dns: bad address family")
     if family == 0:
-        # dig sends family 0 for "no address"; what else is in the option is not looked at.
+        # dig sends family 0 for "no address"; the rest of the option is ignored.
         return ClientSubnet(family, source, scope, bytes(4))
     width = 4 if family == 1 else 16
     if max(source, scope) > 8 * width:
@@ -107,7 +107,7 @@ def _unpack_client_subnet(data: bytes) -> ClientSubnet:
 
 
 def _unpack_expire(data: bytes) -> int | None:
-    """Seconds; None for the empty option of a query."""
+    """Return seconds; None for the empty option of a query (RFC 7314)."""
     if not data:
         return None
     if len(data) < 4:
@@ -116,7 +116,7 @@ def _unpack_expire(data: bytes) -> int | None:
 
 
 def _unpack_keepalive(data: bytes) -> int:
-    """Units of 100 ms; 0 for the empty option of a query."""
+    """Return units of 100 ms; 0 for the empty option of a query (RFC 7828)."""
     if len(data) not in (0, 2):
         raise DnsMessageError(f"dns: length mismatch, want 0/2 but got {len(data)}")
     return int.from_bytes(data, "big")

@@ -1,4 +1,4 @@
-"""Octets as text: character strings, what is escaped twice, octets that may be no text, and times.
+"""Text of octets: character strings, strings that Go escapes twice, bytes that may not be UTF-8, and times.
 
 Source: miekg/dns 1.1.50, types.go (sprintTxt, sprintTxtOctet) and dnssec.go (TimeToString).
 """
@@ -9,7 +9,7 @@ from functools import lru_cache
 __all__ = ["escaped", "octet_text", "printable", "quoted", "raw_text", "string_text", "time_text"]
 
 _SHOWN = [chr(octet) if 32 <= octet <= 126 else f"\\{octet:03d}" for octet in range(256)]
-"""Each octet as it is, or as three decimal digits."""
+"""Each octet as its character if that is printable, else as a backslash and three decimal digits."""
 
 _IN_STRINGS = [f"\\{shown}" if shown in '"\\' else shown for shown in _SHOWN]
 
@@ -17,38 +17,41 @@ _is_plain = re.compile(rb"[ !#-\[\]-~]*").fullmatch
 
 
 def string_text(octets: bytes) -> str:
-    """A character string without its quotes."""
+    """Return the text of a character string, without quotes."""
     return octets.decode("ascii") if _is_plain(octets) else "".join([_IN_STRINGS[octet] for octet in octets])
 
 
 def quoted(strings: tuple[bytes, ...]) -> str:
-    """Character strings, each in quotes."""
+    """Return character strings in quotes, with blanks between them."""
     return " ".join([f'"{string_text(octets)}"' for octets in strings])
 
 
 def escaped(octets: bytes, special: str) -> str:
-    """Octets with a backslash before some characters."""
+    """Return the text of octets with a backslash before each of some special characters."""
     return "".join([f"\\{shown}" if shown in special else shown for shown in [_SHOWN[octet] for octet in octets]])
 
 
-def raw_text(octets: bytes) -> str:
-    """The octets as UTF-8; those that are none are kept as lone surrogates, and so come out as they are."""
-    return octets.decode("utf-8", "surrogateescape")
+def raw_text(text: bytes) -> str:
+    """Decode UTF-8. Bytes that are not UTF-8 become lone surrogates, and are written as they came."""
+    return text.decode("utf-8", "surrogateescape")
 
 
 def printable(text: str) -> str:
-    """The text, with whatever cannot be seen escaped as in a name: control octets, and octets that were no UTF-8."""
+    """Return the text with control characters and bytes that were not UTF-8 escaped, as octets of a name are."""
     if text.isprintable():
         return text
-    octets = {c: c.encode("utf-8", "surrogateescape") for c in set(text) if not c.isprintable()}
-    return "".join(["".join([f"\\{octet:03d}" for octet in octets[c]]) if c in octets else c for c in text])
+    return "".join([character if character.isprintable() else _decimal(character) for character in text])
 
 
-_presented = re.compile(rb"(\\\.)|\\(\d\d\d)|\\(.)|(\\)$|(.)", re.DOTALL)
+def _decimal(character: str) -> str:
+    return "".join([f"\\{byte:03d}" for byte in character.encode("utf-8", "surrogateescape")])
+
+
+_escape_sequences = re.compile(rb"(\\\.)|\\(\d\d\d)|\\(.)|(\\)$|(.)", re.DOTALL)
 
 
 def octet_text(octets: bytes) -> str:
-    """Octets in quotes that Go takes for text which is escaped already, and escapes again: `x\\099` becomes `xc`."""
+    """Return octets in quotes. Go takes them for text with escapes and writes these anew: `x\\099` becomes `xc`."""
 
     def escape(found: re.Match[bytes]) -> bytes:
         dot, digits, character, last, plain = found.groups()
@@ -58,17 +61,17 @@ def octet_text(octets: bytes) -> str:
             return b""
         return _IN_STRINGS[int(digits) & 255 if digits else (character or plain)[0]].encode()
 
-    return f'"{_presented.sub(escape, octets).decode()}"'
+    return f'"{_escape_sequences.sub(escape, octets).decode()}"'
 
 
 @lru_cache(maxsize=1024)
 def time_text(seconds: int, form: str) -> str:
-    """A time in UTC for any number of seconds since 1970, in years that datetime does not have, too.
+    """Return a time in UTC for any number of seconds since 1970, in years that datetime does not have, too.
 
     Args: form: for the % operator: year, month, day, hour, minute, second.
     """
     days, second = divmod(seconds, 86400)
-    # Years from March on, in cycles of 400 years, so that the leap day is the last.
+    # Years begin in March here, so that a leap day is the last of its year; 146,097 days are a cycle of 400 years.
     cycle, day = divmod(days + 719_468, 146_097)
     year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
     day -= 365 * year + year // 4 - year // 100

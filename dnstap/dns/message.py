@@ -1,10 +1,10 @@
-"""A whole DNS message out of wire format.
+"""Parsing of whole DNS messages from wire format.
 
-The counts of the header are not trusted: records that are missing at the end of the message are no error and simply not
-there, and octets behind the last record are not looked at. A missing question is an error, but a question without its
-class, or without type and class, is not. Any octets give a message or a DnsMessageError.
+The counts of the header are not trusted: records missing at the end of the message are not an error, and octets after
+the last record are ignored. A missing question is an error, but a question without its class, or without type and
+class, is not. Any octets give a message or a DnsMessageError.
 
-The time is linear in the length of the message, apart from names, which share one memo of what their pointers lead to.
+The time is linear in the length of the message, since the names of a message share one memo (`names.NameMemo`).
 
 Source: miekg/dns 1.1.50, Msg.Unpack (msg.go) and unpackHeader (msg_helpers.go).
 """
@@ -23,7 +23,7 @@ _RECORD_HEADER = struct.Struct(">HHIH")
 
 
 class Question(NamedTuple):
-    """One question; the name as text with its final dot."""
+    """One question. The name is text with its final dot."""
 
     name: str
     rrtype: int
@@ -31,7 +31,7 @@ class Question(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record. An OPT record is one like any other: its class is the UDP size, its TTL holds flags.
+    """One record. An OPT record is not a special one: its class is the UDP payload size, its TTL holds flags.
 
     rdata has one value for each field of the type's row in dnstap.dns.records.RECORDS.
     """
@@ -44,7 +44,7 @@ class Record(NamedTuple):
 
 
 class DnsMessage(NamedTuple):
-    """A DNS message. The counts of its header are not kept: the length of each section is what was there.
+    """A DNS message. The counts of its header are not kept: a section has the records that were there.
 
     Attributes:
         id: the message identifier.
@@ -60,7 +60,7 @@ class DnsMessage(NamedTuple):
 
 
 def unpack(wire: bytes) -> DnsMessage:
-    """The message that these octets are.
+    """Parse a message.
 
     Raises: DnsMessageError.
     """
@@ -75,7 +75,7 @@ def unpack(wire: bytes) -> DnsMessage:
 
 
 def unpack_question(wire: bytes) -> Question | None:
-    """The first question of the message that these octets are, None if it has none. What is behind it is not read.
+    """Return the first question of a message, None if it has none. The rest of the message is not parsed.
 
     Raises: DnsMessageError: the header or this question does not parse.
     """
@@ -85,7 +85,7 @@ def unpack_question(wire: bytes) -> Question | None:
 
 
 def _unpack_header(wire: bytes) -> tuple[int, ...]:
-    """The six words: identifier, flags, and the counts of the four sections."""
+    """Return the six words: identifier, flags, and the counts of the four sections."""
     if len(wire) < _HEADER.size:
         raise DnsMessageError("dns: overflow unpacking uint16")
     words = _HEADER.unpack_from(wire)
@@ -102,7 +102,7 @@ def _unpack_questions(wire: bytes, offset: int, count: int, memo: NameMemo) -> t
         if len(left) == 1:
             raise DnsMessageError("dns: overflow unpacking uint16")
         if len(left) < 4:
-            # The message ends within the question: half a class is none, and the next question is missing.
+            # The message ends within the question. Go then takes the type if it is whole, and 0 for the rest.
             left = left[:2].ljust(4, b"\0")
             offset = len(wire)
         questions.append(Question(name, left[0] << 8 | left[1], left[2] << 8 | left[3]))
@@ -127,5 +127,6 @@ def _unpack_records(wire: bytes, offset: int, count: int, memo: NameMemo) -> tup
 
 
 def _record_header_error(octets: int) -> DnsMessageError:
-    """Go's error for a record that ends this many octets behind its owner: the type of the first field cut off."""
+    """Return Go's error for a message that ends so many octets after an owner: it names the field that is cut off."""
+    # Type and class are uint16, then comes the TTL, then the length.
     return DnsMessageError("dns: overflow unpacking uint32" if 4 <= octets < 8 else "dns: overflow unpacking uint16")

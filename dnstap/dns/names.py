@@ -1,12 +1,12 @@
-"""Domain names and character strings out of DNS wire format.
+"""Parsing of domain names and character strings from DNS wire format.
 
-A name is labels and compression pointers. miekg/dns lets a pointer go anywhere in the octets it was given, forward too,
-and stops after 126 of them or 255 octets of labels; so do we, with its errors in its order.
+A name consists of labels and compression pointers. miekg/dns follows a pointer to anywhere in the octets it was given,
+forward too, and stops after 126 of them or 255 octets of labels; so does this module, with its errors in its order.
 
-A message of 64 KiB can hold 32,000 names of 250 steps each. Hence the memo, kept for one message: the rest of a name
-from each offset where one was read, so that no octet is taken for a label or pointer twice. An entry only says what a
-successful walk found and what it used of each limit; where that does not fit the name at hand, the walk goes on by
-itself and raises what Go would have raised.
+A message of 64 KiB can hold 32,000 names of 250 steps each. Hence a memo for each message, which holds the rest of a
+name from each offset where a label or pointer was read, so that none is read twice. An entry is what a successful walk
+found and what it used of each limit; if that exceeds a limit of the name being read, the walk goes on by itself and
+raises the error that Go raises.
 
 Source: miekg/dns 1.1.50, UnpackDomainName (msg.go) and unpackString (msg_helpers.go).
 """
@@ -14,7 +14,7 @@ Source: miekg/dns 1.1.50, UnpackDomainName (msg.go) and unpackString (msg_helper
 import re
 from functools import lru_cache
 
-from dnstap.dns.walker import WalkError
+from dnstap.dns.walker import MAX_LABEL, MAX_NAME, WalkError
 from dnstap.errors import DnsMessageError
 
 __all__ = ["BUFFER_TOO_SMALL", "NameMemo", "labels_text", "unpack_name", "unpack_string"]
@@ -25,10 +25,10 @@ MAX_NAME_OCTETS = 255
 MAX_POINTERS = 126
 
 NameMemo = dict[int, tuple[str, int, int, int, int]]
-"""The names of one message: start with an empty one, and never use it for other octets.
+"""The names of one message. Begin each message with an empty one.
 
-Offset -> the text from there on (empty for the root), what that takes of MAX_NAME_OCTETS and of MAX_POINTERS, the
-offset behind the last octet it is made of, and the offset behind it where it was read.
+Offset -> the text from there on (empty for the root), its share of MAX_NAME_OCTETS and of MAX_POINTERS, the offset
+after the last octet that it was read from, and the offset after the name at this offset.
 """
 
 _ESCAPED = [
@@ -39,7 +39,7 @@ _ESCAPED = [
 _PLAIN = rb"[!#-&*-\-/-:<-?A-\[\]-~]"
 _is_plain = re.compile(_PLAIN + b"*").fullmatch
 
-# The usual lengths first. Lengths above 32 are left to the loop: they would be plain characters themselves.
+# The usual lengths first. Length octets above 32 are left to the loop, since they are plain characters themselves.
 _LENGTHS = 3, 4, 5, 6, 7, 8, 2, 1, *range(9, 33)
 _are_plain_labels = re.compile(
     b"(?:%b)+\0?" % b"|".join([b"%b%b{%d}" % (re.escape(bytes((length,))), _PLAIN, length) for length in _LENGTHS])
@@ -48,9 +48,12 @@ _DOTS = bytes([ord(".") if octet <= 32 else octet for octet in range(256)])
 
 
 def unpack_name(wire: bytes, offset: int, end: int, memo: NameMemo | None = None) -> tuple[str, int]:
-    """The name at an offset as text with its final dot, and the offset behind it.
+    """Return the name at an offset as text with its final dot, and the offset after it.
 
-    Args: end: no octet from here on is read, by way of pointers either; memo: see NameMemo.
+    Args:
+        end: the offset at which reading stops, after pointers too.
+        memo: the names of the same message that were read before.
+
     Raises: DnsMessageError.
     """
     if memo is None:
@@ -93,48 +96,51 @@ def unpack_name(wire: bytes, offset: int, end: int, memo: NameMemo | None = None
             steps.append((start, ""))
             offset = (length & 0x3F) << 8 | wire[offset]
 
-    text, octets, pointers, reach, behind = tail
+    text, octets, pointers, reach, after = tail
     for start, label in reversed(steps):
         if label:
             text = label + text
             octets += wire[start] + 1
         else:
             pointers += 1
-            behind = start + 2
-            reach = max(reach, behind)
-        memo[start] = text, octets, pointers, reach, behind
-    return text or ".", behind
+            after = start + 2
+            reach = max(reach, after)
+        memo[start] = text, octets, pointers, reach, after
+    return text or ".", after
 
 
 def labels_text(labels: bytes, *, root: bool = True) -> str:
-    """The text of labels without a pointer, as unpack_name gives it, but faster.
+    """Return the text of labels without a pointer as unpack_name does, but faster.
 
-    Args: labels: exactly that, at most 250 octets; root: the octet of the root ends them.
-    Raises: WalkError: they are something else.
+    Args:
+        labels: whole labels and nothing else, of up to MAX_NAME octets.
+        root: the labels end with the root.
+
+    Raises: WalkError: the octets are something else.
     """
-    if len(labels) > 250:
-        raise WalkError("no name without a pointer")
+    if len(labels) > MAX_NAME:
+        raise WalkError("not a name without a pointer")
     if _are_plain_labels(labels) and root == (not labels[-1]):
         text = labels[1:].translate(_DOTS).decode("ascii")
         return text if root else text + "."
     offset = 0
     texts = []
     while length := labels[offset] if offset < len(labels) else 0:
-        if length > 63:
-            raise WalkError("no name without a pointer")
+        if length > MAX_LABEL:
+            raise WalkError("not a name without a pointer")
         texts.append(_label_text(labels[offset + 1 : offset + 1 + length]))
         offset += length + 1
     if offset + root != len(labels):
-        raise WalkError("no name without a pointer")
+        raise WalkError("not a name without a pointer")
     return "".join(texts) or "."
 
 
 def unpack_string(wire: bytes, offset: int, end: int) -> tuple[bytes, int]:
-    """The octets of a character string (one length octet before them), and the offset behind it.
+    """Return the octets of a character string, which follow a length octet, and the offset after them.
 
     Raises: DnsMessageError.
     """
-    # At the end of the octets there is no length to read, but the end is then exceeded all the same.
+    # Without a length octet the string exceeds the end as well: Go has one error for both.
     stop = offset + 1 + (wire[offset] if offset < end else 0)
     if stop > end:
         raise DnsMessageError("dns: overflow unpacking txt")
@@ -143,6 +149,6 @@ def unpack_string(wire: bytes, offset: int, end: int) -> tuple[bytes, int]:
 
 @lru_cache(maxsize=8192)
 def _label_text(label: bytes) -> str:
-    """A label as text, with its dot. The labels of a stream repeat."""
+    """Return a label as text with its dot. Cached, since the labels of a stream repeat."""
     text = label.decode("ascii") if _is_plain(label) else "".join([_ESCAPED[octet] for octet in label])
     return text + "."

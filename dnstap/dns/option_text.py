@@ -1,4 +1,4 @@
-"""EDNS options and the parameters of SVCB records as text.
+"""The text of EDNS options, and of the parameters of SVCB records.
 
 Source: miekg/dns 1.1.50, edns.go and svcb.go.
 """
@@ -67,13 +67,13 @@ EXTENDED_ERRORS = (
 
 
 def option_text(option: Option) -> str | None:
-    """The line of an option, without `; `; None for one that is not shown: EXPIRE."""
+    """Return the line of an option without `; `, None for EXPIRE, which Go does not show."""
     write = _OPTIONS.get(option.code)
     return write(option.value) if write else f"LOCAL OPT: {option.code}:0x{option.value.hex()}"
 
 
 def _nsid(octets: bytes) -> str:
-    # Each octet as a character: above 127 that is not how it came.
+    # Go shows each octet as the character of that number, also of UTF-8 with several octets a character.
     return f"NSID: {octets.hex()}  {''.join([f'({chr(octet)})' for octet in octets])}"
 
 
@@ -85,7 +85,7 @@ def _client_subnet(subnet: ClientSubnet) -> str:
 
 
 def _keepalive(units: int) -> str:
-    # Go's product is of 16 bits.
+    # Go multiplies in 16 bits.
     shown = f"{units * 100 & 65535}ms" if units else "omitted"
     return f"KEEPALIVE: use tcp keep-alive, timeout {shown}"
 
@@ -96,9 +96,9 @@ def _extended_error(error: ExtendedError) -> str:
     return f"EDE: {code}{name}: ({raw_text(error.text)})"
 
 
-def _understood(what: str, names: dict[int, str]) -> Callable[[bytes], str]:
+def _understood(kind: str, names: dict[int, str]) -> Callable[[bytes], str]:
     def write(octets: bytes) -> str:
-        return f"{what} UNDERSTOOD: {''.join([f' {names.get(octet, octet)}' for octet in octets])}"
+        return f"{kind} UNDERSTOOD: {''.join([f' {names.get(octet, octet)}' for octet in octets])}"
 
     return write
 
@@ -138,21 +138,24 @@ _KEYS = {
 
 
 def _key(key: int) -> str:
-    # Go has no name for the reserved key, which can only be in the list of mandatory ones.
+    # Go has no name for the reserved key. Only the list of mandatory keys can have it.
     return "" if key == 65535 else _KEYS.get(key, f"key{key}")
 
 
 def param_text(param: SvcParam) -> str:
-    """A parameter as `key="value"`."""
+    """Return a parameter as `key="value"`."""
     write = _PARAMS.get(param.key)
     value = write(param.value) if write else escaped(param.value, '"; \\')
     return f'{_key(param.key)}="{value}"'
 
 
 def _alpn(protocols: tuple[bytes, ...]) -> str:
-    """What parts items, and the backslash, are escaped twice: for the list, and for the text."""
+    """Return a list, whose commas and backslashes are escaped twice: for the list, and for the text."""
     return ",".join(
-        ["".join([_IN_LISTS.get(octet) or escaped(bytes((octet,)), '"; ') for octet in p]) for p in protocols]
+        [
+            "".join([_IN_LISTS.get(octet) or escaped(bytes((octet,)), '"; ') for octet in protocol])
+            for protocol in protocols
+        ]
     )
 
 
@@ -168,4 +171,4 @@ _PARAMS: dict[int, Callable[[Any], str]] = {
     5: lambda octets: b64encode(octets).decode(),
     6: lambda addresses: ",".join(map(address_text, addresses)),
 }
-"""Key -> its text; other values are escaped octets."""
+"""Key -> its text. The values of other keys are shown as escaped octets."""

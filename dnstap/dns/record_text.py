@@ -1,4 +1,4 @@
-"""Rdata of every record type as text: one row a type, from the values that dnstap.dns.records reads.
+"""The text of rdata, of every record type: one row a type, from the values that dnstap.dns.records parses.
 
 A type without a row is shown as unknown ones are: `\\# 2 abcd`, and its name as TYPEnnn.
 
@@ -38,13 +38,13 @@ Values = tuple[Any, ...]
 
 
 def rdata_text(rrtype: int, values: Values) -> str:
-    """The text of an rdata. OPT, whose text is not in the record's line, is not among the types."""
+    """Return the text of an rdata. OPT is not among the types: its text is not in the line of the record."""
     write = RDATA_TEXTS.get(rrtype)
     return write(values) if write else f"\\# {len(values[0])} {values[0].hex()}"
 
 
 def _plain(values: Values) -> str:
-    """Names and numbers."""
+    """Return names and numbers as they are."""
     return " ".join(map(str, values))
 
 
@@ -53,7 +53,7 @@ def _address(values: Values) -> str:
 
 
 def _hex(values: Values) -> str:
-    """Numbers, then octets as hexadecimal digits."""
+    """Return numbers, then octets as hexadecimal digits."""
     return " ".join([*map(str, values[:-1]), values[-1].hex()])
 
 
@@ -62,7 +62,7 @@ def _upper_hex(values: Values) -> str:
 
 
 def _base64(values: Values) -> str:
-    """Numbers, then octets in base64."""
+    """Return numbers, then octets in base64."""
     return " ".join([*map(str, values[:-1]), _base64_text(values[-1])])
 
 
@@ -71,14 +71,14 @@ def _base64_text(octets: bytes) -> str:
 
 
 def _base32_text(octets: bytes) -> str:
-    """Base32 with extended hex alphabet, without padding."""
+    """Return octets in base32 with the extended hex alphabet (RFC 4648, 7), without padding."""
     digits = (len(octets) * 8 + 4) // 5
     number = int.from_bytes(octets, "big") << digits * 5 - len(octets) * 8
     return "".join([_BASE32[number >> 5 * digit & 31] for digit in reversed(range(digits))])
 
 
 def _types(numbers: tuple[int, ...]) -> str:
-    """Each with a blank before it."""
+    """Return the mnemonics of types, each with a blank before it."""
     return "".join([f" {type_text(number)}" for number in numbers])
 
 
@@ -103,7 +103,7 @@ def _nsec3_param(values: Values) -> str:
 
 
 def _smimea(values: Values) -> str:
-    """From 1024 digits on in pieces, and with an empty one where they end with a piece."""
+    """Return numbers, then hexadecimal digits in pieces of 1024; Go adds an empty piece if the last one is full."""
     digits = values[3].hex()
     pieces = [digits[at : at + 1024] for at in range(0, len(digits) + 1, 1024)] if len(digits) >= 1024 else [digits]
     return " ".join([*map(str, values[:3]), *pieces])
@@ -138,8 +138,11 @@ def _prefix(prefix: AddressPrefix) -> str:
 
 
 def _location(values: Values) -> str:
-    """LOC of RFC 1876: angles in thousandths of a second from 2^31, sizes as a digit and a power of ten, altitude in
-    centimetres from 100,000 m below."""
+    """Return the text of LOC (RFC 1876, 2).
+
+    Angles count thousandths of a second from 2^31, sizes are a digit and a power of ten, the altitude counts
+    centimetres from 100,000 m below the reference spheroid.
+    """
     _, size, horizontal, vertical, latitude, longitude, altitude = values
     angles = f"{_angle(latitude, 'N', 'S')} {_angle(longitude, 'E', 'W')}"
     metres = altitude / 100 - 100_000

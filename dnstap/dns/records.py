@@ -1,9 +1,9 @@
-"""Rdata of every record type that miekg/dns 1.1.50 knows, into values.
+"""Parsing of rdata, of every record type that miekg/dns 1.1.50 knows.
 
-RECORDS has one row a type: the fields of its rdata in wire order. A field is a reader and the value it has where the
-rdata ends before it, since Go lets rdata end behind any field except one whose length is given by another field.
-Unknown types have one field, the octets. The values are plain: int, octets for addresses, digests and character
-strings, text for names, tuples for what repeats.
+RECORDS has one row a type: the fields of its rdata in wire order. A field is a reader, and a value for rdata that ends
+before the field: Go lets rdata end after any field except one whose length is given by another field. Unknown types
+have one field, all octets. Values are int, bytes (addresses, digests, character strings), str (names), or tuples of
+these.
 
 Source: miekg/dns 1.1.50, zmsg.go and msg_helpers.go.
 """
@@ -22,11 +22,11 @@ from dnstap.errors import DnsMessageError
 __all__ = ["RECORDS", "AddressPrefix", "Field", "RecordType", "unpack_rdata"]
 
 Reader = Callable[[bytes, int, int, NameMemo], tuple[Any, int]]
-"""(wire, offset, end, memo) -> the value at the offset, and the offset behind it. Raises DnsMessageError."""
+"""(wire, offset, end, memo) -> the value at the offset, and the offset after it. Raises DnsMessageError."""
 
 
 class AddressPrefix(NamedTuple):
-    """One item of an APL record; the address is filled up to its 4 or 16 octets."""
+    """One item of an APL record (RFC 3123). The address is padded to its 4 or 16 octets."""
 
     family: int
     prefix: int
@@ -39,13 +39,13 @@ class Field(NamedTuple):
 
     read: Reader
     missing: Any
-    """The value where the rdata ends before this field."""
+    """The value if the rdata ends before this field."""
     length_index: int | None = None
     """The index of the field that holds this one's length; None: the field knows its own end."""
     encoding: str = ""
-    """How the text of a field with length_index is written; Go names it in its error."""
+    """The encoding of the text of a field with length_index, which Go names in its error."""
     code: str = ""
-    """The code of an integer in the struct module, if it has one."""
+    """The code of an integer in the struct module, if there is one."""
 
 
 class RecordType:
@@ -53,8 +53,8 @@ class RecordType:
 
     Attributes:
         fields: the fields of the rdata in wire order.
-        head: the integers at its start, to be read at once.
-        rest: the fields behind the head.
+        head: the integers at its start, which are read in one call.
+        rest: the fields after these.
     """
 
     __slots__ = ("fields", "head", "rest")
@@ -67,9 +67,12 @@ class RecordType:
 
 
 def unpack_rdata(rrtype: int, wire: bytes, offset: int, end: int, memo: NameMemo | None = None) -> tuple[Any, ...]:
-    """The values of the rdata between two offsets, one for each field of its type.
+    """Parse the rdata between two offsets; return one value for each field of its type.
 
-    Args: wire: the whole message, since names may point into it; memo: see NameMemo.
+    Args:
+        wire: the whole message, since names may point into it.
+        memo: the names of the same message that were read before.
+
     Raises: DnsMessageError.
     """
     record_type = RECORDS.get(rrtype, _UNKNOWN)
@@ -78,7 +81,7 @@ def unpack_rdata(rrtype: int, wire: bytes, offset: int, end: int, memo: NameMemo
     values: list[Any] = []
     if offset != end:
         fields = record_type.fields
-        # With more octets than the head needs, the rdata does not end within it, and none of Go's checks for that acts.
+        # Go checks after each field for the end of the rdata. With more octets than the head it is not within the head.
         if end - offset > record_type.head.size:
             values += record_type.head.unpack_from(wire, offset)
             offset += record_type.head.size
@@ -103,7 +106,10 @@ def unpack_rdata(rrtype: int, wire: bytes, offset: int, end: int, memo: NameMemo
 
 
 def _integer(octets: int, go_name: str, code: str = "") -> Field:
-    """A field for an unsigned integer; go_name is for the error, the code is that of the struct module."""
+    """Return a field for an unsigned integer.
+
+    Args: go_name: its type in Go's error; code: its code in the struct module.
+    """
 
     def read(wire: bytes, offset: int, end: int, _memo: NameMemo) -> tuple[int, int]:
         stop = offset + octets
@@ -115,7 +121,7 @@ def _integer(octets: int, go_name: str, code: str = "") -> Field:
 
 
 def _address(octets: int, go_name: str) -> Field:
-    """A field for an address, as octets; they are absent, not 0, where the rdata ends before it."""
+    """Return a field for an address. Its value is empty, and not 0.0.0.0, if the rdata ends before it."""
 
     def read(wire: bytes, offset: int, end: int, _memo: NameMemo) -> tuple[bytes, int]:
         stop = offset + octets
@@ -131,7 +137,7 @@ def _unpack_rest(wire: bytes, offset: int, end: int, _memo: NameMemo) -> tuple[b
 
 
 def _sized(length_index: int, encoding: str) -> Field:
-    """A field for as many octets as an earlier field says."""
+    """Return a field whose length is the value of an earlier field."""
     return Field(_unpack_rest, b"", length_index, encoding)
 
 
@@ -152,7 +158,7 @@ def _unpack_names(wire: bytes, offset: int, end: int, memo: NameMemo) -> tuple[t
 
 
 _BITS = [tuple(bit for bit in range(8) if octet & 0x80 >> bit) for octet in range(256)]
-"""The numbers of the bits that are set in an octet, the highest bit being 0."""
+"""The numbers of the bits set in each octet; the highest bit is 0 (RFC 4034, 4.1.2)."""
 
 
 def _unpack_type_bitmap(wire: bytes, offset: int, end: int, _memo: NameMemo) -> tuple[tuple[int, ...], int]:

@@ -1,7 +1,7 @@
 """Names of DNS types and classes, as miekg/dns 1.1.50 prints them.
 
-The tables are what that version knows, not what IANA has registered since: the Go `dnstap` tool prints RESINFO (261) as
-TYPE261, so we do. Mnemonics are unique, so that other tables can be written with them instead of with numbers.
+The tables have the names of that version, not those that IANA has registered since: the Go `dnstap` tool prints RESINFO
+(261) as TYPE261, and so does `dnstap`. Mnemonics are unique, so that other tables can be written with them.
 
 Source: miekg/dns 1.1.50, types.go and ztypes.go.
 """
@@ -102,10 +102,10 @@ CLASSES: dict[int, str] = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE"}
 
 
 def type_text(number: int) -> str:
-    """The mnemonic of a record or question type, or TYPEnnn."""
+    """Return the mnemonic of a record or question type, or TYPEnnn (RFC 3597, 5)."""
     return TYPES.get(number) or f"TYPE{number}"
 
 
 def class_text(number: int) -> str:
-    """The mnemonic of a class, or CLASSnnn."""
+    """Return the mnemonic of a class, or CLASSnnn (RFC 3597, 5)."""
     return CLASSES.get(number) or f"CLASS{number}"

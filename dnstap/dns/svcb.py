@@ -1,7 +1,7 @@
-"""The parameters of SVCB and HTTPS records.
+"""Parsing of the parameters of SVCB and HTTPS records.
 
-Each parameter is its key and a value: octets, unless the table has a reader for its key. Every value is checked before
-the order of the keys is, as in Go, so that the first error is the same.
+A parameter is its key and a value: octets, unless the table has a reader for its key. Each value is checked before the
+order of the keys, as in Go, so that the first error is the same.
 
 Source: miekg/dns 1.1.50, unpackDataSVCB (msg_helpers.go) and svcb.go.
 """
@@ -19,14 +19,14 @@ _RESERVED_KEY = 65535
 
 
 class SvcParam(NamedTuple):
-    """One parameter. The value is octets, or what the reader of its key gives."""
+    """One parameter. The value is bytes, or the result of the reader for its key."""
 
     key: int
     value: Any
 
 
 def unpack_params(wire: bytes, offset: int, end: int) -> tuple[tuple[SvcParam, ...], int]:
-    """The parameters between two offsets, and the second offset.
+    """Return the parameters between two offsets, and the second offset.
 
     Raises: DnsMessageError.
     """

@@ -1,7 +1,7 @@
 """A DNS message as text, in sections like those of dig, as miekg/dns 1.1.50 prints it.
 
-Its oddities are kept: an opcode or rcode without a name is empty, code 16 is BADSIG, the options of the last OPT stand
-before the question and its record is not listed.
+Its oddities are kept: an opcode or rcode without a name is empty, rcode 16 is BADSIG and not BADVERS, the options of
+the last OPT record come before the question, and that record is not listed.
 
 Source: miekg/dns 1.1.50, Msg.String and MsgHdr.String (msg.go), OPT.String (edns.go).
 """
@@ -68,7 +68,7 @@ SECTION_HEADINGS = "\n;; ANSWER SECTION:\n", "\n;; AUTHORITY SECTION:\n", "\n;; 
 
 
 def message_text(message: DnsMessage) -> str:
-    """The text, of several lines, with a line feed at its end."""
+    """Return the text of a message: several lines, each with its line feed."""
     opt = last_opt(message)
     sections = (message.answers, message.authorities, message.additionals)
     out = [
@@ -95,55 +95,58 @@ def message_text(message: DnsMessage) -> str:
 
 
 def status_text(flags: int, rcode: int) -> str:
-    """The first line, up to the identifier."""
+    """Return the first line, up to the identifier."""
     return f";; opcode: {OPCODES.get(flags >> 11 & 15, '')}, status: {rcode_text(rcode)}, id: "
 
 
 def flags_text(flags: int, questions: int, answers: int, authorities: int, additionals: int) -> str:
-    """The line of the flags and of the numbers of records, and the end of the line before it."""
+    """Return the end of the first line, and the line of the flags and of the numbers of records."""
     names = "".join([f" {name}" for bit, name in FLAGS if flags & bit])
     counts = f"QUERY: {questions}, ANSWER: {answers}, AUTHORITY: {authorities}, ADDITIONAL: {additionals}"
     return f"\n;; flags:{names}; {counts}\n"
 
 
 def question_text(rrtype: int, rrclass: int) -> str:
-    """The line of a question behind its name."""
+    """Return the line of a question without its name."""
     return f"\t{class_text(rrclass)}\t {type_text(rrtype)}\n"
 
 
 def last_opt(message: DnsMessage) -> Record | None:
-    """The OPT record that counts, if there are several."""
+    """Return the last OPT record, which is the one Go uses if there are several; None if there is none."""
     return next((record for record in reversed(message.additionals) if record.rrtype == OPT), None)
 
 
 def extended_rcode(flags: int, opt: Record | None) -> int:
-    """The rcode of 12 bits; the upper 8 are in the OPT record."""
+    """Return the rcode of 12 bits, of which the upper 8 are in the OPT record (RFC 6891, 6.1.3)."""
     return flags & 15 | (opt.ttl >> 24 << 4 if opt else 0)
 
 
 def rcode_text(rcode: int) -> str:
-    """The name of an rcode, empty if it has none."""
+    """Return the name of an rcode, empty if it has none."""
     return _RCODES.get(rcode, "")
 
 
 def opt_text(record: Record) -> str:
-    """Its TTL holds, from the top: the rcode's upper octet, the version, and the flags, of which the first is DO."""
+    """Return the section of an OPT record."""
     return f"{opt_heading(record.rrclass, record.ttl)}{options_text(record.rdata[0])}\n"
 
 
 def opt_heading(rrclass: int, ttl: int) -> str:
-    """What stands before the options."""
+    """Return the heading of an OPT record's section, which its options follow.
+
+    The TTL holds, from the top: the upper octet of the rcode, the version, and flags, of which the first is DO.
+    """
     flags = "do" if ttl & 0x8000 else ""
     return f"\n;; OPT PSEUDOSECTION:\n; EDNS: version {ttl >> 16 & 255}; flags: {flags}; udp: {rrclass}"
 
 
 def options_text(options: tuple[Option, ...]) -> str:
-    """A line each, with the line feed before it."""
+    """Return a line for each option that is shown, with a line feed before it."""
     return "".join([f"\n; {text}" for text in map(option_text, options) if text is not None])
 
 
 def record_names(rrtype: int, rrclass: int) -> str:
-    """What stands between the TTL and the rdata."""
+    """Return the text between the TTL and the rdata of a record."""
     known = rrtype in RDATA_TEXTS
     names = f"{class_text(rrclass)}\t{type_text(rrtype)}" if known else f"CLASS{rrclass}\tTYPE{rrtype}"
     return f"\t{names}\t"

@@ -1,7 +1,7 @@
 """A walk over DNS wire format by its lengths: names, records, and the pairs in OPT and SVCB rdata.
 
 Nothing is decoded here: a walk gives offsets, and other modules read what lies between them. Any octets give offsets
-or a `WalkError`. The exact parser, `dnstap.dns.message`, does not stand on this module, since it follows pointers
+or a `WalkError`. The exact parser (`message`, `edns`, `svcb`) does not stand on this module, since it follows pointers
 wherever miekg/dns follows them and raises miekg/dns's errors in miekg/dns's order.
 
 Source: RFC 1035, 3.1 (names), 4.1.3 (records), 4.1.4 (pointers); RFC 6891, 6.1.2 (options); RFC 9460, 2.2 (parameters).
