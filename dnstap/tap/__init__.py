@@ -1,7 +1,8 @@
-"""Tapping a DNS server, proxy or resolver written in Python: each query and answer goes to whoever collects them."""
+"""Taps for DNS software written in Python: they send its queries and responses to dnstap receivers."""
 
 from dnstap.tap.aio import AsyncTap
 from dnstap.tap.counts import TapCounts
+from dnstap.tap.limits import TapLimits
 from dnstap.tap.tap import Tap
 
-__all__ = ["AsyncTap", "Tap", "TapCounts"]
+__all__ = ["AsyncTap", "Tap", "TapCounts", "TapLimits"]

@@ -1,4 +1,4 @@
-"""The tap of asyncio servers."""
+"""Tap for asyncio servers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ __all__ = ["AsyncTap"]
 
 
 class AsyncTap(BaseTap):
-    """As Tap, for asyncio: what waits is awaited.
+    """Tap whose `close` is a coroutine.
 
     Frames are sent by a thread here too: a loop that is busy answering does not delay them, and sending them does not
     delay its answers.
     """
 
     async def close(self, timeout_s: float = CLOSE_S) -> int:
-        """As Tap.close.
+        """Send the waiting frames, then STOP, and wait for FINISH; a cancelled call goes on in the background.
 
-        It goes on if this is cancelled.
+        Args: timeout_s: longest time for all of it.
+        Returns: the number of frames that were left, which are dropped.
         """
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close, timeout_s))
 

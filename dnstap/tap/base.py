@@ -1,21 +1,23 @@
-"""What the taps of threaded and of asyncio servers have in common: all but how they are closed."""
+"""Part that the taps of threaded and of asyncio servers share: everything but how they are closed."""
 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnstap.messages import Message
 from dnstap.messages.constructors import message_values
 from dnstap.schema.enums import MessageType
+from dnstap.tap.connecting import ConnectingSender
 from dnstap.tap.counts import TapCounts
-from dnstap.tap.payloads import Payloads
-from dnstap.tap.sending import Dialer, Pump, Sending, Sinks
+from dnstap.tap.drop_log import DropLog
+from dnstap.tap.limits import DEFAULT_LIMITS
+from dnstap.tap.listening import ListeningSender
+from dnstap.tap.payloads import Payloads, field_values
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
 
@@ -24,38 +26,39 @@ if TYPE_CHECKING:
 
     from dnstap.messages.constructors import Address, Time, Wire
     from dnstap.schema.enums import SocketProtocol
+    from dnstap.tap.frame_queue import FrameQueue
+    from dnstap.tap.limits import TapLimits
     from dnstap.tap.payloads import Text
+    from dnstap.tap.sink_queues import SinkQueues
     from framestream.endpoints import Endpoint, Path, Tls
 
-__all__ = ["CLOSE_S", "QUEUE", "BaseTap"]
-
-_log = logging.getLogger("dnstap.tap")
+__all__ = ["CLOSE_S", "QUEUE", "BaseTap", "close_all", "open_taps", "restart_all"]
 
 QUEUE = 10_000
-"""How many frames wait for a receiver, as in CoreDNS."""
+"""Default number of frames that wait for a receiver, as in CoreDNS."""
 
 CLOSE_S = 5.0
-
-PERIOD_S = 10.0
-"""How often drops are logged, in seconds."""
+"""Default time in seconds for closing."""
 
 
 class BaseTap:
-    """The frames of one server, on their way to who collects them.
+    """Sender of one server's dnstap frames, which never makes the server wait.
 
-    Neither `submit` nor one of the methods by type ever waits, and none raises an error for what it is given: what
-    cannot be sent is counted, by cause, and logged once in 10 s by the logger "dnstap.tap". Any thread may call them.
+    Neither `submit` nor the methods by message type raise an error for what they are given: a frame that cannot be
+    sent is counted by its cause, and dropped frames are logged once in 10 s to the logger "dnstap.tap". Any thread may
+    call any method.
 
     Args:
-        endpoint: "unix:/run/dnstap.sock", "tcp:HOST:PORT" or "tls:HOST:PORT", or an object of framestream.endpoints.
-        identity, version: of the server; text or octets.
-        extra: text or octets for all frames, or a function from the Message to those for its frame.
-        full: whether frames have the DNS messages; they are left out otherwise.
-        queue: how many frames wait for a receiver; when there are more, the oldest are dropped.
-        listen: listen there, for any number of receivers that connect (sinks), instead of connecting to one.
-        tls: for an endpoint that is text and begins with "tls:".
-    Raises: LocalProtocolError: no endpoint; OSError: it cannot listen there. A receiver that cannot be connected to is
-        no error: it is tried again.
+        endpoint: "unix:/run/dnstap.sock", "tcp:HOST:PORT", "tls:HOST:PORT", or an object from framestream.endpoints.
+        identity, version: of the server, as text or bytes.
+        extra: text or bytes for all frames, or a function that returns them for a Message.
+        full: whether frames contain the DNS messages.
+        queue: number of frames that may wait for a receiver. Of more, the oldest are dropped.
+        listen: listen at the endpoint, for any number of receivers, instead of connecting to one.
+        tls: for an endpoint given as text that begins with "tls:".
+        limits: other sizes and intervals.
+    Raises: LocalProtocolError: not an endpoint; OSError: it cannot listen there. If a receiver cannot be reached, no
+        error is raised, and the tap tries again.
     """
 
     def __init__(
@@ -69,50 +72,47 @@ class BaseTap:
         queue: int = QUEUE,
         listen: bool = False,
         tls: Tls | None = None,
+        limits: TapLimits = DEFAULT_LIMITS,
     ) -> None:
-        parsed: Endpoint = parse_endpoint(endpoint, tls)
-        if isinstance(parsed, FileEndpoint):
-            raise LocalProtocolError(f"{parsed} is a file; unix:PATH, tcp:HOST:PORT or tls:HOST:PORT expected")
+        self.endpoint: Endpoint = parse_endpoint(endpoint, tls)
+        if isinstance(self.endpoint, FileEndpoint):
+            raise LocalProtocolError(
+                f"expected unix:PATH, tcp:HOST:PORT or tls:HOST:PORT, got the file {self.endpoint}"
+            )
         if queue < 1:
-            raise ValueError(f"queue is {queue}; 1 or more expected")
-        self.endpoint: Endpoint = parsed
-        self._queue = queue
-        payloads = Payloads(identity, version, extra, full=full)
-        self._values = payloads.values
-        self._plain = payloads.plain
-        self._pump = Pump(payloads.payload, self._note, self._tick)
-        self._lock = threading.Lock()
-        self._refused = TapCounts()
-        self._fault = ""
-        self._said = TapCounts()
-        self._said_at = time.monotonic()
-        self._sending: Sending
+            raise ValueError(f"queue must be at least 1, got {queue}")
+        self._payloads = Payloads(identity, version, extra, full=full)
+        self._drops = DropLog(self.endpoint, lambda: self.counts, limits.report_s, expects_receiver=not listen)
+        # Reentrant, because a signal handler may submit a message while it interrupts the thread that holds it.
+        self._lock = threading.RLock()
+        self._not_encodable = 0
+        self._sender: ConnectingSender | ListeningSender
         if listen:
-            sinks = Sinks(parsed, queue, self._pump)
-            self.endpoint = sinks.endpoint
-            self._sending = sinks
+            self._sender = ListeningSender(self.endpoint, queue, self._payloads, self._drops, limits)
+            self.endpoint = self._drops.endpoint = self._sender.endpoint
         else:
-            self._sending = Dialer(parsed, queue, self._pump)
-        self._listens = listen
-        self._put: Callable[[Any], None] = self._sending.put
-        self._sending.start()
-        _taps.add(self)
+            self._sender = ConnectingSender(self.endpoint, queue, self._payloads, self._drops, limits)
+        self._queue: FrameQueue | SinkQueues = self._sender.queue
+        self._sender.start()
+        open_taps.add(self)
 
     @property
     def counts(self) -> TapCounts:
         """What became of all frames so far."""
-        return self._sending.counts().plus(self._refused)
+        refused = TapCounts(submitted=self._not_encodable, not_encodable=self._not_encodable)
+        return self._queue.counts().plus(refused)
 
     @property
     def connected(self) -> bool:
         """Whether there is a receiver."""
-        return self._sending.ready
+        return self._queue.connected
 
     def submit(self, message: Message) -> None:
-        """Have a message sent. What is set in it later makes no difference; a policy in it must stay as it is."""
+        """Send a message. It may be changed afterwards, but not its policy."""
         try:
-            self._put(self._values(message))
-        except Exception as error:  # noqa: BLE001 (of any kind: it must not reach the server)
+            values = field_values(message)
+            self._queue.put(self._payloads.with_extra(values, message) if self._payloads.has_extra_function else values)
+        except Exception as error:  # noqa: BLE001 (an error of any kind must not reach the server)
             self._refuse(error)
 
     def _submit_values(
@@ -128,7 +128,7 @@ class BaseTap:
         query_time: Time | None,
         response_time: Time | None,
     ) -> None:
-        """Have a message of these values sent, without making one where no function needs it for `extra`."""
+        """Send a message of these values, without making a Message of them unless the function for `extra` needs it."""
         try:
             values = message_values(
                 message_type,
@@ -142,17 +142,17 @@ class BaseTap:
                 query_time,
                 response_time,
             )
-            self._put(values if self._plain else self._values(Message(*values)))
+            self._queue.put(
+                self._payloads.with_extra(values, Message(*values)) if self._payloads.has_extra_function else values
+            )
         except Exception as error:  # noqa: BLE001 (as in submit)
             self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
+        """Count a message that is not one."""
         with self._lock:
-            self._refused = self._refused.plus(TapCounts(submitted=1, not_encodable=1))
-        self._note(error)
-
-    def _note(self, error: Exception) -> None:
-        self._fault = f"{type(error).__name__}: {error}"
+            self._not_encodable += 1
+        self._drops.note(error)
 
     def auth_query(
         self,
@@ -518,92 +518,48 @@ class BaseTap:
             time.time_ns() if response_time is None else response_time,
         )
 
+    def _shutdown(self) -> None:
+        """Take no more frames, and send those that wait at once."""
+        self._sender.shutdown()
+
     def _close(self, timeout_s: float) -> int:
+        """Send what waits and end the stream; return the number of frames that were dropped."""
         deadline = time.monotonic() + timeout_s
-        _taps.discard(self)
-        left = self._sending.close(deadline)
-        self._say_drops()
-        return left
+        open_taps.discard(self)
+        dropped = self._sender.close(deadline)
+        self._drops.report()
+        return dropped
 
-    def _tick(self) -> None:
-        if time.monotonic() - self._said_at >= PERIOD_S:
-            self._say_drops()
-
-    def _say_drops(self) -> None:
-        self._said_at = time.monotonic()
-        counts, before = self.counts, self._said
-        self._said = counts
-        new = counts.minus(before)
-        if self._listens:
-            # Nobody has connected: that is what it is for.
-            new = new._replace(not_connected=0)
-        if new.dropped:
-            fault = f"; the last error was {self._fault}" if new.not_encodable else ""
-            _log.warning("%s: %d frames dropped: %s%s", self.endpoint, new.dropped, new.causes(), fault)
-
-    def _forked(self) -> None:
-        """Begin anew in a process that was forked: what waited is the other's, as is the connection."""
-        self._sending.forget()
-        self._lock = threading.Lock()
-        self._refused = self._said = TapCounts()
-        if self._listens:
-            # The other process goes on listening, and two cannot.
-            self._sending = Nobody()
-            self._put = self._sending.put
-        else:
-            self._sending = Dialer(self.endpoint, self._queue, self._pump)
-            self._put = self._begin
-
-    def _begin(self, frame: Any) -> None:
-        """Take the first frame after a fork."""
-        with self._lock:
-            if self._put == self._begin:
-                self._put = self._sending.put
-                self._sending.start()
-        self._put(frame)
+    def _after_fork(self) -> None:
+        """Begin anew in a forked process: the connection and the waiting frames are those of the parent."""
+        # A thread that exists only in the parent may hold the old lock.
+        self._lock = threading.RLock()
+        self._not_encodable = 0
+        self._sender.after_fork()
+        self._queue = self._sender.queue
+        self._drops.restart()
 
 
-class Nobody:
-    """Where the frames of a tap that listens go in a process that was forked: nowhere."""
-
-    ready = False
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._frames = 0
-
-    def put(self, frame: Any) -> None:  # noqa: ARG002
-        with self._lock:
-            self._frames += 1
-
-    def counts(self) -> TapCounts:
-        return TapCounts(submitted=self._frames, not_connected=self._frames)
-
-    def start(self) -> None: ...
-    def end(self) -> None: ...
-    def forget(self) -> None: ...
-    def close(self, deadline: float) -> int:  # noqa: ARG002
-        return 0
+open_taps: weakref.WeakSet[BaseTap] = weakref.WeakSet()
+"""Taps that have not been closed."""
 
 
-_taps: weakref.WeakSet[BaseTap] = weakref.WeakSet()
-"""Those that have not been closed."""
-
-
-def _close_all() -> None:
-    """At the end of the program: all at the same time."""
-    taps = list(_taps)
+def close_all(timeout_s: float = CLOSE_S) -> None:
+    """Close the taps that are still open, all at the same time, at the end of the program."""
+    taps = list(open_taps)
+    # Before any is waited for, so that all send what waits at the same time.
     for tap in taps:
-        tap._sending.end()  # noqa: SLF001 (here and below, of this module's own class)
-    deadline = time.monotonic() + CLOSE_S
+        tap._shutdown()  # noqa: SLF001 (here and below, of this module's own class)
+    deadline = time.monotonic() + timeout_s
     for tap in taps:
         tap._close(max(0.0, deadline - time.monotonic()))  # noqa: SLF001
 
 
-def _fork_all() -> None:
-    for tap in list(_taps):
-        tap._forked()  # noqa: SLF001
+def restart_all() -> None:
+    """Begin anew with the taps that are still open, in a forked process."""
+    for tap in list(open_taps):
+        tap._after_fork()  # noqa: SLF001
 
 
-atexit.register(_close_all)
-os.register_at_fork(after_in_child=_fork_all)
+atexit.register(close_all)
+os.register_at_fork(after_in_child=restart_all)

@@ -1,4 +1,4 @@
-"""What a tap counts."""
+"""Counts of a tap's frames."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ __all__ = ["TapCounts"]
 
 
 class TapCounts(NamedTuple):
-    """What became of the frames that a tap was given. At any time
+    """Numbers of frames, by what became of them. At any time
 
         submitted + copies == sent + waiting + dropped
 
     Attributes:
-        submitted: frames that the server gave to the tap.
-        copies: further ones of them, for the second and more sinks of a tap that listens.
-        sent: taken by the system, for the receiver to read.
+        submitted: given to the tap by the server.
+        copies: further frames made of them, for the second and more receivers of a tap that listens.
+        sent: taken by the kernel, for the receiver to read.
         waiting: not sent yet.
-        queue_full: dropped, the oldest first, because so many waited for a receiver that did not read fast enough.
+        queue_full: dropped, the oldest first, because the receiver did not read fast enough.
         not_connected: dropped while there was no receiver.
-        too_large: over the limit of Frame Streams peers, 1 MiB.
-        not_encodable: what was given is no message: a wrong address, a text for a number, an `extra` that failed.
-        closed: given to a closed tap, or still waiting when its time to close was over.
+        too_large: dropped because they exceed the limit of Frame Streams peers, 1 MiB.
+        not_encodable: not a message: a bad address, text for a number, a function for `extra` that failed.
+        closed: submitted to a closed tap, or still waiting when the time to close was over.
     """
 
     submitted: int = 0
@@ -40,14 +40,14 @@ class TapCounts(NamedTuple):
         return self.queue_full + self.not_connected + self.too_large + self.not_encodable + self.closed
 
     def causes(self) -> str:
-        """The causes that there are, in words; "" for none."""
-        found = [(name, getattr(self, name)) for name in self._fields[4:]]
+        """Return the causes of dropped frames as text, such as "3 queue full, 1 too large"; "" if there are none."""
+        found = zip(self._fields[4:], self[4:], strict=True)
         return ", ".join([f"{number} {name.replace('_', ' ')}" for name, number in found if number])
 
     def plus(self, other: TapCounts) -> TapCounts:
-        """The sums."""
+        """Return the sums of both counts."""
         return TapCounts(*map(int.__add__, self, other))
 
     def minus(self, other: TapCounts) -> TapCounts:
-        """The differences."""
+        """Return the differences of both counts."""
         return TapCounts(*map(int.__sub__, self, other))

@@ -1,7 +1,7 @@
-"""From messages to payloads, for one server.
+"""Encoder of the messages of one server, in two steps.
 
-In two steps. A server's thread takes the values out of its message, and goes on; what encodes them is the thread that
-sends them, so that frames which are dropped in between cost the server little more than nothing.
+A server's thread only takes the values out of its message. The thread that sends the frame encodes them, so a frame
+that is dropped in between has cost the server little. `submit` took a third of the time that it takes to encode.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from dnstap.schema.fields import rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Payloads", "Text"]
+__all__ = ["Payloads", "Text", "field_values"]
 
 Text = str | bytes | None
-"""As text, in UTF-8; None is absent."""
+"""Text, which is written in UTF-8, or bytes; None is absent."""
 
-MAX_KEPT = 4096
-"""The longest message of which the octets of its length are kept."""
+MAX_CACHED_LENGTH = 4096
+"""Longest message whose encoded length is cached, which bounds the cache at one entry per length."""
 
-_values, _encode = values_of(Message)
+field_values, _encode = values_of(Message)
+"""From a Message to the values of its fields, and from those to bytes. Setting a field afterwards has no effect."""
 
 _rows = sorted(rows(Message), key=lambda row: row.number)
-_WIRES = [place for place, row in enumerate(_rows) if row.name in ("query_message", "response_message")]
-"""Places of the DNS messages among the values."""
+_DNS_MESSAGES = [index for index, row in enumerate(_rows) if row.name in ("query_message", "response_message")]
+"""Indexes of the DNS messages among the values."""
 _ABSENT = (None,) * (len(_rows) - VALUES) + (b"",)
 """Values of the fields after those from message_values, and the unknown fields."""
 
@@ -39,58 +40,62 @@ _TYPE = Dnstap(type=DnstapType.MESSAGE).encode()
 
 
 class Payloads:
-    """What is the same in all payloads of one server, and what makes them of messages.
+    """Encoder of frames: what all payloads of one server have in common, around the values of each message.
 
     Args:
-        extra: one for all, or made for each message.
-        full: whether payloads have the DNS messages.
-    Attributes:
-        plain: whether `values` is no more than the values of the fields, as messages.constructors gives them too.
-        values: from a Message to what `payload` takes. What is set in the message later makes no difference. It raises
-            AttributeError for what is no Message, and whatever `extra` raises.
+        extra: the same for all frames, or a function that makes it for each message.
+        full: whether payloads contain the DNS messages.
+    Attributes: has_extra_function: whether `encode` takes what `with_extra` returns, instead of values alone.
     """
 
     def __init__(self, identity: Text, version: Text, extra: Text | Callable[[Message], Text], *, full: bool) -> None:
-        self._head = Dnstap(identity=_octets(identity), version=_octets(version)).encode(lenient=True)
+        self._head = Dnstap(identity=_as_bytes(identity), version=_as_bytes(version)).encode(lenient=True)
         self._full = full
-        self.plain = not callable(extra)
-        self._lengths = _Lengths()
-        self.values: Callable[[Message], Any] = _values
-        if callable(extra):
-            self.values = lambda message: (_values(message), _extra(extra(message)))
-        else:
-            self._head += _extra(extra)
+        self._lengths = _EncodedLengths()
+        self._extra_function = extra if callable(extra) else None
+        self.has_extra_function = callable(extra)
+        if not callable(extra):
+            self._head += _encoded_extra(extra)
 
-    def payload(self, values: Any) -> bytes:
-        """The payload of a data frame, its fields in the order that libfstrm's senders have.
+    def with_extra(self, values: tuple[Any, ...], message: Message) -> tuple[tuple[Any, ...], bytes]:
+        """Return the values of a message together with its own `extra`.
 
+        Raises: whatever the function for `extra` raises; EncodeError: neither text nor bytes.
+        """
+        return values, _encoded_extra(self._extra_function(message) if self._extra_function else None)
+
+    def encode(self, frame: Any) -> bytes:
+        """Return the payload of a data frame, its fields in the order in which libfstrm's senders write them.
+
+        Args: frame: values of `field_values` or `message_values`; if there is a function for `extra`, what
+            `with_extra` returns.
         Raises: EncodeError.
         """
-        head = self._head
-        if not self.plain:
-            values, extra = values
+        head, values = self._head, frame
+        if self.has_extra_function:
+            values, extra = frame
             head += extra
         if len(values) == VALUES:
             values += _ABSENT
         if not self._full:
-            values = [None if place in _WIRES else value for place, value in enumerate(values)]
-        octets = _encode(values)
-        return b"".join((head, self._lengths[len(octets)], octets, _TYPE))
+            values = [None if index in _DNS_MESSAGES else value for index, value in enumerate(values)]
+        message = _encode(values)
+        return b"".join((head, self._lengths[len(message)], message, _TYPE))
 
 
-def _octets(text: Text) -> bytes | None:
+def _as_bytes(text: Text) -> bytes | None:
     return text.encode() if isinstance(text, str) else text
 
 
-def _extra(extra: Text) -> bytes:
-    return Dnstap(extra=_octets(extra)).encode(lenient=True)
+def _encoded_extra(extra: Text) -> bytes:
+    return Dnstap(extra=_as_bytes(extra)).encode(lenient=True)
 
 
-class _Lengths(dict[int, bytes]):
-    """The tag and the length that stand before a message of so many octets."""
+class _EncodedLengths(dict[int, bytes]):
+    """Cache of the tag and the length that precede a message of a given number of bytes."""
 
     def __missing__(self, length: int) -> bytes:
-        octets = _MESSAGE_TAG + varint(length)
-        if length <= MAX_KEPT:
-            self[length] = octets
-        return octets
+        encoded = _MESSAGE_TAG + varint(length)
+        if length <= MAX_CACHED_LENGTH:
+            self[length] = encoded
+        return encoded

@@ -1,4 +1,4 @@
-"""The tap of servers with threads, and of any other that does not use asyncio."""
+"""Tap for servers with threads, and for any other that does not use asyncio."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Tap(BaseTap):
     __doc__ = BaseTap.__doc__
 
     def close(self, timeout_s: float = CLOSE_S) -> int:
-        """Send what waits, then STOP, and wait for FINISH; at the end of the program this is done for whoever has not.
+        """Send the waiting frames, then STOP, and wait for FINISH. At the end of the program, open taps are closed.
 
-        Args: timeout_s: how long all of it may take.
-        Returns: how many frames were left, which are dropped.
+        Args: timeout_s: longest time for all of it.
+        Returns: the number of frames that were left, which are dropped.
         """
         return self._close(timeout_s)
 

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import dnstap.tap.base
-import dnstap.tap.sending
 from dnstap import CONTENT_TYPE, Dnstap, Message, MessageType, Tap
-from dnstap.tap.sending import Sinks
+from dnstap.tap.limits import TapLimits
 from framestream import Backoff, Deadlines, Reader, Tls, open_reader, parse_endpoint
+from tests.dnstap.tap.receivers import sinks
 from tests.framestream.nets import CLIENT, MUTUAL, dial, pem
 from tests.interop.command import listening
 from tests.interop.test_coredns import payloads
@@ -35,13 +34,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes seconds takes fractions of them."""
-    monkeypatch.setattr(dnstap.tap.sending, "DEADLINES", Deadlines(*[DEADLINE_S / 20] * 4))
-    monkeypatch.setattr(dnstap.tap.sending, "BACKOFF", Backoff(first_s=0.05, most_s=0.2))
-    monkeypatch.setattr(dnstap.tap.sending, "TICK_S", 0.1)
-    monkeypatch.setattr(dnstap.tap.base, "PERIOD_S", 0.2)
+HASTY = TapLimits(
+    deadlines=Deadlines(*[DEADLINE_S / 20] * 4), backoff=Backoff(first_s=0.05, most_s=0.2), tick_s=0.1, report_s=0.2
+)
+"""Fractions of a second for what takes seconds."""
 
 
 @contextlib.contextmanager
@@ -77,7 +73,6 @@ def submitted_numbers(found: list[bytes]) -> list[int]:
     return [int((message.query_message or b"")[len(WIRE) :]) for message in messages if message]
 
 
-@pytest.mark.usefixtures("_hasty")
 @pytest.mark.parametrize("fault", ["silent", "garbage", "DNS", "wrong certificate", "no TLS", "nobody there"])
 def test_receivers_that_are_none(fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """50,000 frames are submitted at once, and all but the newest are dropped and counted; of the cause the log has one
@@ -99,7 +94,7 @@ def test_receivers_that_are_none(fault: str, tmp_path: Path, caplog: pytest.LogC
             where = stack.enter_context(bad_receiver(says.get(fault, b"")))
             where = where.replace("tcp:", "tls:") if fault == "no TLS" else where
         before = threading.active_count()
-        tap = Tap(where, queue=1000, tls=tls if where.startswith("tls:") else None)
+        tap = Tap(where, queue=1000, tls=tls if where.startswith("tls:") else None, limits=HASTY)
         began = time.monotonic()
         submit(tap, 50_000)
         counts = tap.counts
@@ -122,14 +117,15 @@ def test_receivers_that_are_none(fault: str, tmp_path: Path, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("how_long", ["a moment", "until the deadline"])
-def test_a_receiver_that_is_stopped(
-    tmp_path: Path, how_long: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_receiver_that_is_stopped(tmp_path: Path, how_long: str, caplog: pytest.LogCaptureFixture) -> None:
     """SIGSTOP: 50,000 frames are submitted nevertheless, the oldest give way; all others arrive after SIGCONT."""
     out = tmp_path / "out"
     seconds = DEADLINE_S if how_long == "a moment" else 0.5
-    monkeypatch.setattr(dnstap.tap.sending, "DEADLINES", Deadlines(write_s=seconds, handshake_s=seconds))
-    with listening(tmp_path / "s", tmp_path, "-w", out) as command, Tap(f"unix:{tmp_path}/s", queue=5000) as tap:
+    limits = TapLimits(deadlines=Deadlines(write_s=seconds, handshake_s=seconds))
+    with (
+        listening(tmp_path / "s", tmp_path, "-w", out) as command,
+        Tap(f"unix:{tmp_path}/s", queue=5000, limits=limits) as tap,
+    ):
         submit(tap, 1)
         wait_for(lambda: submitted_numbers(payloads(out)) == [0], "the first frame")
         command.process.send_signal(signal.SIGSTOP)
@@ -160,13 +156,6 @@ def test_a_receiver_that_is_stopped(
     assert len(found) == counts.sent
 
 
-def sinks(tap: Tap) -> int:
-    """How many have done the handshake."""
-    assert isinstance(tap._sending, Sinks)
-    return len(tap._sending._sinks)
-
-
-@pytest.mark.usefixtures("_hasty")
 @pytest.mark.parametrize("kind", ["stops reading", "is silent", "sends garbage", "goes"])
 @pytest.mark.parametrize("transport", ["unix", "tls"])
 def test_a_bad_sink(kind: str, transport: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -175,7 +164,7 @@ def test_a_bad_sink(kind: str, transport: str, tmp_path: Path, caplog: pytest.Lo
     count = 20_000
     before = threading.active_count()
     with (
-        Tap(where, listen=True, tls=tls, queue=2 * count) as tap,
+        Tap(where, listen=True, tls=tls, queue=2 * count, limits=HASTY) as tap,
         Threads() as pool,
         contextlib.ExitStack() as stack,
     ):

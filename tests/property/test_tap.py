@@ -11,20 +11,27 @@ import socket
 import tempfile
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from dnstap import Dnstap, Tap
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.tap import outlet, sending
+from dnstap.tap.limits import TapLimits
 from framestream import ControlFrame, ControlType, FrameDecoder, encode_control_frame
 from framestream.streams import Backoff, Deadlines
 from tests.wait import DEADLINE_S, wait_for
 
 ACCEPT = encode_control_frame(ControlFrame(ControlType.ACCEPT, (CONTENT_TYPE,)))
 FINISH = encode_control_frame(ControlFrame(ControlType.FINISH))
+
+QUICK = TapLimits(
+    gather_s=0.001,
+    batch_frames=20,
+    tick_s=0.01,
+    deadlines=Deadlines(write_s=DEADLINE_S, handshake_s=DEADLINE_S),
+    backoff=Backoff(first_s=0.001, most_s=0.002),
+)
 
 
 class Connection:
@@ -63,19 +70,13 @@ class Connection:
 class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.patches = pytest.MonkeyPatch()
-        self.patches.setattr(sending, "BACKOFF", Backoff(first_s=0.001, most_s=0.002))
-        self.patches.setattr(sending, "TICK_S", 0.01)
-        self.patches.setattr(sending, "DEADLINES", Deadlines(write_s=DEADLINE_S, handshake_s=DEADLINE_S))
-        self.patches.setattr(outlet, "GATHER_S", 0.001)
-        self.patches.setattr(outlet, "MAX_BATCH", 20)
         self.folder = tempfile.TemporaryDirectory()
         self.path = str(Path(self.folder.name) / "s")
         self.listening: socket.socket | None = None
         self.live: Connection | None = None
         self.past: list[Connection] = []
         self.submitted = 0
-        self.tap = Tap(self.path, queue=50)
+        self.tap = Tap(self.path, queue=50, limits=QUICK)
 
     @rule(count=st.integers(1, 60), size=st.sampled_from([0, 100, 60_000]))
     def submit(self, count: int, size: int) -> None:
@@ -164,7 +165,6 @@ class Machine(RuleBasedStateMachine):
         self.adds_up()
         assert sum(len(connection.frames) for connection in self.past) == self.tap.counts.sent
         self.folder.cleanup()
-        self.patches.undo()
 
 
 def test_counters_always_add_up() -> None:

@@ -1,4 +1,4 @@
-"""From messages to payloads."""
+"""Payloads: encodes frames as the typed classes do, in two steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 
 from dnstap import Dnstap, DnstapType, EncodeError, Message, MessageType, Policy, SocketProtocol
 from dnstap.strategies import messages
-from dnstap.tap.payloads import MAX_KEPT, Payloads
+from dnstap.tap.payloads import MAX_CACHED_LENGTH, Payloads, field_values
 
 MESSAGE = Message.client_response(
     b"answer",
@@ -24,71 +24,77 @@ MESSAGE = Message.client_response(
 )
 
 
-def made(payloads: Payloads, message: Message) -> bytes:
-    return payloads.payload(payloads.values(message))
+def encoded(payloads: Payloads, message: Message) -> bytes:
+    values = field_values(message)
+    return payloads.encode(payloads.with_extra(values, message) if payloads.has_extra_function else values)
 
 
 @pytest.mark.parametrize("identity", [None, "ns1", b"\xff", ""])
 @pytest.mark.parametrize("version", [None, "1.0"])
 @pytest.mark.parametrize("extra", [None, "näher", b"\0"])
-def test_as_the_typed_classes_encode_it(identity: Any, version: Any, extra: Any) -> None:
-    def octets(text: str | bytes | None) -> bytes | None:
+def test_payloads_are_those_of_the_typed_classes(identity: Any, version: Any, extra: Any) -> None:
+    def as_bytes(text: str | bytes | None) -> bytes | None:
         return text.encode() if isinstance(text, str) else text
 
     whole = Dnstap(
-        identity=octets(identity),
-        version=octets(version),
-        extra=octets(extra),
+        identity=as_bytes(identity),
+        version=as_bytes(version),
+        extra=as_bytes(extra),
         message=MESSAGE,
         type=DnstapType.MESSAGE,
     )
-    assert made(Payloads(identity, version, extra, full=True), MESSAGE) == whole.encode()
-    assert made(Payloads(identity, version, lambda message: extra, full=True), MESSAGE) == whole.encode()
+    assert encoded(Payloads(identity, version, extra, full=True), MESSAGE) == whole.encode()
+    assert encoded(Payloads(identity, version, lambda message: extra, full=True), MESSAGE) == whole.encode()
     whole.message = replace(MESSAGE, response_message=None)
-    assert made(Payloads(identity, version, extra, full=False), MESSAGE) == whole.encode()
+    assert encoded(Payloads(identity, version, extra, full=False), MESSAGE) == whole.encode()
     assert MESSAGE.response_message == b"answer"
 
 
 @given(messages(lenient=False))
-def test_any_message(message: Message) -> None:
+def test_any_message_is_encoded_as_by_the_typed_classes(message: Message) -> None:
     whole = Dnstap(identity=b"x", message=message, type=DnstapType.MESSAGE)
-    assert made(Payloads("x", None, None, full=True), message) == whole.encode()
+    assert encoded(Payloads("x", None, None, full=True), message) == whole.encode()
 
 
-@pytest.mark.parametrize("size", [0, 1, 90, 91, 127, 128, MAX_KEPT, MAX_KEPT + 1, 70_000])
-def test_lengths(size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, 90, 91, 127, 128, MAX_CACHED_LENGTH, MAX_CACHED_LENGTH + 1, 70_000])
+def test_messages_of_any_length(size: int) -> None:
     message = Message(type=MessageType.AUTH_QUERY, query_message=bytes(size))
-    payload = made(Payloads(None, None, None, full=True), message)
+    payload = encoded(Payloads(None, None, None, full=True), message)
     assert payload == Dnstap(message=message, type=DnstapType.MESSAGE).encode()
 
 
-def test_an_extra_for_each_message() -> None:
+def test_a_function_makes_extra_for_each_message() -> None:
     payloads = Payloads(None, None, lambda message: f"port {message.query_port}", full=False)
-    assert Dnstap.parse(made(payloads, MESSAGE)).extra == b"port 5353"
+    assert Dnstap.parse(encoded(payloads, MESSAGE)).extra == b"port 5353"
 
 
-def test_what_is_set_later_makes_no_difference() -> None:
+def test_changes_of_a_message_afterwards_have_no_effect() -> None:
     payloads = Payloads(None, None, None, full=True)
     message = replace(MESSAGE)
-    values = payloads.values(message)
+    values = field_values(message)
     message.query_port = 1
     message.response_message = None
-    assert Dnstap.parse(payloads.payload(values)).message == MESSAGE
+    assert Dnstap.parse(payloads.encode(values)).message == MESSAGE
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("query_port", "53"), ("query_port", -1), ("query_address", "192.0.2.1"), ("type", None), ("policy", "no")],
 )
-def test_what_cannot_be_encoded(field: str, value: Any) -> None:
+def test_bad_values_are_refused_when_encoded(field: str, value: Any) -> None:
     payloads = Payloads(None, None, None, full=True)
     message = replace(MESSAGE)
     setattr(message, field, value)
     with pytest.raises(EncodeError, match=field):
-        made(payloads, message)
+        encoded(payloads, message)
 
 
-def test_a_policy() -> None:
+def test_a_policy_is_encoded() -> None:
     message = replace(MESSAGE, policy=Policy(type="RPZ", rule=b"x"))
-    payload = made(Payloads(None, None, None, full=True), message)
+    payload = encoded(Payloads(None, None, None, full=True), message)
     assert Dnstap.parse(payload).message == message
+
+
+def test_without_a_function_extra_is_absent() -> None:
+    payloads = Payloads(None, None, "x", full=True)
+    assert payloads.with_extra(field_values(MESSAGE), MESSAGE) == (field_values(MESSAGE), b"")

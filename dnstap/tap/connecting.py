@@ -1,0 +1,126 @@
+"""Sender of a tap that connects to a receiver."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline.diagnostics import ChangeReporter, error_text
+from dnstap.tap.frame_queue import FrameQueue
+from dnstap.tap.sending import CONNECTION_ERRORS, send_frames
+from framestream.streams import STABLE_S
+from framestream.sync import open_writer
+
+if TYPE_CHECKING:
+    from dnstap.tap.drop_log import DropLog
+    from dnstap.tap.limits import TapLimits
+    from dnstap.tap.payloads import Payloads
+    from framestream.endpoints import Endpoint
+    from framestream.sync import Writer
+
+__all__ = ["ConnectingSender"]
+
+_log = logging.getLogger("dnstap.tap")
+
+
+class ConnectingSender:
+    """Thread that keeps a connection to a receiver, and sends it the frames of a queue.
+
+    Attributes: queue: takes the frames of the server.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, max_frames: int, payloads: Payloads, drops: DropLog, limits: TapLimits
+    ) -> None:
+        self.queue = FrameQueue(max_frames, limits)
+        self._endpoint = endpoint
+        self._max_frames = max_frames
+        self._payloads = payloads
+        self._drops = drops
+        self._limits = limits
+        self._report = ChangeReporter(_log.warning)
+        # Set by `close`: time.monotonic() at which the thread stops trying to connect.
+        self._deadline: float | None = None
+        self._writer: Writer | None = None
+        self._thread = self._new_thread()
+
+    def _new_thread(self) -> threading.Thread:
+        # A daemon, because the interpreter waits for other threads before it calls functions of atexit.
+        return threading.Thread(target=self._run, name=f"dnstap tap {self._endpoint}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def shutdown(self) -> None:
+        """Take no more frames, and send those that wait at once."""
+        self.queue.shutdown()
+
+    def close(self, deadline: float) -> int:
+        """Send the waiting frames, then STOP, and wait for the thread.
+
+        Args: deadline: time.monotonic() at which what is left is dropped.
+        Returns: the number of frames dropped.
+        """
+        self._deadline = deadline
+        self.queue.shutdown()
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+            if self._writer:
+                self._writer.interrupt()
+                self._thread.join(self._limits.tick_s)
+        return self.queue.drop_waiting(closed=True)
+
+    def after_fork(self) -> None:
+        """Leave the connection and the waiting frames to the parent process; the first frame starts a thread here."""
+        if self._writer:
+            self._writer.forget()
+            self._writer = None
+        # A lock of the old queue may be held by a thread that exists only in the parent.
+        self.queue = FrameQueue(self._max_frames, self._limits, on_first_frame=self.start)
+        self._report = ChangeReporter(_log.warning)
+        self._deadline = None
+        self._thread = self._new_thread()
+
+    def _run(self) -> None:
+        waits = self._limits.backoff.waits()
+        while True:
+            self._pause(next(waits))
+            if self.queue.is_shutdown and (not self.queue.waiting or self._deadline_passed()):
+                return
+            try:
+                self._writer = writer = open_writer(self._endpoint, [CONTENT_TYPE], deadlines=self._limits.deadlines)
+            except CONNECTION_ERRORS as error:
+                self._report(f"{self._endpoint}: no connection: {error_text(error)}")
+                continue
+            _log.info("%s: connected", self._endpoint)
+            self._report.reset()
+            connected_at = time.monotonic()
+            self.queue.connected = True
+            try:
+                send_frames(self.queue, writer, self._payloads, self._drops, self._limits.tick_s)
+                writer.close()
+            except CONNECTION_ERRORS as error:
+                self._report(f"{self._endpoint}: the connection broke: {error_text(error)}")
+            else:
+                return
+            finally:
+                self.queue.connected = False
+                self._writer = None
+                writer.abort()
+            # A receiver that accepts connections and breaks each at once is not tried without pauses.
+            if writer.frames or time.monotonic() - connected_at >= STABLE_S:
+                waits = self._limits.backoff.waits()
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before an attempt to connect, but after `close` not beyond its deadline."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not (self.queue.is_shutdown and self._deadline_passed()):
+            self.queue.pause(min(left, self._limits.tick_s))
+            self._drops.report_if_due()
+
+    def _deadline_passed(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline

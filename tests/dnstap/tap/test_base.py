@@ -1,0 +1,125 @@
+"""BaseTap: at the end of the program, after a fork, and in signal handlers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from dnstap import Dnstap, Tap
+from dnstap.tap import base
+from framestream import listen_reader
+from tests.dnstap.tap.receivers import adds_up, receiving
+from tests.threads import start
+from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def script(code: str, *arguments: str, warnings: str = "error") -> subprocess.CompletedProcess[str]:
+    """Run a program."""
+    return subprocess.run(
+        [sys.executable, "-W", warnings, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+
+
+class TestEndOfTheProgram:
+    def test_open_taps_send_what_waits_and_stop(self, tmp_path: Path) -> None:
+        code = """
+import sys
+from dnstap import Tap
+taps = [Tap(path) for path in sys.argv[1:]]
+for number in range(1000):
+    for tap in taps:
+        tap.client_query(b"%d" % number)
+"""
+        with receiving(tmp_path / "a") as first, receiving(tmp_path / "b") as second:
+            done = script(code, str(tmp_path / "a"), str(tmp_path / "b"))
+            assert (done.returncode, done.stderr) == (0, "")
+            wait_for(lambda: first.finished and second.finished, "STOP")
+        assert len(first.payloads) == len(second.payloads) == 1000
+
+    def test_all_are_closed_at_the_same_time(self, tmp_path: Path) -> None:
+        taps = [Tap(tmp_path / "s") for _ in range(3)]
+        for tap in taps:
+            tap.client_query(b"1")
+        listening = Tap(tmp_path / "l", listen=True)
+        began = time.monotonic()
+        base.close_all(timeout_s=0.2)
+        assert time.monotonic() - began < DEADLINE_S / 2
+        assert [tap.counts.closed for tap in taps] == [1, 1, 1]
+        listening.client_query(b"")
+        assert listening.counts.closed == 1
+
+
+class TestFork:
+    def test_each_worker_has_a_connection_of_its_own(self, tmp_path: Path) -> None:
+        """The parent's connection goes on, and the frames that waited in the parent are sent once."""
+        code = """
+import os, sys
+from dnstap import Tap
+tap = Tap(sys.argv[1], queue=5000)
+for number in range(100):
+    tap.client_query(b"parent")
+workers = []
+for number in range(3):
+    pid = os.fork()
+    if pid == 0:
+        assert tap.counts.submitted == 0
+        for _ in range(100):
+            tap.client_query(b"worker")
+        sys.exit(0)
+    workers.append(pid)
+for _ in range(100):
+    tap.client_query(b"parent")
+for pid in workers:
+    assert os.waitpid(pid, 0)[1] == 0
+tap.close()
+assert tap.counts.sent == 200, tap.counts
+"""
+        with listen_reader(tmp_path / "s") as listener:
+            streams: list[list[bytes]] = []
+
+            def handle(reader: Any) -> None:
+                streams.append([Dnstap.parse(payload).message.query_message for payload in reader])  # type: ignore[misc, union-attr]
+
+            serving = start(listener.serve, handle)
+            # Python 3.12 and later warn of a fork with threads.
+            done = script(code, str(tmp_path / "s"), warnings="ignore::DeprecationWarning")
+            assert done.returncode == 0, done.stderr
+            wait_for(lambda: len(streams) == 4, "the streams")
+        serving.result(DEADLINE_S)
+        assert sorted(streams) == sorted([[b"parent"] * 200, *[[b"worker"] * 100] * 3])
+
+
+def test_signal_handlers_may_submit_bad_messages(tmp_path: Path) -> None:
+    """They interrupt the thread that counts one, whose lock must therefore be reentrant."""
+    tap: Any = Tap(tmp_path / "s")
+    handled = []
+
+    def handle(number: int, frame: object) -> None:
+        tap.submit(None)
+        handled.append(number)
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        submitted = 0
+        while len(handled) < 100:
+            tap.submit(None)
+            submitted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    tap.close()
+    assert adds_up(tap)
+    assert tap.counts.not_encodable == submitted + len(handled)
