@@ -13,9 +13,9 @@ import pytest
 from framestream.endpoints import TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
 from framestream.protocol import Transport
 from framestream.streams import Deadlines
+from tests.framestream.both.ends import receive
 from tests.framestream.fronts import FRONTS
 from tests.framestream.nets import CLIENT, SERVER, background, dial, front_named, listening, nothing_left
-from tests.framestream.test_fronts import receive
 from tests.framestream.test_recognition import client_hello
 from tests.framestream.wire import ACCEPT, FINISH, READY, START, STOP, control, data
 from tests.wait import DEADLINE_S

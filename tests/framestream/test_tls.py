@@ -16,6 +16,7 @@ from framestream.errors import LocalProtocolError, RemoteProtocolError, Truncate
 from framestream.protocol import Transport
 from framestream.streams import Deadlines
 from framestream.tls import TlsSession, connecting_session
+from tests.framestream.both.ends import receive
 from tests.framestream.fronts import FRONTS
 from tests.framestream.nets import (
     CLIENT,
@@ -28,7 +29,6 @@ from tests.framestream.nets import (
     nothing_left,
     pem,
 )
-from tests.framestream.test_fronts import receive
 from tests.framestream.test_recognition import POWERDNS, QUERY, over_tcp
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, data
 from tests.wait import DEADLINE_S, wait_for

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FAST = Backoff(first_s=0.005, most_s=0.02)
+
 NEVER = Batching(max_bytes=1 << 20, max_s=None)
 
 
@@ -42,22 +42,6 @@ NEVER = Batching(max_bytes=1 << 20, max_s=None)
 def _front(request: pytest.FixtureRequest) -> Iterator[None]:
     with using(request.param):
         yield
-
-
-class TestBackoff:
-    def test_grows_up_to_its_limit(self) -> None:
-        waits = Backoff(first_s=1, factor=3, most_s=20, jitter=0).waits()
-        assert [next(waits) for _ in range(6)] == [0, 1, 3, 9, 20, 20]
-
-    def test_jitter_takes_up_to_its_share(self) -> None:
-        random.seed(1)
-        found = []
-        for _ in range(200):
-            waits = Backoff(first_s=8, jitter=0.25, most_s=8).waits()
-            next(waits)
-            found.append(next(waits))
-        assert 6 <= min(found) < 6.2
-        assert 7.8 < max(found) <= 8
 
 
 @pytest.mark.parametrize("endpoint", ["unix:{}/socket", "tcp:127.0.0.1:0"])

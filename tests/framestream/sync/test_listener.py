@@ -1,4 +1,4 @@
-"""framestream.sync: a thread for each connection. For tasks see test_aio.py."""
+"""Listeners that block: a thread for each connection."""
 
 from __future__ import annotations
 

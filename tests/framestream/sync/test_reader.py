@@ -1,9 +1,11 @@
-"""framestream.sync: what asyncio has no counterpart of. The rest is in test_fronts.py, with framestream.aio."""
+"""Readers that block: a selector of the caller's own."""
+
+from __future__ import annotations
 
 import os
 
 from framestream.sync import read_file
-from tests.framestream.test_fronts import replaced
+from tests.framestream.both.ends import replaced
 from tests.framestream.wire import START, control, data
 
 

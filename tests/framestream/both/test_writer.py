@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import framestream.sync
-from framestream.errors import LocalProtocolError, TruncatedStreamError
-from framestream.protocol import State, Transport
+from framestream.errors import (
+    LocalProtocolError,
+    TruncatedStreamError,
+)
+from framestream.frames import EncodedFrames
+from framestream.protocol import Transport
 from framestream.streams import Batching
-from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_reader, open_writer, using, write_file
-from tests.framestream.nets import background
+from tests.framestream.fronts import (
+    FRONTS,
+    listen_reader,
+    listen_writer,
+    open_writer,
+    using,
+    write_file,
+)
 from tests.framestream.wire import DNSTAP, START, STOP, data
 from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
@@ -23,7 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOON = Batching(max_bytes=1 << 20, max_s=0.02)
+
 NEVER = Batching(max_bytes=1 << 20, max_s=None)
+
 UNI = Transport.UNIDIRECTIONAL
 
 
@@ -151,46 +165,6 @@ def failed(writer: framestream.sync.Writer) -> bool:
     return writer._unseen
 
 
-class TestHandshake:
-    def test_tells_the_content_type_and_takes_nothing(self, tmp_path: Path) -> None:
-        path = tmp_path / "socket"
-        with listen_writer(path, [b"a", b"b"]) as listener:
-
-            def read() -> list[bytes]:
-                with open_reader(path, [b"b", b"a"]) as reader:
-                    reader.handshake()
-                    assert (reader.content_type, reader.started) == (b"a", True)
-                    reader.handshake()
-                    return list(reader)
-
-            with background(read) as got, listener.accept() as writer:
-                assert (writer.content_type, writer.protocol.state) == (None, State.IDLE)
-                writer.handshake()
-                writer.handshake()
-                assert (writer.content_type, writer.protocol.state) == (b"a", State.STREAMING)
-                writer.write(b"1")
-                writer.close()
-                assert got() == [b"1"]
-
-    def test_holds_what_came_with_it(self, tmp_path: Path) -> None:
-        with listen_reader(tmp_path / "socket") as listener, socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(tmp_path / "socket"))
-            sock.sendall(START + data(b"a", b"b") + STOP)
-            with listener.accept() as reader:
-                reader.handshake()
-                assert reader.content_type == DNSTAP
-                assert list(reader.batches()) == [[b"a", b"b"]]
-
-    def test_of_nothing(self, tmp_path: Path) -> None:
-        with listen_reader(tmp_path / "socket") as listener, socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(tmp_path / "socket"))
-            sock.shutdown(socket.SHUT_WR)
-            with listener.accept() as reader:
-                for _ in range(2):
-                    with pytest.raises(TruncatedStreamError):
-                        reader.handshake()
-
-
 def test_a_writer_that_is_accepted_is_refused(tmp_path: Path) -> None:
     """Its first write says so, and every further one."""
     with listen_writer(tmp_path / "socket", [b"a"]) as listener, socket.socket(socket.AF_UNIX) as sock:
@@ -237,3 +211,10 @@ class TestInterrupted:
             draining.result(DEADLINE_S)
         assert 12 < len(got) < 4 << 20
         assert not got.endswith(STOP)
+
+
+def test_frames_as_they_came_are_not_written_to_what_has_failed(tmp_path: Path) -> None:
+    with write_file(tmp_path / "a") as writer:
+        pass
+    with pytest.raises(LocalProtocolError):
+        writer.write_encoded(EncodedFrames(data(b"1"), 1))

@@ -1,0 +1,197 @@
+"""Listeners of asyncio: a task for each connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import select
+from typing import TYPE_CHECKING
+
+import pytest
+
+from framestream import aio
+from tests.framestream.aio.running import (
+    interrupted,
+    run,
+    wait_until,
+)
+from tests.framestream.nets import dial
+from tests.framestream.wire import START, STOP, data
+from tests.threads import to_thread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestServe:
+    def test_cancelled(self, caplog: pytest.LogCaptureFixture) -> None:
+        """So are its handlers, also one that has not begun; and their connections are closed."""
+        begun: list[aio.Reader] = []
+        ended: list[bool] = []
+
+        async def handle(reader: aio.Reader) -> None:
+            begun.append(reader)
+            try:
+                async for _ in reader:
+                    pass
+            finally:
+                ended.append(True)
+
+        async def main() -> None:
+            for steps in range(8):
+                begun.clear()
+                ended.clear()
+                async with aio.listen_reader("tcp:localhost:0") as listener:
+                    socks = [await to_thread(dial, listener.endpoint) for _ in range(2)]
+                    assert (await interrupted(steps, listener.serve(handle)))[0]
+                    assert len(ended) == len(begun)
+                    assert all(reader.fileno() < 0 for reader in begun)
+                for sock in socks:
+                    with sock, contextlib.suppress(ConnectionResetError):
+                        assert await to_thread(sock.recv, 1) == b""
+
+        run(main)
+        assert not caplog.records
+
+    def test_errors_of_one(self, caplog: pytest.LogCaptureFixture) -> None:
+        """They are logged, and cost their own connection."""
+
+        async def handle(reader: aio.Reader) -> None:
+            payloads = [payload async for payload in reader]
+            got.extend(payloads)
+            if payloads == [b"bad"]:
+                raise ZeroDivisionError
+
+        got: list[bytes] = []
+
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+                serving = asyncio.create_task(listener.serve(handle))
+                for wire in (b"garbage", START + data(b"bad") + STOP, START + data(b"good") + STOP):
+                    with (
+                        await to_thread(dial, listener.endpoint, None, wire) as sock,
+                        contextlib.suppress(ConnectionResetError),
+                    ):
+                        assert await to_thread(sock.recv, 1) == b""
+                await listener.close()
+                await serving
+
+        run(main)
+        assert got == [b"bad", b"good"]
+        messages = [record.message for record in caplog.records]
+        assert ["garbage" in messages[0], "the handler failed" in messages[1], len(messages)] == [True, True, 2]
+
+    def test_an_error_that_ends_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A connection whose handler has not begun is closed too."""
+        begun: list[aio.Reader] = []
+
+        async def handle(reader: aio.Reader) -> None:
+            begun.append(reader)
+
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+                with await to_thread(dial, listener.endpoint) as sock:
+                    await wait_until(lambda: select.select([listener], [], [], 0)[0])
+                    accept = listener.accept
+
+                    async def accept_one() -> aio.Reader:
+                        if listener._accepted:
+                            raise ZeroDivisionError
+                        return await accept()
+
+                    monkeypatch.setattr(listener, "accept", accept_one)
+                    with pytest.raises(ExceptionGroup):
+                        await listener.serve(handle)
+                    assert begun == []
+                    assert await to_thread(sock.recv, 1) == b""
+
+        run(main)
+
+    def test_when_nothing_can_be_accepted(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is tried again, until the listener is closed."""
+        monkeypatch.setattr("framestream.aio.listener.RETRY_ACCEPT_S", 0.01)
+
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+
+                async def fail(timeout_s: float | None = None) -> aio.Reader:
+                    raise OSError(24, "Too many open files")
+
+                monkeypatch.setattr(listener, "accept", fail)
+                serving = asyncio.create_task(listener.serve(lambda reader: asyncio.sleep(0)))
+                await wait_until(lambda: len(caplog.records) > 2)
+                await listener.close()
+                await serving
+
+        with caplog.at_level(logging.WARNING):
+            run(main)
+        assert "cannot accept a connection: [Errno 24] Too many open files" in caplog.messages[0]
+
+    def test_for_all_endpoints(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            got: list[bytes] = []
+
+            async def handle(reader: aio.Reader) -> None:
+                got.extend([payload async for payload in reader])
+
+            serving = asyncio.create_task(aio.serve(tmp_path / "socket", handle))
+            await wait_until((tmp_path / "socket").exists)
+            async with aio.open_writer(tmp_path / "socket") as writer:
+                await writer.write(b"a")
+            assert got == [b"a"]
+            serving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await serving
+            assert not (tmp_path / "socket").exists()
+
+        run(main)
+
+
+class TestListener:
+    @pytest.mark.parametrize("waiting", [1, 3])
+    def test_closed_while_accepting(self, waiting: int) -> None:
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+                accepting = [asyncio.create_task(listener.accept()) for _ in range(waiting)]
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                await listener.close()
+                for error in await asyncio.gather(*accepting, return_exceptions=True):
+                    assert isinstance(error, OSError)
+
+        run(main)
+
+    def test_closed_while_iterating(self) -> None:
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+
+                async def iterate() -> int:
+                    count = 0
+                    async for reader in listener:
+                        await reader.close()
+                        count += 1
+                    return count
+
+                iterating = asyncio.create_task(iterate())
+                (await to_thread(dial, listener.endpoint)).close()
+                await wait_until(lambda: listener._accepted)
+                await listener.close()
+                assert await iterating == 1
+
+        run(main)
+
+    def test_an_error_while_iterating(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+
+                async def fail(timeout_s: float | None = None) -> aio.Reader:
+                    raise OSError(24, "Too many open files")
+
+                monkeypatch.setattr(listener, "accept", fail)
+                with pytest.raises(OSError, match="Too many"):
+                    await anext(aiter(listener))
+
+        run(main)

@@ -1,0 +1,16 @@
+"""Fixtures for tests through both front ends."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(params=[1 << 18, 1], ids=["whole", "byte by byte"])
+def _cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much each read gives: what the peer has sent, or a byte of it."""
+    for name in (
+        "framestream.files.READ_BYTES",
+        "framestream.sync.channels.READ_BYTES",
+        "asyncio.selector_events._SelectorTransport.max_size",
+    ):
+        monkeypatch.setattr(name, request.param)
