@@ -197,7 +197,7 @@ REFUSED = {
     "octets behind which a tag should go on": ("78 01 80", "Dnstap: the last field is cut off, at byte 3"),
     "no value": ("78", "Dnstap: the last field is cut off, at byte 1"),
     "varint cut off": ("7801 78 80", "Dnstap: the last field is cut off, at byte 4"),
-    "length beyond the end": ("0a 05 6162", "Dnstap: identity has length 5, but 2 octets are left, at byte 2"),
+    "length beyond the end": ("0a 05 6162", "Dnstap: identity has length 5, but 2 bytes are left, at byte 2"),
     "length cut off": ("0a", "Dnstap: the last field is cut off, at byte 1"),
     "length of an unknown field beyond the end": ("7801 a206 05 61", "Dnstap: field 100 is cut off, at byte 4"),
     "fixed64 cut off": ("a106 01020304050607", "Dnstap: field 100 is cut off, at byte 2"),
@@ -208,7 +208,7 @@ REFUSED = {
     ),
     "inner length beyond the message": (
         "72 04 0801 2205 7801 0000000000",
-        "Message: query_address has length 5, but 0 octets are left, at byte 6",
+        "Message: query_address has length 5, but 0 bytes are left, at byte 6",
     ),
     "field number 0": ("00 01", "Dnstap: field number 0, at byte 1"),
     "field number 0, length-delimited": ("02 00", "Dnstap: field number 0, at byte 1"),
@@ -220,16 +220,16 @@ REFUSED = {
     "group that ends beyond the end": ("a306 a4", "Dnstap: group 100 has no end, at byte 3"),
     "varint of eleven octets": (
         "78 8180808080808080808001",
-        "Dnstap: varint of more than 10 octets, at byte 1",
+        "Dnstap: varint of more than 10 bytes, at byte 1",
     ),
     "tag of six octets": ("f88080808000 01", "Dnstap: tag of more than 32 bits, at byte 0"),
     "tag of 33 bits": ("f880808010 01", "Dnstap: tag of more than 32 bits, at byte 0"),
-    "length of six octets": ("0a 808080808000", "Dnstap: length of more than 5 octets, at byte 1"),
+    "length of six octets": ("0a 808080808000", "Dnstap: length of more than 5 bytes, at byte 1"),
     "length of 32 bits": (
         "0a ffffffff0f",
-        "Dnstap: identity has length 4294967295, but 0 octets are left, at byte 6",
+        "Dnstap: identity has length 4294967295, but 0 bytes are left, at byte 6",
     ),
-    "message length beyond the end": ("72 7f 0805", "Dnstap: message has length 127, but 2 octets are left, at byte 2"),
+    "message length beyond the end": ("72 7f 0805", "Dnstap: message has length 127, but 2 bytes are left, at byte 2"),
 }
 
 

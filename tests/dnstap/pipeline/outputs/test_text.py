@@ -28,7 +28,7 @@ def test_bad_payloads_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "out"
     output = TextOutput(str(path), "yaml")
     output.write_many([payload(b"1"), b"\x0a\x05", payload(b"2")])
-    said = "1 of 3 payloads left out; the first was payload 2: Dnstap: identity has length 5, but 0 octets are left, at"
+    said = "1 of 3 payloads left out; the first was payload 2: Dnstap: identity has length 5, but 0 bytes are left, at"
     assert list(output.new_reports()) == [f"{said} byte 2"]
     assert list(output.new_reports()) == []
     output.write_many([b"", payload(b"\xff")])
