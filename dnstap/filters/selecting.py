@@ -27,28 +27,29 @@ class Filter:
 
     Attributes:
         text: the expression.
-        matches: function that returns whether a Dnstap matches; it never raises, whatever is in the message.
         payloads: number of payloads given to `select`.
         matched: number of payloads that it returned.
         problems: payloads that did not decode, and therefore did not match.
     """
-
-    matches: Callable[[Dnstap], bool]
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.payloads = 0
         self.matched = 0
         self.problems = Problems("cannot be matched")
-        self.matches, reads = compile_tree(parse_expression(text))
+        self._matches, reads = compile_tree(parse_expression(text))
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
+
+    def matches(self, message: Dnstap) -> bool:
+        """Return whether a message matches. It never raises, whatever is in the message."""
+        return self._matches(message)
 
     def select(self, payloads: list[bytes]) -> list[bytes]:
         """Return the payloads that match, in their order.
 
         Only the fields that the expression reads are decoded; the rest of each payload is checked, not stored.
         """
-        matches, decode = self.matches, self._decode
+        matches, decode = self._matches, self._decode
         try:
             selected = [payload for payload in payloads if matches(decode(payload))]
         except DnstapError:
@@ -74,7 +75,7 @@ class Filter:
 
     def _matches_payload(self, number: int, payload: bytes) -> bool:
         try:
-            return self.matches(self._decode(payload))
+            return self._matches(self._decode(payload))
         except DnstapError as error:
             self.problems.add(number, error)
             return False

@@ -1,7 +1,7 @@
-"""Lines of chosen fields, and their colours.
+"""Lines of chosen fields, and the colours of lines.
 
-Every field is one word: what is absent is `-`, and a blank in a text of the sender's is escaped, so that a line can be
-taken apart at its blanks.
+Every field is one word, so that a line can be split at its spaces: an absent field is `-`, and a space in identity,
+version or extra is escaped.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ __all__ = ["FIELDS", "paint", "renderer"]
 ABSENT = "-"
 
 BAD = "X"
-"""Of a field that lies in a part of the DNS message which does not parse."""
+"""Text of a field in a part of the DNS message that does not parse."""
 
 _COLOURS = {"dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def paint(text: str, colour: str) -> str:
-    """The text in a colour, for a terminal."""
+    """Return the text in a colour, for a terminal."""
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
 class _Line:
-    """What the fields of one line are taken from. The DNS message is unpacked when a field asks for it."""
+    """The source of one line's fields. The DNS message is unpacked when the first field asks for it."""
 
-    __slots__ = ("_message", "_question", "clock", "dnstap", "escape", "is_query", "m", "wire")
+    __slots__ = ("_dns_message", "_question", "clock", "dnstap", "escape", "is_query", "message", "wire")
 
     def __init__(self, dnstap: Dnstap, message: Message, clock: Callable[[int], str], style: Style) -> None:
         self.dnstap = dnstap
-        self.m = message
+        self.message = message
         self.clock = clock
         self.escape = style.escape
         self.is_query = is_query(message.type)
         self.wire = own_wire(message)
-        self._message: DnsMessage | None = None
+        self._dns_message: DnsMessage | None = None
         self._question: Question | None = None
 
     @property
-    def message(self) -> DnsMessage:
-        if self._message is None:
-            self._message = unpack(self.wire or b"")
-        return self._message
+    def dns_message(self) -> DnsMessage:
+        if self._dns_message is None:
+            self._dns_message = unpack(self.wire or b"")
+        return self._dns_message
 
     def question(self) -> Question:
         if self._question is None:
@@ -76,37 +76,46 @@ class _Line:
             return ABSENT
         return f"{self.clock(seconds)}.{(nanoseconds or 0) // 1000:06d}".replace(" ", "T")
 
+    def query_time(self) -> str:
+        return self.time(self.message.query_time_sec, self.message.query_time_nsec)
+
+    def response_time(self) -> str:
+        return self.time(self.message.response_time_sec, self.message.response_time_nsec)
+
     def own_time(self) -> str:
-        return self.time(*own_time(self.m))
+        return self.time(*own_time(self.message))
 
     def latency(self) -> str:
-        """From query to response."""
-        before, after = self.m.query_time_ns, self.m.response_time_ns
-        return ABSENT if before is None or after is None else f"{(after - before) / 1e6:.3f}ms"
+        asked, answered = self.message.query_time_ns, self.message.response_time_ns
+        return ABSENT if asked is None or answered is None else f"{(answered - asked) / 1e6:.3f}ms"
 
     def rcode(self) -> str:
         if self.is_query:
             return ABSENT
-        rcode = extended_rcode(self.message.flags, last_opt(self.message))
-        # The other formats have the name that 16 has in TSIG.
+        rcode = extended_rcode(self.dns_message.flags, last_opt(self.dns_message))
+        # In a response, 16 is BADVERS (RFC 6891). The formats of the Go tool show its name in TSIG, BADSIG.
         return "BADVERS" if rcode == 16 else rcode_text(rcode) or f"RCODE{rcode}"
 
     def flags(self) -> str:
-        return ",".join([name for bit, name in FLAGS if self.message.flags & bit]) or ABSENT
+        return ",".join([name for bit, name in FLAGS if self.dns_message.flags & bit]) or ABSENT
 
     def opcode(self) -> str:
-        opcode = self.message.flags >> 11 & 15
+        opcode = self.dns_message.flags >> 11 & 15
         return OPCODES.get(opcode) or f"OPCODE{opcode}"
 
     def zone(self) -> str:
-        octets = self.m.query_zone
-        return ABSENT if octets is None else unpack_name(octets, 0, len(octets))[0]
+        zone = self.message.query_zone
+        return ABSENT if zone is None else unpack_name(zone, 0, len(zone))[0]
 
-    def text(self, octets: bytes | None) -> str:
-        """A text of the sender's."""
-        if not octets:
+    def policy(self) -> str:
+        policy = self.message.policy
+        return ABSENT if policy is None else _enum(policy.action)
+
+    def sender_text(self, value: bytes | None) -> str:
+        """Return the text of identity, version or extra."""
+        if not value:
             return ABSENT
-        text = raw_text(octets)
+        text = raw_text(value)
         return printable(text).replace(" ", "\\032") if self.escape else text
 
 
@@ -114,8 +123,8 @@ def _enum(member: OpenEnum | None) -> str:
     return ABSENT if member is None else member.name or f"{member:d}"
 
 
-def _address(octets: bytes | None) -> str:
-    return ABSENT if octets is None else address_text(octets)
+def _address(address: bytes | None) -> str:
+    return ABSENT if address is None else address_text(address)
 
 
 def _number(number: int | None) -> str:
@@ -123,11 +132,11 @@ def _number(number: int | None) -> str:
 
 
 class Column(NamedTuple):
-    """One field.
+    """One field of a line.
 
     Attributes:
-        reads: the fields of Message that it is made of, separated by blanks.
-        text: from a line to the text of the field.
+        reads: the fields of Message that it shows, separated by blanks.
+        text: function that returns its text.
     """
 
     reads: str
@@ -141,52 +150,50 @@ _WIRES = "type query_message response_message"
 
 FIELDS: dict[str, Column] = {
     "time": Column(_TIMES, _Line.own_time),
-    "query_time": Column(_QUERY_TIME, lambda line: line.time(line.m.query_time_sec, line.m.query_time_nsec)),
-    "response_time": Column(
-        _RESPONSE_TIME, lambda line: line.time(line.m.response_time_sec, line.m.response_time_nsec)
-    ),
+    "query_time": Column(_QUERY_TIME, _Line.query_time),
+    "response_time": Column(_RESPONSE_TIME, _Line.response_time),
     "latency": Column(_TIMES, _Line.latency),
     "qr": Column("type", lambda line: ABSENT if line.is_query is None else "Q" if line.is_query else "R"),
-    "type": Column("type", lambda line: _enum(line.m.type)),
-    "family": Column("socket_family", lambda line: _enum(line.m.socket_family)),
-    "protocol": Column("socket_protocol", lambda line: _enum(line.m.socket_protocol)),
-    "http": Column("http_protocol", lambda line: _enum(line.m.http_protocol)),
-    "client": Column("query_address", lambda line: _address(line.m.query_address)),
-    "client_port": Column("query_port", lambda line: _number(line.m.query_port)),
-    "server": Column("response_address", lambda line: _address(line.m.response_address)),
-    "server_port": Column("response_port", lambda line: _number(line.m.response_port)),
+    "type": Column("type", lambda line: _enum(line.message.type)),
+    "family": Column("socket_family", lambda line: _enum(line.message.socket_family)),
+    "protocol": Column("socket_protocol", lambda line: _enum(line.message.socket_protocol)),
+    "http": Column("http_protocol", lambda line: _enum(line.message.http_protocol)),
+    "client": Column("query_address", lambda line: _address(line.message.query_address)),
+    "client_port": Column("query_port", lambda line: _number(line.message.query_port)),
+    "server": Column("response_address", lambda line: _address(line.message.response_address)),
+    "server_port": Column("response_port", lambda line: _number(line.message.response_port)),
     "size": Column(_WIRES, lambda line: ABSENT if line.wire is None else f"{len(line.wire)}b"),
-    "id": Column(_WIRES, lambda line: f"{line.message.id}"),
+    "id": Column(_WIRES, lambda line: f"{line.dns_message.id}"),
     "opcode": Column(_WIRES, _Line.opcode),
     "rcode": Column(_WIRES, _Line.rcode),
     "flags": Column(_WIRES, _Line.flags),
     "qname": Column(_WIRES, lambda line: line.question().name),
     "qtype": Column(_WIRES, lambda line: type_text(line.question().rrtype)),
     "qclass": Column(_WIRES, lambda line: class_text(line.question().rrclass)),
-    "answers": Column(_WIRES, lambda line: f"{len(line.message.answers)}"),
+    "answers": Column(_WIRES, lambda line: f"{len(line.dns_message.answers)}"),
     "zone": Column("query_zone", _Line.zone),
-    "policy": Column("policy", lambda line: ABSENT if line.m.policy is None else _enum(line.m.policy.action)),
-    "identity": Column("", lambda line: line.text(line.dnstap.identity)),
-    "version": Column("", lambda line: line.text(line.dnstap.version)),
-    "extra": Column("", lambda line: line.text(line.dnstap.extra)),
+    "policy": Column("policy", _Line.policy),
+    "identity": Column("", lambda line: line.sender_text(line.dnstap.identity)),
+    "version": Column("", lambda line: line.sender_text(line.dnstap.version)),
+    "extra": Column("", lambda line: line.sender_text(line.dnstap.extra)),
 }
-"""The fields by name."""
+"""The columns by the name of their field."""
 
 
-def _plain(row: Row) -> Column:
-    """Return the field of a row of the schema that no field above reads."""
+def _schema_column(row: Row) -> Column:
+    """Return the column for a row of the schema that no column above reads."""
 
     def text(line: _Line) -> str:
-        value: Any = getattr(line.m, row.name)
+        value: Any = getattr(line.message, row.name)
         if row.proto_type == "enum":
             return _enum(value)
-        return _number(value) if row.python_type is int else line.text(value)
+        return _number(value) if row.python_type is int else line.sender_text(value)
 
     return Column(row.name, text)
 
 
 _READ = {name for column in FIELDS.values() for name in column.reads.split()}
-FIELDS |= {row.name: _plain(row) for row in rows(MessageFields) if row.name not in _READ}
+FIELDS |= {row.name: _schema_column(row) for row in rows(MessageFields) if row.name not in _READ}
 
 
 def _colour(name: str, text: str) -> str | None:
@@ -204,13 +211,13 @@ def _colour(name: str, text: str) -> str | None:
 
 
 def renderer(style: Style) -> Callable[[Dnstap], str]:
-    """The function to the line of a message, with its line feed.
+    """Return the function that renders a message as one line with its line feed.
 
-    Raises: ValueError: there is no such field or time zone.
+    Raises: ValueError: unknown field or time zone.
     """
     for name in style.fields:
         if name not in FIELDS:
-            raise ValueError(f"field {name!r}: one of {', '.join(FIELDS)} expected")
+            raise ValueError(f"unknown field {name!r}: expected one of {', '.join(FIELDS)}")
     fields = [(name, FIELDS[name].text) for name in style.fields]
     clock = clock_formatter(style.time_zone or "local", date=style.date)
 

@@ -1,6 +1,6 @@
-"""What the Go tool's formats say alike of the fields of a Dnstap: the names of enums.
+"""The names of enums in the formats of the Go tool.
 
-Source: golang-dnstap 0.4.0, whose schema ends with DOH; later transports are numbers there.
+Source: golang-dnstap 0.4.0. Its schema ends with DOH, and it prints later transports as numbers.
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ MESSAGE_TYPES = {int(member): member.name for member in MessageType}
 
 
 def enum_text(names: Mapping[int, str], number: int) -> str:
-    """The name of a number, or the number."""
+    """Return the name of a number, or the number if it has none."""
     return names.get(number) or f"{number:d}"
 
 
 class EnumTexts(dict[int | None, str]):
-    """A number -> its name in a form such as `type: %s`; None -> another text. Asked by `[]`, for any number."""
+    """The texts of an enum by its number, for any number.
+
+    It is a dict so that a named number takes a look-up and no call.
+
+    Args:
+        form: text in which %s stands for the name, such as `type: %s`.
+        names: names of the numbers.
+        absent: text of None.
+    """
 
     def __init__(self, form: str, names: Mapping[int, str], absent: str = "") -> None:
         super().__init__({number: form % name for number, name in names.items()})

@@ -14,6 +14,7 @@ def compiled_filter(message: Dnstap) -> None:
     assert_type(chosen.matches(message), bool)
     dnstap.compile_filter(b"type = CQ")  # type: ignore[arg-type]
     chosen.matches(b"payload")  # type: ignore[arg-type]
+    chosen.matches()  # type: ignore[call-arg]
 
 
 def selected_payloads(chosen: Filter, payloads: list[bytes]) -> None:
