@@ -13,6 +13,8 @@ FOLDERS = [
     "dnstap/anonymize",
     "dnstap/dns",
     "framestream",
+    "tests/conformance",
+    "tests/framestream",
 ]
 """Held to the rule; each with the folders in it."""
 

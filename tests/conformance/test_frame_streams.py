@@ -136,7 +136,7 @@ START_B = (
 UNKNOWN = (
     b"\x00\x00\x00\x00"  # escape sequence
     b"\x00\x00\x00\x07"  # control frame length: 7
-    b"\x00\x00\x00\x06"  # type: 6, which nobody has defined
+    b"\x00\x00\x00\x06"  # type: 6, which is undefined
     b"xyz"  # what it means by this is its own affair
 )
 
@@ -192,7 +192,7 @@ def test_rule_01_an_empty_data_frame_is_refused() -> None:
 
 
 def test_rule_02_a_control_frame_has_a_length_of_its_own() -> None:
-    """Which counts neither itself nor the escape sequence: the next frame begins where it says."""
+    """The length counts neither itself nor the escape sequence: the next frame begins right after it."""
     outcome = decode(STOP + DATA_ONE)
     assert outcome.frames == [ControlFrame(ControlType.STOP), b"1"]
     assert encode_control_frame(ControlFrame(ControlType.STOP)) == STOP
@@ -282,7 +282,7 @@ def test_rule_03_types(number: int, control_type: ControlType) -> None:
         ),
         pytest.param(
             b"\x00\x00\x00\x04"  # type: READY
-            b"\x00\x00\x00\x02"  # field type: 2, which nobody has defined
+            b"\x00\x00\x00\x02"  # field type: 2, which is undefined
             b"\x00\x00\x00\x01"  # field length: 1
             b"A",
             id="unknown field",
@@ -290,7 +290,7 @@ def test_rule_03_types(number: int, control_type: ControlType) -> None:
         pytest.param(
             b"\x00\x00\x00\x03"  # type: STOP
             b"\x00",  # which belongs to nothing
-            id="trailing byte behind a type without fields",
+            id="trailing byte after a type without fields",
         ),
     ],
 )
@@ -368,7 +368,7 @@ def test_rule_05_how_many_content_types(control_type: ControlType, most: int | N
 
 @pytest.mark.parametrize("size", [503, 504, 505, 512, 513, 532])
 def test_rule_06_long_control_frames(size: int) -> None:
-    """503 bytes are sent at the most, 512 are taken, and more where the user says so."""
+    """At most 503 bytes are sent; 512 are accepted, and more if configured."""
     wire = ready_of(size)
     outcome = decode(wire)
     if size <= 512:
@@ -421,12 +421,12 @@ def test_rule_07_start_only_first(wire: bytes) -> None:
 
 
 def test_rule_07_stop_only_last() -> None:
-    """What follows it is no part of the stream: it is left unread, of whatever kind it is."""
-    for behind in (DATA_ONE, STOP, START, b"\xff"):
-        outcome = read(START + DATA_ONE + STOP + behind)
+    """Bytes after STOP, of any kind, are not part of the stream, and are left unread."""
+    for rest in (DATA_ONE, STOP, START, b"\xff"):
+        outcome = read(START + DATA_ONE + STOP + rest)
         assert outcome.payloads == [b"1"]
         assert outcome.state is State.FINISHED
-        assert outcome.unread == len(behind)
+        assert outcome.unread == len(rest)
 
 
 @pytest.mark.parametrize("wire", [START, START + DATA_ONE], ids=["no data", "data"])
@@ -532,7 +532,7 @@ def test_rule_09_roles_are_not_who_listens(
     we_listen: bool,
     tmp_path: Path,
 ) -> None:
-    """All four combinations work: the protocol is told nothing about who connected."""
+    """All four combinations work: the protocol does not know which end connected."""
     path = str(tmp_path / "socket")
     received: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as connected:
@@ -650,7 +650,7 @@ def _front(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def silent(tmp_path: Path) -> Iterator[Path]:
-    """Where somebody listens who says nothing, and takes what the system takes for him."""
+    """A listener that sends nothing, and reads nothing that the system has taken."""
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -755,7 +755,7 @@ def test_rule_14_the_limit_can_be_set(limit: int) -> None:
 
 
 def test_rule_14_oversize_frames_can_be_skipped() -> None:
-    """They are counted and the stream stays in sync, whatever they hold."""
+    """They are counted and the stream stays in sync, for any contents."""
     large = (
         b"\x00\x00\x00\x0c"  # length: 12
         b"\x00\x00\x00\x00"  # payload that looks like the escape sequence,
@@ -795,7 +795,7 @@ def test_rule_15_split_anywhere() -> None:
 
 
 def test_rule_15_accept_byte_by_byte() -> None:
-    """A writer answers when the last byte has come."""
+    """A writer answers once the last byte has been received."""
     writer = WriterProtocol([DNSTAP])
     writer.start()
     answers = [writer.data_to_send()]
@@ -819,7 +819,7 @@ def test_rule_16_each_call_is_on_its_way_when_it_returns(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("_front")
 def test_rule_16_what_waits_for_a_batch_is_sent_all_the_same(tmp_path: Path) -> None:
-    """Once a second, if nothing else is said."""
+    """Once a second by default."""
     assert Batching().max_s == 1.0
     path = tmp_path / "file"
     with write_file(path, [DNSTAP], batching=Batching(max_bytes=1 << 20, max_s=0.05)) as writer:
@@ -869,7 +869,7 @@ def test_stop_and_finish_of_every_server() -> None:
     "capture", sorted((Path(__file__).parents[1] / "data").glob("*.fstrm")), ids=lambda path: path.stem
 )
 def test_captures_begin_and_end_as_all_do(capture: Path) -> None:
-    """What servers and tools wrote: START, data, and STOP unless it is cut."""
+    """Captures of servers and tools: START, data, and STOP unless the file is cut."""
     wire = capture.read_bytes()
     assert wire[:42] == START
     reader = file_reader([DNSTAP])

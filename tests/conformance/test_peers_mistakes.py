@@ -1,4 +1,4 @@
-"""What the installed peers get wrong, row by row of the table in docs/frame-streams.md, and what we do instead."""
+"""Mistakes of the installed peers, row by row of the table in docs/frame-streams.md, and our behaviour instead."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_ctrl_c_during_w_file(tmp_path: Path) -> None:
         writer = open_writer(tap, [DNSTAP])
         writer.write_many([GOOD] * 1000)
         assert command.stop(signal.SIGINT) == 0
-        with contextlib.suppress(OSError, FrameStreamError):  # nobody answers any more
+        with contextlib.suppress(OSError, FrameStreamError):  # The peer no longer answers.
             writer.close()
     assert recording.read_bytes() == START + encode_data_frames([GOOD] * 1000) + STOP
 

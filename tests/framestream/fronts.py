@@ -74,7 +74,7 @@ async def _cancelled() -> None:
 
 
 def _run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What a function gives that is called, and awaited if it wants to be, in the event loop."""
+    """Call a function in the event loop, await its result if it can be awaited, and return it."""
 
     async def call() -> Any:
         result = function(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What tests of connections need: certificates, plain sockets at the other end, and a look at what is left open."""
+"""Helpers for tests of connections: certificates, plain sockets as peers, a check for descriptors left open."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _folder() -> Path:
 
 def pem(name: str) -> Path:
     """A PEM file: "good-ca"; "good-here", with its key, "good-here-certificate" and "good-here-key"; also "evil-" ones,
-    of an authority that nobody trusts, and "-elsewhere", for another host.
+    of a CA that is not trusted, and "-elsewhere", for another host.
     """
     return _folder() / f"{name}.pem"
 

@@ -61,7 +61,7 @@ def zstd_frame(window: int, content: bytes) -> bytes:
 
 
 def everything(octets: bytes, size: int) -> bytes:
-    """All that an input is, which comes so many bytes at a time."""
+    """Decompress an input that is received a number of bytes at a time."""
     source = Decompressor()
     out = []
     for at in range(0, len(octets), size):
@@ -93,7 +93,7 @@ def test_not_compressed(first: bytes) -> None:
 
 @compressed
 def test_a_file(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    """Whatever its name."""
+    """The name of the file does not matter."""
     path = tmp_path / "capture.fstrm"
     path.write_bytes(compress(STREAM) + compress(STREAM))
     with read_file(path) as reader:
@@ -128,7 +128,7 @@ def test_cut_off(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress], ids=["bz2", "xz"])
 def test_corrupt(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    """What came well before the fault is given out first."""
+    """Data well before the fault is returned first."""
     path = tmp_path / "corrupt"
     octets = bytearray(compress(STREAM) + compress(STREAM))
     middle = len(octets) * 3 // 4
@@ -217,10 +217,10 @@ def test_zstd_that_wants_much_memory() -> None:
     greedy = [
         zstd_frame((27 - 10) << 3 | 1, b"x"),  # an eighth more
         zstd_frame((31 - 10) << 3, b"x"),  # 2 GiB
-        # A single segment, whose window is as large as its content is said to be: 2 GiB, in eight bytes.
+        # A single segment, whose window is as large as its declared content: 2 GiB, in eight bytes.
         b"\x28\xb5\x2f\xfd" + b"\xe0" + (1 << 31).to_bytes(8, "little") + b"\x09\0\0x",
     ]
-    # No room for 2 GiB: who tried to take them would fail at that, with another text.
+    # A limit below 2 GiB: allocating them would fail with another text.
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (1 << 30), before[1]))
@@ -277,7 +277,7 @@ def test_no_memory_is_no_fault_of_the_input(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @compressed
-def test_nobody_waits_for_more_than_has_come(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_nothing_waits_for_more_input(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     """A pipe that has given all but its end gives all the frames."""
     reading, writing = os.pipe()
     octets = compress(STREAM[:4000])

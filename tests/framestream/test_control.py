@@ -64,10 +64,10 @@ BAD = [
     pytest.param(word(4) + word(1), id="a field without length"),
     pytest.param(word(4) + word(1) + word(2) + b"a", id="a content type cut short"),
     pytest.param(word(4) + word(1) + word(1), id="a content type that is not there"),
-    pytest.param(word(4) + word(1) + word(0) + b"a", id="a byte behind an empty content type"),
+    pytest.param(word(4) + word(1) + word(0) + b"a", id="a byte after an empty content type"),
     pytest.param(word(4) + word(0) + word(0), id="field type 0"),
     pytest.param(word(4) + word(2) + word(1) + b"a", id="field type 2"),
-    pytest.param(word(4) + content_type(DNSTAP) + word(2) + word(0), id="field type 2 behind a good one"),
+    pytest.param(word(4) + content_type(DNSTAP) + word(2) + word(0), id="field type 2 after a good one"),
     pytest.param(word(4) + content_type(bytes(257)), id="a content type of 257 bytes"),
     pytest.param(word(4) + word(1) + word(0xFFFFFFFF), id="a content type of 4 GiB"),
 ]
@@ -87,7 +87,7 @@ def test_encode(payload: bytes, frame: ControlFrame) -> None:
 
 @pytest.mark.parametrize(("payload", "frame"), GOOD)
 def test_lengths_add_up_exactly(payload: bytes, frame: ControlFrame) -> None:
-    """A frame that ends anywhere but behind a field is malformed, and so is one that goes on."""
+    """A frame that ends anywhere but after a field is malformed, and so is one with more bytes."""
     whole = [
         payload[:4] + b"".join(map(content_type, frame.content_types[:n])) for n in range(len(frame.content_types))
     ]

@@ -1,4 +1,4 @@
-"""How long the other side may take: each limit passes at its time, and none of them delays another connection."""
+"""Time limits on peers: each ends at its time, and none delays another connection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHORT_S = 0.05
 """For the time limits that are meant to pass."""
 
 LONGER_S = 3 * SHORT_S
-"""How long a peer takes that a short limit would not have waited for: what it waits in is no check of anything."""
+"""Seconds that a peer takes for which a short limit would not have waited. The wait itself checks nothing."""
 
 LARGE = bytes(1 << 20)
 
@@ -81,7 +81,7 @@ def full(kind: str, path: Path) -> Iterator[tuple[Any, socket.socket]]:
 
 
 def accept_all(listener: socket.socket, script: Callable[[socket.socket], None]) -> Callable[[], None]:
-    """What accepts connections after a while, until one of them speaks, with which it does what the script says."""
+    """Accept connections after a while, until one of them sends something, and run the script with that."""
 
     def run() -> None:
         time.sleep(LONGER_S)
@@ -281,8 +281,8 @@ class TestWrite:
 
 @pytest.mark.parametrize("tls", [None, SERVER], ids=["plain", "TLS"])
 @pytest.mark.parametrize("listens", ["reader", "writer"])
-def test_nobody_delays_another(front: Any, tls: Tls | None, listens: str) -> None:
-    """The silent, and those who stop in the middle of a handshake, have connected before; and nothing is timed here."""
+def test_no_peer_delays_another(front: Any, tls: Tls | None, listens: str) -> None:
+    """Silent peers, and ones that stop inside a handshake, have connected before. Nothing is timed here."""
     where = "tls:localhost:0" if tls else "tcp:localhost:0"
     listen = front.listen_reader if listens == "reader" else front.listen_writer
     with listen(where, tls=tls, deadlines=UNLIMITED) as listener, ExitStack() as stack:

@@ -140,7 +140,7 @@ class TestContext:
             Tls(certificate=pem("good-here-certificate"), key=pem("evil-here-key")).context(listening=True)
 
     def test_a_key_with_a_password(self, tmp_path: Path) -> None:
-        """Nobody is asked for it: a server would wait at its terminal for ever."""
+        """There is no prompt: a server would wait at its terminal forever."""
         key = serialization.load_pem_private_key(pem("good-here-key").read_bytes(), None)
         locked = key.private_bytes(
             serialization.Encoding.PEM,

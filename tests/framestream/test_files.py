@@ -53,7 +53,7 @@ def append(path: Path, wire: bytes) -> None:
 
 class TestFollow:
     def test_what_is_appended_comes(self, path: Path) -> None:
-        """Frames in pieces, and streams behind each other."""
+        """Frames in pieces, and concatenated streams."""
         path.write_bytes(START[:20])
         with read_file(path, [DNSTAP], follow=True) as reader:
             payloads = iter(reader)
@@ -165,7 +165,7 @@ class TestModes:
             pytest.param(START + data(b"a"), TruncatedStreamError, id="no STOP"),
             pytest.param(START + data(b"abc")[:-1], TruncatedStreamError, id="inside a frame"),
             pytest.param(b"text", RemoteProtocolError, id="text"),
-            pytest.param(START + STOP + b"more", RemoteProtocolError, id="text behind STOP"),
+            pytest.param(START + STOP + b"more", RemoteProtocolError, id="text after STOP"),
             pytest.param(gzip.compress(START + STOP), LocalProtocolError, id="gzip"),
             pytest.param(bz2.compress(START + STOP), LocalProtocolError, id="bzip2"),
         ],
@@ -439,7 +439,7 @@ def test_a_program_that_waits_for_a_pipe_can_be_ended(tmp_path: Path, module: st
 
 
 @pytest.mark.parametrize("mode", ["rb", "wb"])
-def test_a_pipe_that_nobody_waits_for_any_more_is_closed(tmp_path: Path, mode: str) -> None:
+def test_a_pipe_opened_after_the_call_was_cancelled_is_closed(tmp_path: Path, mode: str) -> None:
     """Once it is open, which takes its other end."""
     path = tmp_path / "pipe"
     os.mkfifo(path)

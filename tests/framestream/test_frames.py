@@ -71,7 +71,7 @@ def test_nothing_is_missing_before_the_frames_have_been_asked_for() -> None:
 
 
 def test_a_run_ends_at_a_control_frame() -> None:
-    """Payloads are given before the control frame behind them is looked at, even if that is a bad one."""
+    """Payloads are returned before the control frame after them is decoded, even if that is malformed."""
     decoder = FrameDecoder()
     decoder.receive_data(data(b"a", b"b") + word(0) + word(0))
     assert decoder.next_payloads() == [b"a", b"b"]
@@ -150,7 +150,7 @@ def test_next_word_and_peek() -> None:
     ],
 )
 def test_faults(before: bytes, bad: bytes, error: FrameTooLargeError | ControlFrameError) -> None:
-    """Found as soon as the length is known, behind all good frames, and at the frame's own offset."""
+    """Raised as soon as the length is known, after all good frames, and with the frame's own offset."""
     good = decode(before, small)
     outcome = decode(before + bad, small)
     assert outcome.frames == good.frames
@@ -229,7 +229,7 @@ def test_skipped_frames_are_never_buffered() -> None:
 
 
 def test_a_large_frame_in_small_pieces_takes_linear_time() -> None:
-    """Were the part that has come copied for each further byte, it would be 640 GB."""
+    """If the partial frame were copied for each byte, that would be 640 GB."""
     size = 64 << 20
     wire = data(bytes(size), b"next")
     few = len(wire) - 10_000

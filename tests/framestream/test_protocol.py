@@ -51,7 +51,7 @@ file_writer = partial(WriterProtocol, [DNSTAP], transport=Transport.UNIDIRECTION
 
 class TestTable:
     def test_one_sender_a_state(self) -> None:
-        """In no state may both ends send: then neither has to guess who was first."""
+        """In no state may both ends send, so neither has to guess which was first."""
         for transport in Transport:
             for state in State:
                 assert len({sender for t, s, sender, _ in TRANSITIONS if (t, s) == (transport, state)}) <= 1
@@ -287,9 +287,9 @@ class TestReader:
         [
             pytest.param(ReaderProtocol, b"", False, 0, id="nothing"),
             pytest.param(file_reader, b"", False, 0, id="an empty file"),
-            pytest.param(ReaderProtocol, READY, False, 42, id="behind READY"),
-            pytest.param(file_reader, START, False, 42, id="a file behind START"),
-            pytest.param(file_reader, START + data(b"a"), False, 47, id="a file behind data"),
+            pytest.param(ReaderProtocol, READY, False, 42, id="after READY"),
+            pytest.param(file_reader, START, False, 42, id="a file after START"),
+            pytest.param(file_reader, START + data(b"a"), False, 47, id="a file after data"),
             pytest.param(ReaderProtocol, READY[:3], True, 3, id="inside the escape sequence"),
             pytest.param(ReaderProtocol, READY[:41], True, 41, id="inside READY"),
             pytest.param(ReaderProtocol, START + data(b"abc")[:6], True, 48, id="inside data"),
@@ -566,7 +566,7 @@ class TestBoth:
     @pytest.mark.parametrize("transport", Transport)
     @pytest.mark.parametrize("size", [1, 7, 1 << 20])
     def test_a_writer_and_a_reader(self, transport: Transport, size: int) -> None:
-        """What one sends the other understands, in pieces of any size; both states agree at the end."""
+        """Each end understands the other, in pieces of any size; both states agree at the end."""
         writer = WriterProtocol([DNSTAP, b"other"], transport=transport)
         reader = ReaderProtocol([b"unknown", DNSTAP])
         got: list[bytes] = []

@@ -1,4 +1,4 @@
-"""What comes on the port or in the file instead of Frame Streams, as its makers really make it."""
+"""Other protocols and formats in the place of Frame Streams, as real programs produce them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from framestream.recognition import FIRST_BYTES, recognise
 
 
 def client_hello() -> bytes:
-    """What a TLS client sends first."""
+    """Return the first bytes that a TLS client sends."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
     with pytest.raises(ssl.SSLWantReadError):

@@ -115,7 +115,7 @@ class TestFronts:
             with pytest.raises(LocalProtocolError, match="host name"):
                 open_it(f"tcp:{'x' * 64}:1")
 
-    def test_nobody_listens(self, front: str) -> None:
+    def test_no_listener(self, front: str) -> None:
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))
             with pytest.raises(ConnectionRefusedError):

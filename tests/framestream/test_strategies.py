@@ -136,7 +136,7 @@ def test_hostile_bytes_may_be_good_or_bad() -> None:
 
 
 def played(conversation: Conversation, role: Role) -> tuple[bytes, list[bytes], FrameStreamError | None]:
-    """What an end sends in a conversation, the payloads that it takes, and what it raises."""
+    """Return the bytes that an end sends in a conversation, the payloads it receives, and the error it raises."""
     reader = ReaderProtocol(conversation.accepted)
     writer = WriterProtocol(conversation.offered, transport=conversation.transport)
     sent = b""

@@ -187,7 +187,7 @@ def test_a_peer_that_does_not_read_is_not_waited_for() -> None:
 def listening(
     family: int, address: str | tuple[str, int], peer: Callable[[socket.socket], object]
 ) -> Iterator[str | tuple[str, int]]:
-    """Where a peer awaits one connection."""
+    """Listen, as a peer does that waits for one connection."""
 
     def accept() -> None:
         sock, _ = sockets.accept()
@@ -209,7 +209,7 @@ def test_an_address(tmp_path: Path) -> None:
     with listening(socket.AF_INET, ("127.0.0.1", 0), writing(GOOD)) as address:
         assert check_writer(address, GOOD).received == READY + START + SENT + STOP
     with pytest.raises(FileNotFoundError):
-        check_reader(tmp_path / "nobody", GOOD)
+        check_reader(tmp_path / "missing", GOOD)
 
 
 PROGRAM = """

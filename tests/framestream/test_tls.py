@@ -1,4 +1,4 @@
-"""TLS: who is trusted, who is refused, what is said instead of it; with both front ends."""
+"""TLS through both front ends: peers trusted and refused, and other protocols in its place."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def front(request: pytest.FixtureRequest) -> Any:
 
 
 def errors_of(reader: Any) -> list[Exception]:
-    """What reading raises, twice: it must be the same error."""
+    """Read twice, and return the error, which must be the same."""
     errors = []
     for _ in range(2):
         with pytest.raises((OSError, RemoteProtocolError)) as caught:
@@ -70,7 +70,7 @@ def errors_of(reader: Any) -> list[Exception]:
 
 
 def serves_the_next(listener: Any, tls: Tls = CLIENT) -> None:
-    """Whatever came before, the listener gives a Reader of the next writer."""
+    """Check that the listener still accepts the next writer."""
     to = TlsEndpoint("localhost", listener.endpoint.port, tls)
 
     def write() -> None:
@@ -153,7 +153,7 @@ class TestTrust:
     )
     @pytest.mark.parametrize("transport", Transport)
     def test_clients_that_are_not_trusted(self, front: Any, client: Tls, reason: str, transport: Transport) -> None:
-        """With TLS 1.3 who connects hears of it late: one that only sends, when it writes or closes."""
+        """With TLS 1.3 a client learns of it late: one that only sends, when it writes or closes."""
         with front.listen_reader(ANY, tls=MUTUAL) as listener:
             with background(lambda: read_next(listener)) as finish:
 
@@ -289,7 +289,7 @@ class TestNoTls:
 
     @pytest.mark.parametrize("first", [b"", b"\x16\x03\x01\x02"], ids=len)
     def test_a_tls_port_that_is_looked_at(self, front: Any, first: bytes) -> None:
-        """Whoever looks for open ports connects, and closes."""
+        """A port scanner connects, and closes."""
         with front.listen_reader(ANY, tls=SERVER) as listener:
             dial(listener.endpoint, first=first).close()
             error = read_next(listener)[0]
@@ -377,10 +377,10 @@ class TestEnds:
     @pytest.mark.parametrize(
         ("wire", "payloads"),
         [(START + data(b"a"), [b"a"]), (START + data(b"a", b"bc")[:-1], [b"a"]), (START, [])],
-        ids=["between frames", "in a frame", "behind START"],
+        ids=["between frames", "in a frame", "after START"],
     )
     def test_cut(self, front: Any, wire: bytes, payloads: list[bytes]) -> None:
-        """TLS has an end of its own: without it somebody on the way may have cut the rest off."""
+        """TLS has an end of its own: without it, an attacker may have cut the stream."""
         with front.listen_reader(ANY, tls=SERVER) as listener:
             context = CLIENT.context(listening=False)
             with background(dial, listener.endpoint, context, wire) as dialled, listener.accept(DEADLINE_S) as reader:
@@ -426,7 +426,7 @@ class TestEnds:
                 dialled().close()
 
     def test_garbage_inside(self, front: Any) -> None:
-        """What is no record is found by TLS, after the payloads before it."""
+        """Bytes that are not a record are found by TLS, after the payloads before them."""
         with front.listen_reader(ANY, tls=SERVER) as listener:
             with (
                 background(dial, listener.endpoint, CLIENT.context(listening=False), START + data(b"a")) as dialled,

@@ -1,4 +1,4 @@
-"""Streams made by hand, and what the package makes of them: whole, byte by byte, and with bytes behind them.
+"""Streams made by hand, and functions that decode them as a whole, byte by byte, and with bytes after them.
 
 Nothing here uses the encoders, which are under test too.
 """
@@ -73,7 +73,7 @@ READY = control(4, DNSTAP)
 FINISH = control(5)
 
 TRAILING = b"\xff\xff\xff\xff trailing"
-"""Bytes that are no frame: whoever looks at them where it should not will stumble."""
+"""Bytes that are not a frame, to cause an error wherever they are read too early."""
 
 
 def singly(wire: bytes) -> list[bytes]:
@@ -81,7 +81,7 @@ def singly(wire: bytes) -> list[bytes]:
 
 
 def fault(error: RemoteProtocolError | None) -> tuple[Any, ...] | None:
-    """What an error says, but for what depends on how much had come when it was found."""
+    """Return the text of an error without parts that depend on how much had been received when it was found."""
     if error is None:
         return None
     attributes = dict(vars(error))
@@ -92,7 +92,7 @@ def fault(error: RemoteProtocolError | None) -> tuple[Any, ...] | None:
 
 @dataclass
 class Decoded:
-    """What a FrameDecoder gave; `unread` and `missing` where it found no fault, since it leaves the rest behind one."""
+    """Results of a FrameDecoder; `unread` and `missing` only without a fault, since it leaves the rest after one."""
 
     frames: list[bytes | ControlFrame] = field(default_factory=list)
     fault: tuple[Any, ...] | None = None
@@ -104,7 +104,7 @@ class Decoded:
 
 
 def decode(wire: bytes, make: Callable[[], FrameDecoder] = FrameDecoder) -> Decoded:
-    """What a decoder makes of the bytes, whole; after checking that it makes the same of them in other ways."""
+    """Decode the bytes as a whole, and check that other ways to cut them give the same results."""
     whole = _decode([wire], make())
     assert _decode(singly(wire), make()) == whole
     trailed = _decode([wire + TRAILING], make())
@@ -137,7 +137,7 @@ def _decode(chunks: Iterable[bytes], decoder: FrameDecoder) -> Decoded:
 
 @dataclass
 class Read:
-    """What a ReaderProtocol gave and answered."""
+    """Results and answers of a ReaderProtocol."""
 
     payloads: list[bytes] = field(default_factory=list)
     sent: bytes = b""
@@ -150,7 +150,7 @@ class Read:
 
 
 def read(wire: bytes, make: Callable[[], ReaderProtocol] = ReaderProtocol, *, eof: bool = False) -> Read:
-    """What a reader makes of the bytes, whole, and of the end of the input if there is one; checked as in `decode`."""
+    """Pass the bytes, and the end of the input if there is one, to a ReaderProtocol; check as in `decode`."""
     whole = _read([wire], make(), eof=eof)
     assert _read(singly(wire), make(), eof=eof) == whole
     trailed = _read([wire + TRAILING], make(), eof=False)
@@ -196,7 +196,7 @@ def _take(reader: ReaderProtocol, result: Read) -> None:
 
 @dataclass
 class Written:
-    """What a WriterProtocol sent, in the parts between which it waited."""
+    """Bytes that a WriterProtocol sent, in the parts between which it waited."""
 
     sent: list[bytes] = field(default_factory=list)
     fault: tuple[Any, ...] | None = None
@@ -213,7 +213,7 @@ def write(
     payloads: Iterable[bytes] = (),
     eof: bool = False,
 ) -> Written:
-    """What a writer makes of the bytes that answer its READY, and of those that answer the payloads and STOP behind it.
+    """Pass a WriterProtocol the bytes that answer its READY, then those that answer its payloads and STOP.
 
     It is started, given the answers whole, and if `eof` the end of the input; checked as in `decode`.
     """

@@ -49,7 +49,7 @@ UNKNOWN = "unknown"
 
 
 def walked(wire: bytes) -> tuple[list[bytes], int]:
-    """The payloads of whole data frames, and how many bytes are left behind the last whole frame."""
+    """Return the payloads of whole data frames, and the number of bytes after the last of them."""
     found = []
     offset = 0
     while offset + 4 <= len(wire):
@@ -364,13 +364,13 @@ def test_any_bytes_are_an_answer_or_an_error(wire: bytes, offered: tuple[bytes, 
             (wire_of(ControlFrame(ControlType.FINISH)), UnexpectedFrameError),
         ]
     ),
-    behind=hostile(LIMIT),
+    rest=hostile(LIMIT),
     data=st.data(),
 )
 def test_good_payloads_before_bad_bytes_are_delivered(
     stream: Stream,
     bad: tuple[bytes, type[RemoteProtocolError]],
-    behind: bytes,
+    rest: bytes,
     data: st.DataObject,
 ) -> None:
     """All of them, before the error, which says where the bad bytes are."""
@@ -378,7 +378,7 @@ def test_good_payloads_before_bad_bytes_are_delivered(
     reader = ReaderProtocol(max_data_bytes=LIMIT)
     got: list[bytes] = []
     error = None
-    for chunk in data.draw(chunkings(wire + bad[0] + behind)):
+    for chunk in data.draw(chunkings(wire + bad[0] + rest)):
         reader.receive_data(chunk)
         try:
             got.extend(taken(reader))
@@ -710,7 +710,7 @@ class ReaderBesideWriter(RuleBasedStateMachine):
         assert self.reader.offset + self.reader.unread + len(self.to_reader) == self.written
 
     def teardown(self) -> None:
-        """In the end all comes out, whatever was on its way."""
+        """In the end all payloads come out, whatever was still to be delivered."""
         if not hasattr(self, "writer"):
             return
         if self.writer.state is State.IDLE:
@@ -744,7 +744,7 @@ TestReaderBesideWriter.settings = settings(stateful_step_count=40)
 class LossyReaderBesideWriter(RuleBasedStateMachine):
     """Two ends, and two pipes between them that lose some of what is put into them.
 
-    Nothing tells an end of a loss, so what a reader makes of the bytes behind one may be anything: payloads within the
+    Nothing tells an end of a loss, so what a reader makes of the bytes after one may be anything: payloads within the
     limit, or a documented error. What came before it is as it was sent.
     """
 
@@ -764,7 +764,7 @@ class LossyReaderBesideWriter(RuleBasedStateMachine):
         self.faults: dict[Role, RemoteProtocolError] = {}
         self.writer.start()
         self._write()
-        # Mostly the handshake is done: there are so many ways to lose it that little else would be tried.
+        # Mostly the handshake is done: it can be lost in many ways, and little else would be tried.
         if streaming:
             self._move_all()
 
@@ -867,7 +867,7 @@ class LossyReaderBesideWriter(RuleBasedStateMachine):
         return walked(bytes(self.written[: self.first_lost]))[0]
 
     def teardown(self) -> None:
-        """In the end all has come that came before the loss, and what follows is an end or a documented error."""
+        """In the end all payloads before the loss are there, followed by an end or a documented error."""
         if not hasattr(self, "writer"):
             return
         self._move_all()

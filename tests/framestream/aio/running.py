@@ -51,7 +51,7 @@ async def wait_until(condition: Callable[[], object]) -> None:
 
 
 async def interrupted(steps: int, coroutine: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
-    """Whether it was cancelled, as it is after so many rounds of the loop; and its result."""
+    """Cancel a coroutine after a number of rounds of the loop; return whether it was cancelled, and its result."""
     task = asyncio.ensure_future(coroutine)
     for _ in range(steps):
         await asyncio.sleep(0)

@@ -88,7 +88,7 @@ class TestCancelled:
     @pytest.mark.parametrize("over", OVER)
     @pytest.mark.parametrize("name", ["open_reader", "open_writer"])
     def test_opening(self, tmp_path: Path, over: str, name: str) -> None:
-        """Whatever has been opened is closed, or given out."""
+        """A cancelled opening leaves nothing open."""
 
         async def main() -> None:
             endpoint, tls = endpoint_for(over, tmp_path)
@@ -106,7 +106,7 @@ class TestCancelled:
 
     @pytest.mark.parametrize("over", OVER)
     def test_listening(self, tmp_path: Path, over: str) -> None:
-        """A look-up in a thread goes on; but nothing listens then, and no socket stays behind."""
+        """A look-up in a thread continues; but nothing listens after it, and no socket is left."""
         endpoint, tls = endpoint_for(over, tmp_path)
 
         async def main() -> None:
@@ -123,7 +123,7 @@ class TestCancelled:
 
     @pytest.mark.parametrize("over", OVER)
     def test_closing(self, tmp_path: Path, over: str) -> None:
-        """Who closes and is cancelled has closed, perhaps without a word."""
+        """A cancelled close has closed, perhaps without STOP."""
 
         async def main() -> None:
             endpoint, tls = endpoint_for(over, tmp_path)

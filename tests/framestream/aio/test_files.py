@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class TestCancelled:
     def test_reading(self, tmp_path: Path) -> None:
-        """What is read when nobody waits any more is there for the next."""
+        """Bytes read for a cancelled call are there for the next one."""
         path = tmp_path / "file"
         path.write_bytes(START + data(b"a", b"b") + STOP)
 
@@ -41,7 +41,7 @@ class TestCancelled:
         asyncio.run(main())
 
     def test_writing(self, tmp_path: Path) -> None:
-        """What was handed over is written; all of it, and once."""
+        """A cancelled write writes all of its payloads, once."""
         path = tmp_path / "file"
         payloads = [b"%d" % number for number in range(50)]
 
@@ -72,7 +72,7 @@ class TestCancelled:
             assert list(reader) == payloads
 
     def test_slow_files(self) -> None:
-        """What is under way in a thread goes on, and is not begun again."""
+        """A call under way in a thread continues, and is not begun again."""
         proceed = threading.Event()
         written: list[bytes] = []
 

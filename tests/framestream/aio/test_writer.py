@@ -52,7 +52,7 @@ class TestManyTasks:
         run(main)
 
     def test_one_flush_waits_for_its_turn(self, tmp_path: Path) -> None:
-        """Not one for each timer; and none is left behind a writer that is closed."""
+        """Not one for each timer; and none is left after a writer is closed."""
 
         async def main() -> None:
             before = len(asyncio.all_tasks())

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(params=[1 << 18, 1], ids=["whole", "byte by byte"])
 def _cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How much each read gives: what the peer has sent, or a byte of it."""
+    """Limit reads to all that the peer has sent, or to a single byte."""
     for name in (
         "framestream.files.READ_BYTES",
         "framestream.sync.channels.READ_BYTES",

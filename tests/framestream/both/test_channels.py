@@ -1,4 +1,4 @@
-"""Every transport with both ends ours: who listens, who reads, over what, which front end at which end."""
+"""All combinations of transport, front end, listening end and reading end, with both ends ours."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _nothing_left() -> Iterator[None]:
 
 
 def endpoint_for(over: str, path: Path) -> tuple[Any, Tls | None]:
-    """Where to listen, and the TLS of who connects."""
+    """Return the endpoint to listen on, and the TLS options to connect to it."""
     match over:
         case "unix":
             return UnixEndpoint(str(path / "socket")), None
@@ -93,7 +93,7 @@ def test_all(tmp_path: Path, over: str, transport: Transport, reading: str, writ
 @pytest.mark.parametrize("over", ["unix", "127.0.0.1", "tls"])
 class TestEndInput:
     def test_a_writer_that_never_stops(self, tmp_path: Path, front: str, over: str) -> None:
-        """What has come is read, and then it is over; TCP would give what comes later, and never end."""
+        """Bytes received up to then are read, and then the input ends; with TCP alone, later ones would follow."""
         endpoint, tls = endpoint_for(over, tmp_path)
 
         def write_on() -> None:

@@ -62,7 +62,7 @@ class TestReadFile:
             assert (reader.ended, reader.content_type) == (True, DNSTAP)
             assert (reader.frames, reader.bytes) == (len(payloads), sum(map(len, payloads)))
             assert reader.protocol.state is State.FINISHED
-        # The same with bytes behind it: they are the beginning of a stream that is none.
+        # The same with bytes after it, which are not the beginning of another stream.
         path.write_bytes(wire + TRAILING)
         with read_file(os.fspath(path), [DNSTAP]) as reader:
             got: list[bytes] = []
@@ -77,15 +77,15 @@ class TestReadFile:
         [
             pytest.param(b"", [], False, id="empty file"),
             pytest.param(START[:9], [], True, id="inside START"),
-            pytest.param(START, [], False, id="behind START"),
-            pytest.param(START + data(b"a", b"bc"), [b"a", b"bc"], False, id="behind data"),
+            pytest.param(START, [], False, id="after START"),
+            pytest.param(START + data(b"a", b"bc"), [b"a", b"bc"], False, id="after data"),
             pytest.param(START + data(b"a", b"bc")[:-1], [b"a"], True, id="inside data"),
             pytest.param(START + data(b"a") + STOP + START, [b"a"], False, id="in the second stream"),
-            pytest.param(START + data(b"a") + STOP + bytes(2), [b"a"], True, id="two bytes behind the first"),
+            pytest.param(START + data(b"a") + STOP + bytes(2), [b"a"], True, id="two bytes after the first"),
         ],
     )
     def test_cut_files(self, tmp_path: Path, wire: bytes, payloads: list[bytes], inside_frame: bool) -> None:
-        """What came before the cut is given, and then the cut is reported."""
+        """Payloads before the cut are returned, then the cut is reported."""
         path = tmp_path / "file"
         path.write_bytes(wire)
         got: list[bytes] = []
@@ -105,7 +105,7 @@ class TestReadFile:
             pytest.param(b"dnstap text", UnexpectedFrameError, id="text"),
             pytest.param(control(2, b"other"), ContentTypeError, id="another content type"),
             pytest.param(START + data(b"a", b"12345"), FrameTooLargeError, id="too large"),
-            pytest.param(START + data(b"a") + STOP + data(b"a"), UnexpectedFrameError, id="data behind STOP"),
+            pytest.param(START + data(b"a") + STOP + data(b"a"), UnexpectedFrameError, id="data after STOP"),
         ],
     )
     def test_bad_files(self, tmp_path: Path, wire: bytes, kind: type[RemoteProtocolError]) -> None:
@@ -153,7 +153,7 @@ class TestReadFile:
         assert open_descriptors() == before
 
     def test_directory_as_standard_input(self, tmp_path: Path) -> None:
-        """Standard input is not closed, whatever it is."""
+        """Standard input is not closed, of whatever kind it is."""
         directory = os.open(tmp_path, os.O_RDONLY)
         with replaced(0, directory):
             os.close(directory)
@@ -314,7 +314,7 @@ class TestWriteFile:
             writer.write(b"a")
 
     def test_exception_in_the_body(self, tmp_path: Path) -> None:
-        """What was written before it is a whole stream."""
+        """Payloads written before it make a complete stream."""
         path = tmp_path / "file"
 
         def body() -> None:

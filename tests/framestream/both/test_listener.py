@@ -75,7 +75,7 @@ class TestListener:
 
     @cut
     def test_writer_that_is_gone_before_finish(self, tmp_path: Path) -> None:
-        """Unbound sends STOP and closes: nobody is there for FINISH, and nothing is wrong."""
+        """Unbound sends STOP and closes. FINISH cannot be sent, and nothing is wrong."""
         with listen_reader(tmp_path / "socket") as listener:
             sock = dial(tmp_path / "socket")
             sock.sendall(READY)
@@ -169,7 +169,7 @@ class TestListener:
 
     @cut
     def test_end_input(self, tmp_path: Path) -> None:
-        """What has been received is still read, what the writer sends later is not."""
+        """Bytes received are still read, bytes that the writer sends later are not."""
         with listen_reader(tmp_path / "socket") as listener, dial(tmp_path / "socket") as sock:
             sock.sendall(START + data(b"a", b"b"))
             with listener.accept() as reader:

@@ -210,7 +210,7 @@ class TestConnect:
         assert 84 < len(received[0]) < len(whole)
         assert whole.startswith(received[0])
 
-    def test_nobody_there(self, tmp_path: Path) -> None:
+    def test_no_listener(self, tmp_path: Path) -> None:
         path = tmp_path / "socket"
         before = open_descriptors()
         with pytest.raises(FileNotFoundError):
@@ -254,7 +254,7 @@ class TestBoth:
 
     @pytest.mark.parametrize("listen", [listen_reader, listen_writer])
     def test_content_types_that_cannot_be(self, tmp_path: Path, listen: Callable[..., object]) -> None:
-        """That is said at once, and not to who connects."""
+        """The error is raised at once, not at the first connection."""
         with pytest.raises(LocalProtocolError):
             listen(tmp_path / "socket", [bytes(257)])
         assert os.listdir(tmp_path) == []

@@ -42,7 +42,7 @@ def _front(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class TestLeftLoops:
-    """Who leaves a loop over a Reader and comes back goes on where it was."""
+    """A loop over a Reader that was left continues where it was."""
 
     def test_over_payloads(self, tmp_path: Path) -> None:
         path = tmp_path / "file"

@@ -1,4 +1,4 @@
-"""Writers that connect again, of both front ends: nothing is lost that nobody counts."""
+"""Reconnecting writers of both front ends: every payload is sent or counted."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_write_waits_for_a_reader(tmp_path: Path) -> None:
 
 
 def test_closing_ends_the_wait(tmp_path: Path) -> None:
-    writer = ReconnectingWriter(lambda: open_writer(tmp_path / "nobody"), FAST)
+    writer = ReconnectingWriter(lambda: open_writer(tmp_path / "missing"), FAST)
     with Threads() as pool:
         writing = pool.submit(writer.write_many, [b"a", b"b"])
         wait_for(lambda: writer.error, "an attempt")
@@ -174,7 +174,7 @@ def test_what_is_found_by_writing(tmp_path: Path, batching: Batching, then: str)
 
 @pytest.mark.usefixtures("_not_seen")
 def test_connections_that_break_at_once(tmp_path: Path) -> None:
-    """What is to be sent again is kept until it has been sent."""
+    """Payloads to be sent again are kept until they have been sent."""
     path = tmp_path / "socket"
     broken = iter([True, True, False])
     with listen_reader(path) as listener:
@@ -250,7 +250,7 @@ def test_a_handshake_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
 
 
 class FakeChannel:
-    """Takes bytes as long as somebody reads them, and in the end part of a frame."""
+    """Channel that takes bytes while there is a reader, and then part of a frame."""
 
     whole = True
     transactional = False
@@ -273,7 +273,7 @@ class FakeChannel:
             raise BrokenPipeError
 
     def gone(self) -> bool:
-        return False  # as TCP, which tells only who writes
+        return False  # As with TCP, which reports it only to a write.
 
     def end_input(self) -> None: ...
     def interrupt(self) -> None: ...

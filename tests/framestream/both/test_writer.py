@@ -133,7 +133,7 @@ class TestAReaderThatGoes:
 
     @pytest.mark.parametrize("then", ["write", "flush", "close"])
     def test_between_two_calls(self, tmp_path: Path, then: str) -> None:
-        """What the batch in the background met is raised by the next call, whichever it is."""
+        """The error of a batch in the background is raised by the next call of any kind."""
         path = tmp_path / "socket"
         with listen_reader(path) as listener:
             writer = open_writer(path, transport=UNI, batching=SOON)
@@ -161,7 +161,7 @@ class TestAReaderThatGoes:
 
 
 def failed(writer: framestream.sync.Writer) -> bool:
-    """Whether a batch that was sent in the background has met an error."""
+    """Return whether a batch sent in the background has failed."""
     return writer._unseen
 
 

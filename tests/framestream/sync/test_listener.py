@@ -32,7 +32,7 @@ def closed(listener: Any, wire: bytes) -> None:
 
 
 def test_each_in_a_thread_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
-    """The silent delay nobody; an error costs its own connection, and is logged."""
+    """Silent peers delay no other; an error ends its own connection, and is logged."""
     got: list[bytes] = []
 
     def handle(reader: sync.Reader) -> None:
