@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dnstap.rendering.structure import structures
+from dnstap.rendering.structure import structure_builder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,6 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
 
     Raises: ValueError: unknown time zone.
     """
-    structure = structures(style)
+    build = structure_builder(style)
     encode = json.JSONEncoder(separators=(",", ":")).encode
-    return lambda dnstap: encode(structure(dnstap)) + "\n"
+    return lambda dnstap: encode(build(dnstap)) + "\n"

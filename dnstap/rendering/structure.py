@@ -1,8 +1,8 @@
-"""Everything that is in a Dnstap, as dicts, lists, texts and numbers: what json-full and yaml-full write.
+"""The content of a Dnstap as dicts, lists, strings and numbers, which json-full and yaml-full write.
 
-The keys and their order are those of docs/formats.md. Octets that are no text are {"hex": "..."}; texts have no lone
-surrogates. A DNS message is given twice, apart and as its octets, since compression and what is behind its last record
-do not show in its parts.
+docs/formats.md lists the keys in their order. Bytes that are not printable UTF-8 are {"hex": "..."}, so strings have no
+lone surrogates. A DNS message is there twice, parsed and as hexadecimal digits, because its parts do not show how names
+are compressed, nor the bytes after the last record.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ if TYPE_CHECKING:
     from dnstap.rendering.style import Style
     from dnstap.schema.fields import Fields
 
-__all__ = ["structures"]
+__all__ = ["RDATA_FIELDS", "structure_builder"]
 
 _LAST_SECOND = 253_402_300_799
-"""Of the year 9999 in UTC, where RFC 3339 ends."""
+"""Last second of the year 9999 in UTC, with which RFC 3339 ends."""
 
 Structure = dict[str, Any]
 
 
-def structures(style: Style) -> Callable[[Dnstap], Structure]:
-    """The function to all that is in a message; what is absent is left out.
+def structure_builder(style: Style) -> Callable[[Dnstap], Structure]:
+    """Return the function that builds the structure of a message, without what is absent.
 
-    Raises: ValueError: there is no such time zone.
+    Raises: ValueError: unknown time zone.
     """
-    local = local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
+    local_time = local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
 
     def time(seconds: int | None, nanoseconds: int | None) -> str | None:
-        """RFC 3339 with all nine digits; None where it has no time for that."""
+        """Return RFC 3339 text with nine digits of a fraction; None for a time that it cannot express."""
         if seconds is None or seconds > _LAST_SECOND or (nanoseconds or 0) > 999_999_999:
             return None
-        text, zone = local(seconds)
+        text, zone = local_time(seconds)
         return f"{text}.{nanoseconds or 0:09d}{zone}"
 
-    def structure(dnstap: Dnstap) -> Structure:
+    def build(dnstap: Dnstap) -> Structure:
         return _present(
             dnstap,
             type=_enum(dnstap.type),
@@ -63,31 +63,31 @@ def structures(style: Style) -> Callable[[Dnstap], Structure]:
             unknown_fields=_unknown(dnstap),
         )
 
-    return structure
+    return build
 
 
-def _message(m: Message, time: Callable[[int | None, int | None], str | None]) -> Structure:
+def _message(message: Message, time: Callable[[int | None, int | None], str | None]) -> Structure:
     return _present(
-        m,
-        type=_enum(m.type),
-        socket_family=_enum(m.socket_family),
-        socket_protocol=_enum(m.socket_protocol),
-        http_protocol=_enum(m.http_protocol),
-        query_address=_address(m.query_address),
-        query_port=m.query_port,
-        response_address=_address(m.response_address),
-        response_port=m.response_port,
-        query_time=time(m.query_time_sec, m.query_time_nsec),
-        query_time_sec=m.query_time_sec,
-        query_time_nsec=m.query_time_nsec,
-        response_time=time(m.response_time_sec, m.response_time_nsec),
-        response_time_sec=m.response_time_sec,
-        response_time_nsec=m.response_time_nsec,
-        query_zone=_zone(m.query_zone),
-        policy=None if m.policy is None else _policy(m.policy),
-        query_message=None if m.query_message is None else _dns(m.query_message),
-        response_message=None if m.response_message is None else _dns(m.response_message),
-        unknown_fields=_unknown(m),
+        message,
+        type=_enum(message.type),
+        socket_family=_enum(message.socket_family),
+        socket_protocol=_enum(message.socket_protocol),
+        http_protocol=_enum(message.http_protocol),
+        query_address=_address(message.query_address),
+        query_port=message.query_port,
+        response_address=_address(message.response_address),
+        response_port=message.response_port,
+        query_time=time(message.query_time_sec, message.query_time_nsec),
+        query_time_sec=message.query_time_sec,
+        query_time_nsec=message.query_time_nsec,
+        response_time=time(message.response_time_sec, message.response_time_nsec),
+        response_time_sec=message.response_time_sec,
+        response_time_nsec=message.response_time_nsec,
+        query_zone=_zone(message.query_zone),
+        policy=None if message.policy is None else _policy(message.policy),
+        query_message=None if message.query_message is None else _dns(message.query_message),
+        response_message=None if message.response_message is None else _dns(message.response_message),
+        unknown_fields=_unknown(message),
     )
 
 
@@ -127,40 +127,40 @@ def _enum(member: OpenEnum | None) -> str | int | None:
     return None if member is None else member.name or int(member)
 
 
-def _hex(octets: bytes) -> Structure:
-    return {"hex": octets.hex()}
+def _hex(data: bytes) -> Structure:
+    return {"hex": data.hex()}
 
 
-def _text(octets: bytes | None) -> str | Structure | None:
-    """Text, if the octets are UTF-8 without anything that cannot be seen."""
-    if octets is None:
+def _text(data: bytes | None) -> str | Structure | None:
+    """Return the text of printable UTF-8, and other bytes as hexadecimal digits."""
+    if data is None:
         return None
     try:
-        text = octets.decode()
+        text = data.decode()
     except UnicodeDecodeError:
-        return _hex(octets)
-    return text if text.isprintable() else _hex(octets)
+        return _hex(data)
+    return text if text.isprintable() else _hex(data)
 
 
 def _unknown(message: Any) -> Structure | None:
-    octets: bytes = message._unknown_fields  # noqa: SLF001 (where betterproto2 keeps them)
-    return _hex(octets) if octets else None
+    data: bytes = message._unknown_fields  # noqa: SLF001 (the attribute of betterproto2)
+    return _hex(data) if data else None
 
 
-def _address(octets: bytes | None) -> str | Structure | None:
-    if octets is None:
+def _address(address: bytes | None) -> str | Structure | None:
+    if address is None:
         return None
-    return address_text(octets) if len(octets) in (4, 16) else _hex(octets)
+    return address_text(address) if len(address) in (4, 16) else _hex(address)
 
 
-def _zone(octets: bytes | None) -> str | Structure | None:
-    if octets is None:
+def _zone(zone: bytes | None) -> str | Structure | None:
+    if zone is None:
         return None
     try:
-        name, end = unpack_name(octets, 0, len(octets))
+        name, end = unpack_name(zone, 0, len(zone))
     except DnsMessageError:
-        return _hex(octets)
-    return name if end == len(octets) else _hex(octets)
+        return _hex(zone)
+    return name if end == len(zone) else _hex(zone)
 
 
 def _dns(wire: bytes) -> Structure:
@@ -185,12 +185,12 @@ def _dns(wire: bytes) -> Structure:
 
 def _rcode(message: DnsMessage, edns: Record | None) -> str | int:
     rcode = extended_rcode(message.flags, edns)
-    # The other formats have the name that 16 has in TSIG.
+    # In a response, 16 is BADVERS (RFC 6891). The formats of the Go tool show its name in TSIG, BADSIG.
     return "BADVERS" if rcode == 16 else rcode_text(rcode) or rcode
 
 
 def _first_question(wire: bytes) -> Structure:
-    """Of a message that does not parse behind it."""
+    """Return the first question of a message whose rest does not parse; nothing if it does not parse either."""
     try:
         question = unpack_question(wire)
     except DnsMessageError:
@@ -215,7 +215,7 @@ def _record(record: Record) -> Structure:
         text = "; ".join([text for text in map(option_text, record.rdata[0]) if text is not None])
     else:
         text = rdata_text(record.rrtype, record.rdata)
-    names = _FIELDS.get(record.rrtype)
+    names = RDATA_FIELDS.get(record.rrtype)
     return _without_absent(
         name=record.owner,
         type=type_text(record.rrtype),
@@ -226,7 +226,7 @@ def _record(record: Record) -> Structure:
     )
 
 
-_BY_NAME = {
+_FIELDS_BY_TYPE = {
     **dict.fromkeys(("A", "AAAA"), "address"),
     **dict.fromkeys(("NS", "CNAME", "PTR", "DNAME"), "target"),
     **dict.fromkeys(("TXT", "SPF"), "strings"),
@@ -246,13 +246,13 @@ _BY_NAME = {
     "TLSA": "usage selector matching_type data",
     "URI": "priority weight target",
 }
-"""The fields of the common types; their rdata has a value for each."""
+"""Names for the values of rdata, of the common types. Other types have their text alone."""
 
-_FIELDS = {TYPE_NUMBERS[rrtype]: names.split() for rrtype, names in _BY_NAME.items()}
+RDATA_FIELDS = {TYPE_NUMBERS[rrtype]: names.split() for rrtype, names in _FIELDS_BY_TYPE.items()}
 
-_WRITERS: dict[str, Callable[[Any], Any]] = {
-    "address": lambda octets: address_text(octets) if octets else "",
-    "strings": lambda strings: [_text(octets) for octets in strings],
+_VALUE_WRITERS: dict[str, Callable[[Any], Any]] = {
+    "address": lambda address: address_text(address) if address else "",
+    "strings": lambda strings: [_text(string) for string in strings],
     "types": lambda numbers: [type_text(number) for number in numbers],
     "type_covered": type_text,
     "params": lambda params: [printable(param_text(param)) for param in params],
@@ -261,7 +261,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _field(name: str, value: Any) -> Any:
-    write = _WRITERS.get(name)
+    write = _VALUE_WRITERS.get(name)
     if write:
         return write(value)
     return _text(value) if isinstance(value, bytes) else value
@@ -277,7 +277,7 @@ def _edns(opt: Record) -> Structure:
 
 
 def _option(code: int, value: Any) -> Structure:
-    name, write = _OPTIONS.get(code, (None, lambda octets: {"data": _hex(octets)}))
+    name, write = _OPTIONS.get(code, (None, lambda data: {"data": _hex(data)}))
     return _without_absent(code=code, name=name, **write(value))
 
 
@@ -294,12 +294,12 @@ def _client_subnet(subnet: ClientSubnet) -> Structure:
 _OPTIONS: dict[int, tuple[str, Callable[[Any], Structure]]] = {
     1: ("LLQ", lambda llq: llq._asdict()),
     2: ("UL", lambda update: update._asdict()),
-    3: ("NSID", lambda octets: {"nsid": _text(octets)}),
+    3: ("NSID", lambda nsid: {"nsid": _text(nsid)}),
     8: ("SUBNET", _client_subnet),
     9: ("EXPIRE", lambda seconds: {"seconds": seconds}),
-    10: ("COOKIE", lambda octets: {"client": octets[:8].hex(), "server": octets[8:].hex()}),
+    10: ("COOKIE", lambda cookie: {"client": cookie[:8].hex(), "server": cookie[8:].hex()}),
     11: ("KEEPALIVE", lambda units: {"timeout_ms": units * 100}),
-    12: ("PADDING", lambda octets: {"octets": len(octets)} if not any(octets) else {"data": _hex(octets)}),
+    12: ("PADDING", lambda padding: {"data": _hex(padding)} if any(padding) else {"octets": len(padding)}),
     15: ("EDE", _extended_error),
 }
-"""Code -> its name, and what is in it; other options are octets."""
+"""Option code -> its name, and the function that returns the keys of its value. Other options have their data."""

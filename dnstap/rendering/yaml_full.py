@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnstap.rendering.structure import structures
+from dnstap.rendering.structure import structure_builder
 from dnstap.rendering.yaml_documents import quoted
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
 
     Raises: ValueError: unknown time zone.
     """
-    structure = structures(style)
-    return lambda dnstap: "\n".join(["---", *_mapping_lines(structure(dnstap)), ""])
+    build = structure_builder(style)
+    return lambda dnstap: "\n".join(["---", *_mapping_lines(build(dnstap)), ""])
 
 
 def _mapping_lines(values: dict[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""dnstap.rendering.columns: lines of chosen fields; and the colours of lines."""
+"""dnstap.rendering.columns: lines of chosen fields, and the colours of lines."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_every_field() -> None:
     assert render("quiet", DNSTAP, Style("utc", fields=tuple(FIELDS))) == " ".join(EXPECTED.values()) + "\n"
 
 
-def test_nothing_is_there() -> None:
+def test_absent_fields() -> None:
     empty = Dnstap(message=Message())
     assert {shown(name, empty) for name in FIELDS} == {"-"}
     assert shown("time", Dnstap()) == "[no Message]"
@@ -108,7 +108,7 @@ def response(wire: bytes) -> Dnstap:
     return replace(DNSTAP, message=replace(MESSAGE, response_message=wire))
 
 
-def test_damage_shows_where_it_is() -> None:
+def test_damage_hides_only_the_fields_behind_it() -> None:
     cut = response(struct.pack(">6H", 7, 0x8180, 1, 1, 0, 0) + QUESTION + b"\xc0")
     assert (shown("qname", cut), shown("rcode", cut), shown("id", cut)) == ("example.org.", "X", "X")
     assert shown("qname", response(bytes(12))) == "X"
@@ -147,7 +147,7 @@ def test_colours() -> None:
 
 
 @pytest.mark.parametrize("date", [False, True])
-def test_colours_of_the_usual_line(date: bool) -> None:
+def test_colours_of_the_line_of_the_go_tool(date: bool) -> None:
     style = Style("utc", date, colour=True)
     for message, letters, question in (
         (MESSAGE, "32mCR", '1m"example.org." IN AAAA'),
@@ -162,7 +162,7 @@ def test_colours_of_the_usual_line(date: bool) -> None:
 
 
 @given(dnstaps(nameless=True))
-def test_one_word_a_field_without_control_characters(dnstap: Dnstap) -> None:
+def test_every_field_is_one_printable_word(dnstap: Dnstap) -> None:
     text = render("quiet", dnstap, Style("utc", fields=tuple(FIELDS)))
     assert text == "[no Message]\n" or len(text.split(" ")) == len(FIELDS)
     assert text[:-1].isprintable()

@@ -1,4 +1,4 @@
-"""dnstap.render: formats by name, of one message and of many."""
+"""dnstap.rendering.formats: formats by name, for one message and for many."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MESSAGE = Dnstap(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_of_one_and_of_many(name: str) -> None:
+def test_one_message_and_many_have_the_same_text(name: str) -> None:
     assert renderer(name)(MESSAGE) == FORMATS[name](MESSAGE) == dnstap.render(name, MESSAGE)
-    # The package is there by the same name.
+    # dnstap.render is the function, though a package could have that name.
     assert dnstap.render is formats.render
 
 
@@ -35,7 +35,7 @@ def test_time_zones(name: str) -> None:
         renderer(name, Style(time_zone="nowhere"))
 
 
-def test_no_such_format() -> None:
+def test_unknown_format() -> None:
     with pytest.raises(
         ValueError, match="unknown format 'xml': expected one of quiet, yaml, json, json-full, yaml-full"
     ):
@@ -44,15 +44,15 @@ def test_no_such_format() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
-def test_what_is_decoded_is_enough(path: Any, name: str) -> None:
-    """Messages that have no more than the format needs give the same text, in a text with fields too."""
+def test_decoders_keep_the_fields_of_their_format(path: Any, name: str) -> None:
+    """Messages with only the fields that a format shows give the same text as complete ones."""
     payloads = list(read_frames(path)) * 2
     for style in (Style(), Style(fields=("type", "qname"))) if name == "quiet" else (Style(),):
         decode, render = decoder_for(name, style), renderer(name, style)
         assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p), style) for p in payloads]
 
 
-def test_payloads_that_no_capture_has() -> None:
+def test_decoders_of_unusual_payloads() -> None:
     message = Message(MessageType.CLIENT_QUERY, policy=Policy("RPZ"), query_port=7, query_address=b"abcd")
     payloads = [
         bytes(Dnstap(extra=b"%d" % number, version=b"v", message=message, type=DnstapType.MESSAGE))

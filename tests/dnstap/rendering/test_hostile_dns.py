@@ -1,4 +1,4 @@
-"""Hostile DNS messages inside good payloads: every format stays what it is, and safe, in bounded time."""
+"""Hostile DNS messages in valid payloads: every format stays well-formed and safe for a terminal, in bounded time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHAIN = b"".join(struct.pack(">H", 0xC000 | 31 + 2 * number) for number in range
 
 
 def many(part: bytes) -> bytes:
-    """As much of it as a message holds, with more records promised than are there."""
+    """Return a message full of these records, with larger counts in its header."""
     records = part * (BODY_LIMIT // len(part))
     return struct.pack(">6H", 7, 0x8180, 1, 65535, 65535, 65535) + EXAMPLE + IN_A + records
 
@@ -59,12 +59,12 @@ def dnstap(wire: bytes) -> Dnstap:
 
 @pytest.mark.parametrize("wire", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_is_what_it_is(name: str, wire: bytes) -> None:
+def test_every_format_stays_well_formed(name: str, wire: bytes) -> None:
     assert len(wire) < 65536
     began = time.process_time()
     text = render(name, dnstap(wire))
     assert time.process_time() - began < 10
-    # No lone surrogates, and nothing that a terminal would act on, but what Go does not escape in JSON.
+    # No lone surrogates, and no control characters except those that Go does not escape in JSON.
     allowed = ["\n", "\t", *map(chr, range(0x7F, 0xA0) if name == "json" else ())]
     assert not any(unicodedata.category(character) == "Cc" for character in set(text) - set(allowed))
     text.encode()
@@ -86,7 +86,7 @@ def test_lines_of_fields(wire: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["a name that points to itself", "rdata that is cut off", "256 octets", "no octets"])
-def test_what_was_wrong_is_said(name: str) -> None:
+def test_the_fault_is_named(name: str) -> None:
     message = dnstap(HOSTILE[name])
     assert render("quiet", message).endswith(" X \n")
     assert "# response_message: parse failed: dns: " in render("yaml", message)

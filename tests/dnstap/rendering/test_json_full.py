@@ -8,7 +8,7 @@ import pytest
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Style
 from dnstap.rendering.json_full import renderer
-from dnstap.rendering.structure import structures
+from dnstap.rendering.structure import structure_builder
 from tests.made_messages import DATA, read_frames
 
 
@@ -26,7 +26,7 @@ def test_nothing_but_a_type() -> None:
 
 
 def test_loads_as_the_structure() -> None:
-    render, structure = renderer(Style()), structures(Style())
+    render, structure = renderer(Style()), structure_builder(Style())
     for payload in read_frames(DATA / "unbound-unix.fstrm"):
         message = Dnstap.parse(payload)
         assert json.loads(render(message)) == structure(message)

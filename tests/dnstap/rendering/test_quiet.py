@@ -35,7 +35,7 @@ def zone(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
 
 
 def line(**fields: Any) -> str:
-    """The line of a client query, but for the given fields."""
+    """Return the line of a client query with these fields changed."""
     usual: dict[str, Any] = {
         "type": MessageType.CLIENT_QUERY,
         "socket_protocol": SocketProtocol.UDP,
@@ -56,7 +56,7 @@ def clock(seconds: int | None, nanoseconds: int | None = 0) -> str:
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
-def test_captures(path: Path) -> None:
+def test_captures_give_the_text_of_the_go_tool(path: Path) -> None:
     lines = "".join(render("quiet", Dnstap.parse(payload)) for payload in read_frames(path))
     assert lines.encode() == path.with_suffix(".q.txt").read_bytes()
 
@@ -157,7 +157,7 @@ def test_times(seconds: int | None, nanoseconds: int | None, text: str) -> None:
     assert clock(seconds, nanoseconds) == text
 
 
-# What the Go tool prints for them.
+# As the Go tool prints them.
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -194,7 +194,7 @@ def test_local_times(new_york: None, seconds: int, text: str) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, -(2**63), 2**64, 10**30, -(10**30)])
-def test_times_that_no_payload_has(seconds: int) -> None:
+def test_seconds_outside_uint64_wrap(seconds: int) -> None:
     assert clock(seconds) == clock(seconds % 2**64)
 
 

@@ -19,7 +19,7 @@ from dnstap.codec.tables import ENUM, MESSAGE, table_of
 from dnstap.dns import unpack_name
 from dnstap.dns.records import RECORDS
 from dnstap.rendering import FORMATS
-from dnstap.rendering.structure import _FIELDS, structures
+from dnstap.rendering.structure import RDATA_FIELDS, structure_builder
 from dnstap.rendering.style import Style
 from dnstap.strategies import dnstaps
 from tests.made_messages import DATA, read_frames
@@ -27,16 +27,16 @@ from tests.made_messages import DATA, read_frames
 if TYPE_CHECKING:
     from pathlib import Path
 
-structure = structures(Style())
+structure = structure_builder(Style())
 
 
-def octets(value: Any) -> bytes:
-    """Out of text, or {"hex": ...}."""
+def to_bytes(value: Any) -> bytes:
+    """Return the bytes of text or of {"hex": ...}."""
     return value.encode() if isinstance(value, str) else bytes.fromhex(value["hex"])
 
 
 def rebuilt(cls: type[Any], values: dict[str, Any]) -> Any:
-    """The message of which this is the structure."""
+    """Return the message that has this structure."""
     message = cls()
     for field in table_of(cls).fields:
         value = values.get(field.name)
@@ -53,11 +53,11 @@ def rebuilt(cls: type[Any], values: dict[str, Any]) -> Any:
         elif field.name == "query_zone" and isinstance(value, str):
             value = dns.name.from_text(value).to_wire()
         elif field.python_type is str:
-            value = octets(value).decode("utf-8", "surrogateescape")
+            value = to_bytes(value).decode("utf-8", "surrogateescape")
         elif field.python_type is bytes:
-            value = octets(value)
+            value = to_bytes(value)
         setattr(message, field.name, value)
-    message._unknown_fields = octets(values.get("unknown_fields", ""))
+    message._unknown_fields = to_bytes(values.get("unknown_fields", ""))
     return message
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_lost(message: Dnstap, unknown: bytes) -> None:
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
 def test_captures(path: Path) -> None:
-    """Beside what dnspython reads of the DNS messages."""
+    """Compare the DNS messages with the result of dnspython."""
     for payload in list(read_frames(path))[:200]:
         message = Dnstap.parse(payload)
         values = structure(message)
@@ -110,9 +110,9 @@ def test_captures(path: Path) -> None:
         assert ("edns" in ours) == (theirs.edns >= 0)
 
 
-def test_every_field_has_a_name() -> None:
-    assert {rrtype: len(names) for rrtype, names in _FIELDS.items()} == {
-        rrtype: len(RECORDS[rrtype].fields) for rrtype in _FIELDS
+def test_every_value_of_rdata_has_a_name() -> None:
+    assert {rrtype: len(names) for rrtype, names in RDATA_FIELDS.items()} == {
+        rrtype: len(RECORDS[rrtype].fields) for rrtype in RDATA_FIELDS
     }
 
 
@@ -199,7 +199,7 @@ def test_options() -> None:
     }
 
 
-def test_what_does_not_parse() -> None:
+def test_damaged_messages() -> None:
     question = b"\1a\0\0\1\0\1"
     good = struct.pack(">6H", 7, 0x100, 1, 1, 0, 0) + question
     wires = {

@@ -1,4 +1,4 @@
-"""dnstap.rendering.times: local times, of any time zone and any number of seconds."""
+"""dnstap.rendering.times: times in any time zone, for any number of seconds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def test_offsets() -> None:
     assert utc_offsets("utc")(SUMMER) == 0
     prague = utc_offsets("Europe/Prague")
     assert (prague(SUMMER), prague(WINTER)) == (7200, 3600)
-    # Daylight saving time in all years; what the time zone was long ago.
+    # Past the year 9999 there is daylight saving time; before the year 5, the offset of the first years.
     cycle = 400 * 365.2425 * 86_400
     assert prague(SUMMER + 25 * int(cycle)) == 7200
     assert prague(-(1 << 63)) == prague(-(1 << 63) + 1)
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "/etc/passwd", "..", "Europe", "a\0b"])
-def test_no_such_time_zone(name: str) -> None:
+def test_unknown_time_zone(name: str) -> None:
     with pytest.raises(ValueError, match="expected utc, local or a name of the time zone database"):
         utc_offsets(name)
 

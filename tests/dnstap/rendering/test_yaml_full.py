@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Style
-from dnstap.rendering.structure import structures
+from dnstap.rendering.structure import structure_builder
 from dnstap.rendering.yaml_full import renderer
 from tests.made_messages import DATA, read_frames
 
@@ -37,7 +37,7 @@ def test_empty_mapping() -> None:
 
 
 def test_loads_as_the_structure() -> None:
-    render, structure = renderer(Style()), structures(Style())
+    render, structure = renderer(Style()), structure_builder(Style())
     for payload in read_frames(DATA / "knotd-auth.fstrm"):
         message = Dnstap.parse(payload)
         assert yaml.load(render(message), yaml.CSafeLoader) == structure(message)
