@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 FOLDERS = [
     "dnstap/anonymize",
+    "dnstap/codec",
     "dnstap/dns",
     "framestream",
     "tests/conformance",

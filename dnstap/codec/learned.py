@@ -121,7 +121,7 @@ _NOTHING = _Node(_no_plan)
 _Nodes = dict[bytes, _Node]
 
 _Usual = tuple[int | None, slice, _Nodes]
-"""Where most payloads have their key. The offset of the field that is cut out of them first, which is that of the
+"""The place of the key in most payloads. First the offset of the field that is cut out of them, which is that of the
 Message afterwards, or None if there is no such field before the Message; the slice of the key; and the nodes."""
 
 

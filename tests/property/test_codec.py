@@ -1,4 +1,4 @@
-"""Our codec beside Google's protobuf: on any message, on any octets, on what servers log, on hostile payloads, and on
+"""Our codec beside Google's protobuf: on any message, on any bytes, on what servers log, on hostile payloads, and on
 real payloads that have been mutated."""
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ MUTATIONS = int(os.environ.get("DNSTAP_MUTATIONS", "20000"))
 def test_round_trip(values: st.SearchStrategy[Any]) -> None:
     @given(values)
     def check(message: Any) -> None:
-        octets = bytes(message)
+        encoded = bytes(message)
         cls = type(message)
-        assert cls.parse(octets) == message
-        judged = google_parse(cls.__name__, octets)
+        assert cls.parse(encoded) == message
+        judged = google_parse(cls.__name__, encoded)
         assert judged is not None
         assert differing_field(message, judged) is None
 
@@ -43,7 +43,7 @@ def test_round_trip(values: st.SearchStrategy[Any]) -> None:
 
 
 def with_and_without_plans(data: bytes) -> None:
-    """A plan, made of these octets if it can be, and the generic decoder say the same."""
+    """Compare a plan, made of these bytes if it can be, with the strict decoder."""
     results = []
     parsers: list[Any] = [Dnstap.parse, *[DECODER.decode] * 3, partial(generic, Dnstap)]
     for parse in parsers:
@@ -55,7 +55,7 @@ def with_and_without_plans(data: bytes) -> None:
 
 
 def judge(name: str, data: bytes) -> str:
-    """Compare our reading of the octets with Google's, and what each writes of it; which way it went."""
+    """Compare how we and Google read the bytes, and what each writes of it. Return the outcome."""
     cls: Any = {"Dnstap": Dnstap, "Message": Message, "Policy": Policy}[name]
     if name == "Dnstap":
         with_and_without_plans(data)
@@ -70,13 +70,13 @@ def judge(name: str, data: bytes) -> str:
         return "refused"
     assert theirs is not None, f"accepted by us alone: {data.hex()}"
     assert differing_field(ours, theirs) is None, data.hex()
-    octets = ours.encode(lenient=True)
-    assert cls.parse(octets, lenient=True) == ours, data.hex()
+    encoded = ours.encode(lenient=True)
+    assert cls.parse(encoded, lenient=True) == ours, data.hex()
     if has_nameless_enum(ours):
         return "nameless"
-    if octets != theirs.SerializePartialToString():
+    if encoded != theirs.SerializePartialToString():
         # A number without a name was superseded: a value of ours that is gone, an unknown field of theirs that stays.
-        again: Any = google(name).FromString(octets)
+        again: Any = google(name).FromString(encoded)
         theirs.DiscardUnknownFields()
         again.DiscardUnknownFields()
         assert again == theirs, data.hex()
@@ -96,16 +96,16 @@ def has_nameless_enum(message: Any) -> bool:
 
 
 @given(st.sampled_from(["Dnstap", "Message", "Policy"]), st.binary(max_size=60))
-def test_any_octets(name: str, data: bytes) -> None:
+def test_any_bytes(name: str, data: bytes) -> None:
     judge(name, data)
 
 
 @pytest.mark.parametrize(
-    ("octets", "way"),
+    ("encoded", "way"),
     [("7801 0b 0000 0c", "refused"), ("7200 0b 0b 0500000000 0c 0c", "refused"), ("7801 0b 0800 0c", "same")],
 )
-def test_field_number_0_in_a_group(octets: str, way: str) -> None:
-    data = bytes.fromhex(octets)
+def test_field_number_0_in_a_group(encoded: str, way: str) -> None:
+    data = bytes.fromhex(encoded)
     assert google_parse("Dnstap", data) is not None
     assert cpp_refuses("Dnstap", data) is (way == "refused")
     assert judge("Dnstap", data) == way
@@ -153,7 +153,7 @@ def test_real_payloads_come_out_as_they_went_in(real: list[bytes]) -> None:
         theirs = google_parse("Dnstap", payload)
         assert theirs is not None
         assert differing_field(parsed, theirs) is None
-        # PowerDNS writes its fields in another order; octets are compared with Google's, which sorts them too.
+        # PowerDNS writes its fields in another order; bytes are compared with Google's, which sorts them too.
         assert bytes(parsed) == theirs.SerializePartialToString()
         assert len(bytes(parsed)) == len(payload)
 
@@ -169,29 +169,29 @@ def test_mutated_payloads(real: list[bytes], seed: int) -> None:
 
 def mutated(payload: bytes, generator: random.Random) -> bytes:
     """The payload with one to three faults, most of them where the fields begin."""
-    octets = bytearray(payload)
+    changed = bytearray(payload)
     for _ in range(generator.choice((1, 1, 2, 3))):
-        if not octets:
+        if not changed:
             break
-        at = generator.randrange(min(len(octets), generator.choice((60, 90, 400, 1 << 20))))
-        to = generator.randrange(len(octets))
+        at = generator.randrange(min(len(changed), generator.choice((60, 90, 400, 1 << 20))))
+        to = generator.randrange(len(changed))
         match generator.randrange(8):
             case 0:
-                octets[at] ^= 1 << generator.randrange(8)
+                changed[at] ^= 1 << generator.randrange(8)
             case 1:
-                octets[at] = generator.choice((0, 1, 2, 127, 128, 255, generator.randrange(256)))
+                changed[at] = generator.choice((0, 1, 2, 127, 128, 255, generator.randrange(256)))
             case 2:
-                octets[at] = (octets[at] + generator.choice((-1, 1))) % 256
+                changed[at] = (changed[at] + generator.choice((-1, 1))) % 256
             case 3:
-                del octets[at : at + generator.randint(1, 4)]
+                del changed[at : at + generator.randint(1, 4)]
             case 4:
-                octets[at:at] = generator.randbytes(generator.randint(1, 4))
+                changed[at:at] = generator.randbytes(generator.randint(1, 4))
             case 5:
-                del octets[to:]
+                del changed[to:]
             case 6:
-                octets += octets[to : to + 30]
-            case _:  # an octet moves: the length stays
-                moved = octets[at : at + 1]
-                del octets[at : at + 1]
-                octets[to:to] = moved
-    return bytes(octets)
+                changed += changed[to : to + 30]
+            case _:  # a byte moves: the length stays
+                moved = changed[at : at + 1]
+                del changed[at : at + 1]
+                changed[to:to] = moved
+    return bytes(changed)

@@ -1,4 +1,4 @@
-"""The encoder: the same octets as Google's serializer, and errors that name the field."""
+"""The encoder: the same bytes as Google's serializer, and errors that name the field."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MESSAGE = DnstapType.MESSAGE
 
 
 def full(**changes: Any) -> Dnstap:
-    """Every field, each with a value of its own."""
+    """Return a message with all fields, each with a value of its own."""
     fields: dict[str, Any] = {
         "type": MessageType.CLIENT_RESPONSE,
         "socket_family": 2,
@@ -80,8 +80,8 @@ def test_enum_numbers_without_a_name(number: int) -> None:
 
 
 def test_text_that_is_no_utf8_comes_out_as_it_came() -> None:
-    octets = bytes.fromhex("0a02fffe")
-    assert bytes(Policy.parse(octets)) == octets
+    encoded = bytes.fromhex("0a02fffe")
+    assert bytes(Policy.parse(encoded)) == encoded
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_missing_type() -> None:
 
 
 def again(message: Any) -> bytes:
-    """The octets by the usual way, once what it looks up is there."""
+    """Return the bytes of the fast path, which the careful one has prepared."""
     first: bytes = message.encode()
     assert message.encode() == first
     return first
@@ -190,7 +190,7 @@ def test_what_is_lenient_is_not_remembered() -> None:
 
 
 @pytest.mark.parametrize("wrap", [bytearray, memoryview])
-def test_other_buffers_after_octets(wrap: type[Any]) -> None:
+def test_other_buffers_after_bytes(wrap: type[Any]) -> None:
     plain = full(query_address=b"1234", query_message=b"q")
     other = full(query_address=wrap(b"1234"), query_message=wrap(b"q"))
     other.version = wrap(b"")
@@ -221,7 +221,7 @@ def test_a_class_made_of_ours() -> None:
 
 
 def test_threads() -> None:
-    """What is remembered is forgotten all the time by one thread while others look it up."""
+    """Entries are forgotten all the time by one thread while others look them up."""
     encode = MessageEncoder(table_of(Message), max_entries=3).encode
     messages = [full(query_time_sec=number).message for number in range(200)]
     payloads = [message.encode() for message in messages if message]
@@ -239,7 +239,7 @@ def test_threads_share_one_encoder() -> None:
     """One of two would learn nothing, since the careful path adds to the other."""
 
     class Mine(Policy):
-        """A class that no encoder exists for."""
+        """A class without an encoder."""
 
     barrier = threading.Barrier(4)
     encoders = []
@@ -290,7 +290,7 @@ def test_traceback_is_of_one_error(message: Message, encode: Callable[[Message],
 
 
 def in_order(fields: tuple[WireField, ...]) -> bool:
-    """Whether fields ascend, and those in them."""
+    """Return whether fields ascend by number, and those in them."""
     numbers = [field.number for field in fields]
     inner = [field.value for field in fields if isinstance(field.value, tuple)]
     return numbers == sorted(numbers) and all(map(in_order, inner))
@@ -298,14 +298,14 @@ def in_order(fields: tuple[WireField, ...]) -> bool:
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
 def test_captures_come_out_as_they_came(path: Path) -> None:
-    """The same octets of a server that writes in the order of the numbers, an equal message of any other."""
+    """A server that writes in the order of the numbers gets the same bytes, any other an equal message."""
     ordered = []
     with read_file(path) as reader, contextlib.suppress(TruncatedStreamError):  # one is cut off, on purpose
         for payload in reader:
             message = Dnstap.parse(payload)
-            octets = again(message)
-            assert Dnstap.parse(octets) == message
-            assert len(octets) == len(payload)
+            encoded = again(message)
+            assert Dnstap.parse(encoded) == message
+            assert len(encoded) == len(payload)
             ordered.append(in_order(fields_of(payload)))
-            assert (octets == payload) is ordered[-1]
+            assert (encoded == payload) is ordered[-1]
     assert ordered

@@ -1,4 +1,4 @@
-"""The decoder that learns: whatever it takes, by a plan or not, is what the generic decoder gives."""
+"""The learned decoder: by a plan or not, it gives the same as the strict one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_no_plan_for_the_first_payloads() -> None:
 
 
 class Watched:
-    """A Decoder beside the strict one: both must say the same. Counts payloads that no plan took."""
+    """A Decoder beside the strict one: both must give the same. Counts payloads that no plan took."""
 
     def __init__(self, shapes: ShapeCache | None = None, **limits: int) -> None:
         self.decoder = learner(shapes, **limits)
@@ -86,7 +86,7 @@ def capture(path: Path) -> list[bytes]:
 
 
 def sample(number: int = 0, **values: Any) -> Dnstap:
-    """One of the payloads of a sender: port, time and name are others in each."""
+    """Return a payload of a sender; port, time and name differ in each."""
     fields: dict[str, Any] = {
         "type": MessageType.CLIENT_QUERY,
         "socket_family": SocketFamily.INET,
@@ -137,7 +137,7 @@ def test_ports(port: int) -> None:
     assert watched.misses(payloads(4, query_port=port, response_port=port)) <= most
 
 
-def test_ports_of_two_and_of_three_octets() -> None:
+def test_ports_of_two_and_of_three_bytes() -> None:
     watched = Watched()
     mixed = [
         bytes(sample(number, query_port=port, query_message=bytes(size)))
@@ -214,7 +214,7 @@ def test_nothing_behind_the_key() -> None:
             bytes.fromhex("0a026e7392000176") + bytes(sample())[8:],
             id="overlong tag",
         ),
-        pytest.param(b"\x0a\x80\1" + bytes(128) + bytes(sample())[4:], id="identity of 128 octets"),
+        pytest.param(b"\x0a\x80\1" + bytes(128) + bytes(sample())[4:], id="identity of 128 bytes"),
         pytest.param(b"x\x81\0" + bytes(sample())[:-2], id="overlong type"),
     ],
 )
@@ -277,7 +277,7 @@ def test_extra_before_the_message_and_several_plans() -> None:
 
 
 def test_many_extras_are_not_taken_out_one_by_one() -> None:
-    """Each would cost a copy of the rest: a minute for the longest frame."""
+    """Each would take a copy of the rest: a minute for the longest frame."""
     watched = Watched()
     began = time.process_time()
     watched.misses([b"\x1a\0" * 500_000 + bytes(sample())] * 2)
@@ -286,7 +286,7 @@ def test_many_extras_are_not_taken_out_one_by_one() -> None:
 
 
 def test_no_extra_is_seen_in_contents() -> None:
-    """An identity of 128 octets, misread as ending an octet early, and what looks like an extra within it."""
+    """An identity of 128 bytes, misread as ending a byte early, and what looks like an extra within it."""
     watched = Watched()
     rest = bytes(sample())[4:]
     for filler in (b"\x0a\x02ab", b"\x1a\2ab"):
@@ -350,7 +350,7 @@ def test_lenient_decoding_teaches_nothing() -> None:
     assert watched.decoder.decode(payloads()[0], lenient=True) == sample()
 
 
-def test_every_octet_changed() -> None:
+def test_every_byte_changed() -> None:
     watched = Watched()
     watched.misses(payloads())
     assert watched.misses(payloads()) == 0
@@ -378,7 +378,7 @@ def test_a_key_that_would_reach_into_contents_gets_shorter() -> None:
 
 
 def hostile(count: int) -> list[bytes]:
-    """Payloads each of which has another identity and another length."""
+    """Return payloads that all differ in identity and in length."""
     return [
         bytes(
             Dnstap(
@@ -476,7 +476,7 @@ def test_shapes_seen_once_have_a_limit() -> None:
 
 
 def test_error_is_shown_alone() -> None:
-    """Not after the look-up that failed before, of whichever decoder it is."""
+    """No failed look-up of a plan is shown before it."""
     bad = bytes(sample())[:-1]
     decoders = [learner(), learner(), learner(warm_up=100)]
     for payload in payloads():
@@ -490,7 +490,7 @@ def test_error_is_shown_alone() -> None:
 
 
 def test_threads() -> None:
-    """Threads that share a decoder, which is learning, forgetting and looking elsewhere all the while."""
+    """Threads share a decoder, which learns, forgets and changes the usual place all the time."""
     decoder = learner(ShapeCache(max_shapes=20, max_entries=20), max_plans=500)
     captures = [capture(path)[:150] for path in sorted(DATA.glob("*.fstrm"))]
     expected = [[generic(Dnstap, payload) for payload in each] for each in captures]
@@ -514,7 +514,7 @@ def test_threads() -> None:
 
 def test_subclasses_are_parsed_as_what_they_are() -> None:
     class Mine(Dnstap):
-        """A class of somebody else."""
+        """A subclass of another program."""
 
     assert type(Mine.parse(bytes(sample()))) is Mine
     assert type(Dnstap.parse(bytes(sample()))) is Dnstap
@@ -522,7 +522,7 @@ def test_subclasses_are_parsed_as_what_they_are() -> None:
 
 
 def test_policies_that_repeat() -> None:
-    """Each message has one of its own, whatever becomes of another's."""
+    """Each message has a policy of its own, so changing one changes no other."""
     watched = Watched(ShapeCache(max_entries=4))
     each = [bytes(sample(policy=Policy(rule=bytes([n])))) for n in range(9)]
     watched.misses(each)

@@ -23,18 +23,18 @@ from dnstap.codec import decode
 from tests.judge import differing_field, google_parse
 
 
-def octets(*parts: str | bytes) -> bytes:
-    """Hex and bytes, joined."""
+def wire(*parts: str | bytes) -> bytes:
+    """Return hex digits and bytes, joined."""
     return b"".join(bytes.fromhex(part) if isinstance(part, str) else part for part in parts)
 
 
 def group(depth: int) -> bytes:
-    """Groups of field 100 within each other."""
-    return octets("a306") * depth + octets("a406") * depth
+    """Return groups of field 100, nested."""
+    return wire("a306") * depth + wire("a406") * depth
 
 
 def varint(number: int) -> bytes:
-    """The shortest varint."""
+    """Return the shortest varint."""
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -43,7 +43,7 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, content: bytes) -> bytes:
-    """A length-delimited field."""
+    """Return a length-delimited field."""
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 
@@ -51,84 +51,84 @@ MESSAGE = DnstapType.MESSAGE
 CLIENT_QUERY = MessageType.CLIENT_QUERY
 
 ACCEPTED: dict[str, tuple[type[Any], bytes, Any]] = {
-    "smallest": (Dnstap, octets("7801"), Dnstap(type=MESSAGE)),
-    "empty octets are a value": (Dnstap, octets("0a00 1200 7801"), Dnstap(identity=b"", version=b"", type=MESSAGE)),
+    "smallest": (Dnstap, wire("7801"), Dnstap(type=MESSAGE)),
+    "empty contents are a value": (Dnstap, wire("0a00 1200 7801"), Dnstap(identity=b"", version=b"", type=MESSAGE)),
     "zero is a value": (
         Message,
-        octets("0805 3000 4000 4d00000000"),
+        wire("0805 3000 4000 4d00000000"),
         Message(type=CLIENT_QUERY, query_port=0, query_time_sec=0, query_time_nsec=0),
     ),
     "fields in any order": (
         Message,
-        octets("3035 2204 7f000001 1001 0805"),
+        wire("3035 2204 7f000001 1001 0805"),
         Message(type=CLIENT_QUERY, socket_family=SocketFamily.INET, query_address=b"\x7f\0\0\1", query_port=53),
     ),
-    "varint of one octet": (Message, octets("0805 307f"), Message(type=CLIENT_QUERY, query_port=127)),
-    "varint of two octets": (Message, octets("0805 30ff7f"), Message(type=CLIENT_QUERY, query_port=16383)),
-    "varint of three octets": (Message, octets("0805 30ffff03"), Message(type=CLIENT_QUERY, query_port=65535)),
-    "varint of four octets": (Message, octets("0805 40ffffff7f"), Message(type=CLIENT_QUERY, query_time_sec=2**28 - 1)),
-    "varint of five octets": (
+    "varint of one byte": (Message, wire("0805 307f"), Message(type=CLIENT_QUERY, query_port=127)),
+    "varint of two bytes": (Message, wire("0805 30ff7f"), Message(type=CLIENT_QUERY, query_port=16383)),
+    "varint of three bytes": (Message, wire("0805 30ffff03"), Message(type=CLIENT_QUERY, query_port=65535)),
+    "varint of four bytes": (Message, wire("0805 40ffffff7f"), Message(type=CLIENT_QUERY, query_time_sec=2**28 - 1)),
+    "varint of five bytes": (
         Message,
-        octets("0805 40ffffffff7f"),
+        wire("0805 40ffffffff7f"),
         Message(type=CLIENT_QUERY, query_time_sec=2**35 - 1),
     ),
-    "varint of ten octets": (
+    "varint of ten bytes": (
         Message,
-        octets("0805 40ffffffffffffffffff01"),
+        wire("0805 40ffffffffffffffffff01"),
         Message(type=CLIENT_QUERY, query_time_sec=2**64 - 1),
     ),
     "varint longer than it need be": (
         Message,
-        octets("0805 30b5808000 40b58080808000"),
+        wire("0805 30b5808000 40b58080808000"),
         Message(type=CLIENT_QUERY, query_port=53, query_time_sec=53),
     ),
-    "uint32 takes the low 32 bits": (Message, octets("0805 30b580808020"), Message(type=CLIENT_QUERY, query_port=53)),
-    "uint32 takes the low 32 bits of ten octets": (
+    "uint32 takes the low 32 bits": (Message, wire("0805 30b580808020"), Message(type=CLIENT_QUERY, query_port=53)),
+    "uint32 takes the low 32 bits of ten bytes": (
         Message,
-        octets("0805 30b58080808080808080 01"),
+        wire("0805 30b58080808080808080 01"),
         Message(type=CLIENT_QUERY, query_port=53),
     ),
     "uint64 takes the low 64 bits": (
         Message,
-        octets("0805 40b5808080808080808002"),
+        wire("0805 40b5808080808080808002"),
         Message(type=CLIENT_QUERY, query_time_sec=53),
     ),
-    "tag longer than it need be": (Dnstap, octets("8a8000 0161 f88000 01"), Dnstap(identity=b"a", type=MESSAGE)),
+    "tag longer than it need be": (Dnstap, wire("8a8000 0161 f88000 01"), Dnstap(identity=b"a", type=MESSAGE)),
     "field 16": (
         Message,
-        octets("0805 8001 02"),
+        wire("0805 8001 02"),
         Message(type=CLIENT_QUERY, http_protocol=HttpProtocol.HTTP2),
     ),
     "policy": (
         Message,
-        octets("0805", field(15, octets(field(1, b"RPZ"), field(2, b"\0"), "1801 2001", field(5, b"v")))),
+        wire("0805", field(15, wire(field(1, b"RPZ"), field(2, b"\0"), "1801 2001", field(5, b"v")))),
         Message(
             type=CLIENT_QUERY,
             policy=Policy(type="RPZ", rule=b"\0", action=PolicyAction.NXDOMAIN, match=1, value=b"v"),  # type: ignore[arg-type]
         ),
     ),
-    "the last scalar wins": (Dnstap, octets("0a0161 0a0162 7801"), Dnstap(identity=b"b", type=MESSAGE)),
-    "the last enum wins": (Message, octets("0805 0806"), Message(type=MessageType.CLIENT_RESPONSE)),
+    "the last scalar wins": (Dnstap, wire("0a0161 0a0162 7801"), Dnstap(identity=b"b", type=MESSAGE)),
+    "the last enum wins": (Message, wire("0805 0806"), Message(type=MessageType.CLIENT_RESPONSE)),
     "submessages are merged": (
         Dnstap,
-        octets(field(14, octets("0805 3035")), "7801", field(14, octets("3036 3835"))),
+        wire(field(14, wire("0805 3035")), "7801", field(14, wire("3036 3835"))),
         Dnstap(message=Message(type=CLIENT_QUERY, query_port=54, response_port=53), type=MESSAGE),
     ),
-    "merged from a tag of several octets": (
+    "merged from a tag of several bytes": (
         Dnstap,
-        octets("7801", field(14, octets("0805")), "f28000 02 3035"),
+        wire("7801", field(14, wire("0805")), "f28000 02 3035"),
         Dnstap(message=Message(type=CLIENT_QUERY, query_port=53), type=MESSAGE),
     ),
     "long tags of every kind": (
         Message,
-        octets("888000 05 b08000 35 a28000 01 61 cd8000 01000000 fa8000 04 8a8000 00"),
+        wire("888000 05 b08000 35 a28000 01 61 cd8000 01000000 fa8000 04 8a8000 00"),
         Message(type=CLIENT_QUERY, query_port=53, query_address=b"a", query_time_nsec=1, policy=Policy(type="")),
     ),
-    "text that is no UTF-8": (Policy, octets("0a02 fffe"), Policy(type="\udcff\udcfe")),
-    "length of five octets": (Dnstap, octets("0a8180808000 61 7801"), Dnstap(identity=b"a", type=MESSAGE)),
-    "length of three octets": (
+    "text that is no UTF-8": (Policy, wire("0a02 fffe"), Policy(type="\udcff\udcfe")),
+    "length of five bytes": (Dnstap, wire("0a8180808000 61 7801"), Dnstap(identity=b"a", type=MESSAGE)),
+    "length of three bytes": (
         Dnstap,
-        octets(field(1, b"x" * 20000), "7801"),
+        wire(field(1, b"x" * 20000), "7801"),
         Dnstap(identity=b"x" * 20000, type=MESSAGE),
     ),
 }
@@ -145,35 +145,35 @@ def test_accepted(case: str) -> None:
 
 @pytest.mark.parametrize("wrap", [bytearray, memoryview])
 def test_other_buffers(wrap: type[Any]) -> None:
-    assert Dnstap.parse(wrap(octets("0a0161 7801"))) == Dnstap(identity=b"a", type=MESSAGE)
+    assert Dnstap.parse(wrap(wire("0a0161 7801"))) == Dnstap(identity=b"a", type=MESSAGE)
 
 
 @pytest.mark.parametrize("data", ["text", 5, None])
-def test_not_octets(data: Any) -> None:
+def test_not_bytes(data: Any) -> None:
     with pytest.raises(TypeError):
         Dnstap.parse(data)
 
 
 UNKNOWN = {
-    "varint": octets("a00601"),
-    "varint of a low field": octets("2001"),
-    "fixed64": octets("a106 0102030405060708"),
-    "length-delimited": octets("a206 03616263"),
-    "fixed32": octets("a506 01020304"),
-    "group": octets("a306 0801 a406"),
-    "nested groups": octets("a306 a306 0a0161 a406 a406"),
-    "identity as a varint": octets("0805"),
-    "type as fixed32": octets("7d 01000000"),
-    "type as fixed64": octets("79 0100000000000000"),
-    "message as a varint": octets("7001"),
-    "identity as a group": octets("0b 0c"),
-    "the greatest field number": octets("f8ffffff0f 01"),
+    "varint": wire("a00601"),
+    "varint of a low field": wire("2001"),
+    "fixed64": wire("a106 0102030405060708"),
+    "length-delimited": wire("a206 03616263"),
+    "fixed32": wire("a506 01020304"),
+    "group": wire("a306 0801 a406"),
+    "nested groups": wire("a306 a306 0a0161 a406 a406"),
+    "identity as a varint": wire("0805"),
+    "type as fixed32": wire("7d 01000000"),
+    "type as fixed64": wire("79 0100000000000000"),
+    "message as a varint": wire("7001"),
+    "identity as a group": wire("0b 0c"),
+    "the greatest field number": wire("f8ffffff0f 01"),
 }
 
 
 @pytest.mark.parametrize("case", UNKNOWN)
 def test_unknown_fields_are_kept(case: str) -> None:
-    data = octets("7801", UNKNOWN[case])
+    data = wire("7801", UNKNOWN[case])
     parsed = Dnstap.parse(data)
     assert parsed._unknown_fields == UNKNOWN[case]
     assert bytes(parsed) == data
@@ -183,8 +183,8 @@ def test_unknown_fields_are_kept(case: str) -> None:
 
 
 def test_unknown_fields_of_merged_messages_are_kept() -> None:
-    first, second = octets("a00601"), octets("a00602")
-    data = octets(field(14, octets("0805") + first), field(14, second), "7801")
+    first, second = wire("a00601"), wire("a00602")
+    data = wire(field(14, wire("0805") + first), field(14, second), "7801")
     parsed = Dnstap.parse(data)
     assert parsed.message is not None
     assert parsed.message._unknown_fields == first + second
@@ -194,7 +194,7 @@ def test_unknown_fields_of_merged_messages_are_kept() -> None:
 
 
 REFUSED = {
-    "octets behind which a tag should go on": ("78 01 80", "Dnstap: the last field is cut off, at byte 3"),
+    "tag without its second byte": ("78 01 80", "Dnstap: the last field is cut off, at byte 3"),
     "no value": ("78", "Dnstap: the last field is cut off, at byte 1"),
     "varint cut off": ("7801 78 80", "Dnstap: the last field is cut off, at byte 4"),
     "length beyond the end": ("0a 05 6162", "Dnstap: identity has length 5, but 2 bytes are left, at byte 2"),
@@ -218,13 +218,13 @@ REFUSED = {
     "group without an end": ("a306 0801", "Dnstap: group 100 has no end, at byte 4"),
     "group with another's end": ("a306 ac06", "Dnstap: end of group 101, which has not begun, at byte 4"),
     "group that ends beyond the end": ("a306 a4", "Dnstap: group 100 has no end, at byte 3"),
-    "varint of eleven octets": (
+    "varint of eleven bytes": (
         "78 8180808080808080808001",
         "Dnstap: varint of more than 10 bytes, at byte 1",
     ),
-    "tag of six octets": ("f88080808000 01", "Dnstap: tag of more than 32 bits, at byte 0"),
+    "tag of six bytes": ("f88080808000 01", "Dnstap: tag of more than 32 bits, at byte 0"),
     "tag of 33 bits": ("f880808010 01", "Dnstap: tag of more than 32 bits, at byte 0"),
-    "length of six octets": ("0a 808080808000", "Dnstap: length of more than 5 bytes, at byte 1"),
+    "length of six bytes": ("0a 808080808000", "Dnstap: length of more than 5 bytes, at byte 1"),
     "length of 32 bits": (
         "0a ffffffff0f",
         "Dnstap: identity has length 4294967295, but 0 bytes are left, at byte 6",
@@ -263,17 +263,17 @@ def test_depth(cls: type[Any], before: int, depth: int) -> None:
 
 def test_missing_type() -> None:
     with pytest.raises(MissingFieldError) as caught:
-        Dnstap.parse(octets("0a0161"))
+        Dnstap.parse(wire("0a0161"))
     assert (caught.value.field, caught.value.path) == ("type", "Dnstap")
     assert str(caught.value) == "Dnstap: required field type is missing"
-    assert Dnstap.parse(octets("0a0161"), lenient=True) == Dnstap(identity=b"a")
-    judged = google_parse("Dnstap", octets("0a0161"))
+    assert Dnstap.parse(wire("0a0161"), lenient=True) == Dnstap(identity=b"a")
+    judged = google_parse("Dnstap", wire("0a0161"))
     assert judged is not None
     assert not judged.IsInitialized()
 
 
 def test_missing_type_of_the_message() -> None:
-    data = octets(field(14, b""), "7801")
+    data = wire(field(14, b""), "7801")
     with pytest.raises(MissingFieldError) as caught:
         Dnstap.parse(data)
     assert str(caught.value) == "Message: required field type is missing"
@@ -299,37 +299,37 @@ def test_empty() -> None:
     ],
 )
 def test_unknown_enum_numbers_are_kept(value: str, number: int) -> None:
-    parsed = Message.parse(octets("08", value))
+    parsed = Message.parse(wire("08", value))
     assert parsed.type is not None
     assert (int(parsed.type), parsed.type.name, type(parsed.type)) == (number, "", MessageType)
 
 
 def test_the_last_enum_wins_though_unknown() -> None:
     """Enums are open, as in Go's library and C's; Google's would keep the number that it knows."""
-    assert Message.parse(octets("0805 084d")).type == 77
-    assert Message.parse(octets("084d 0805")).type is CLIENT_QUERY
+    assert Message.parse(wire("0805 084d")).type == 77
+    assert Message.parse(wire("084d 0805")).type is CLIENT_QUERY
 
 
 def test_subclass() -> None:
     class Mine(Dnstap):
         pass
 
-    assert type(decode(Mine, octets("7801"))) is Mine
+    assert type(decode(Mine, wire("7801"))) is Mine
 
 
 @pytest.mark.parametrize(
     "data",
     [
         field(14, b"\x08\x05") * 200_000,
-        octets("a00601") * 300_000,
-        field(14, octets("0805 a00601")) * 150_000 + octets("a206 808010") + bytes(1 << 18),
+        wire("a00601") * 300_000,
+        field(14, wire("0805 a00601")) * 150_000 + wire("a206 808010") + bytes(1 << 18),
         field(14, field(15, b"")) * 200_000,
         group(90) * 1000,
     ],
     ids=["merged messages", "unknown fields", "merged unknown fields", "merged policies", "groups"],
 )
 def test_hostile_payloads_take_time_in_proportion(data: bytes) -> None:
-    """A frame of a mebibyte: what would be quadratic would take minutes."""
+    """Quadratic time would be minutes for a frame of a mebibyte."""
     began = time.process_time()
     Dnstap.parse(data, lenient=True)
     assert time.process_time() - began < 10
