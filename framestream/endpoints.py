@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "FileEndpoint", "TcpEndpoint", "Tls", "TlsEndpoint", "UnixEndpoint", "parse_endpoint"]
 
+_OP_IGNORE_UNEXPECTED_EOF = 0x80
+"""ssl.OP_IGNORE_UNEXPECTED_EOF, which a Python built with OpenSSL 1.1 lacks."""
+
 Path = str | os.PathLike[str]
 
 
@@ -66,6 +69,8 @@ class Tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if listening else ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION
+        # Set by Python 3.11.2, which Debian 12 has: a connection that was cut would look like one that was ended.
+        context.options &= ~ssl.Options(_OP_IGNORE_UNEXPECTED_EOF)
         if self.certificate is not None:
             with _named(self.certificate, self.key):
                 # Without the callback, OpenSSL would ask for the password on the terminal.

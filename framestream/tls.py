@@ -159,7 +159,8 @@ class TlsSession:
 
     def _fail(self, error: ssl.SSLError, expected: str) -> None:
         self._error = error
-        if isinstance(error, ssl.SSLEOFError):
+        # Python 3.11.2, which Debian 12 has, raises the base class.
+        if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
             self._error = TruncatedStreamError(expected, "the end of input", self._received)
 
 

@@ -39,6 +39,10 @@ class OpenEnum(IntEnum):
     def __repr__(self) -> str:
         return super().__repr__() if self.name else f"<{type(self).__name__}.~UNKNOWN: {self.value}>"
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
+        # By number: Python 3.11.2, which Debian 12 has, would pickle and copy a member by its name.
+        return type(self), (int(self),)
+
     # The rest is what betterproto2 reads from the enum of a field.
 
     @property
