@@ -20,10 +20,12 @@ __all__ = [
     "HEADER_SIZE",
     "MAX_LABEL",
     "MAX_NAME",
+    "MAX_NAME_SIZE",
     "POINTER",
     "CompressedNames",
     "WalkError",
     "code_value_pairs",
+    "is_plain_name",
     "name_end",
     "records",
 ]
@@ -35,6 +37,9 @@ MAX_LABEL = 63
 
 POINTER = 0xC0
 """The least first octet of a pointer; the 14 bits after its upper two are an offset in the message."""
+
+MAX_NAME_SIZE = 255
+"""Octets of a name with the root (RFC 1035, 3.1)."""
 
 MAX_NAME = 250
 """Octets of a name without the root that a walk with pointers takes.
@@ -73,6 +78,15 @@ def name_end(wire: bytes, offset: int) -> int:
     if offset + 2 > len(wire):
         raise WalkError("pointer ends after the message")
     return offset + 2
+
+
+def is_plain_name(octets: bytes) -> bool:
+    """Return whether octets are one name without a pointer, its root included, and nothing else."""
+    last = len(octets) - 1
+    offset = 0
+    while offset < last and 0 < (length := octets[offset]) <= MAX_LABEL:
+        offset += length + 1
+    return offset == last < MAX_NAME_SIZE and not octets[offset]
 
 
 def records(wire: bytes, offset: int, count: int) -> Iterator[tuple[int, int, int, int]]:

@@ -14,7 +14,7 @@ For `type = CQ and qname under example.org` it is
             wire = message.query_message
         else:
             wire = message.response_message
-        question = whole = None
+        question = outcome = None
         return True if (
             (message.type == constant_0)
             and ((value := (question or (question := read_question(wire)))[0]) is not None
@@ -37,8 +37,8 @@ from dnstap.dns.memo import Memo
 from dnstap.filters.expressions import EXPRESSIONS
 from dnstap.filters.fields import NAME_OPERATORS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
-from dnstap.filters.values import in_networks
-from dnstap.filters.wires import name_text, questions, under, wholes, zones
+from dnstap.filters.values import network_matcher
+from dnstap.filters.wires import name_text, outcome_reader, question_reader, subdomain_matcher, zone_reader
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.schema.meaning import DIRECTIONS
 
@@ -68,7 +68,7 @@ _WIRE = """\
         wire = message.query_message
     else:
         wire = message.response_message
-    question = whole = None
+    question = outcome = None
 """
 
 _NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
@@ -100,9 +100,9 @@ class _Generator:
         self.namespace: dict[str, Any] = {
             "no_message": _NoMessage(),
             "direction": DIRECTIONS.get,
-            "read_question": questions(),
-            "read_whole": wholes(),
-            "read_zone": zones(),
+            "read_question": question_reader(),
+            "read_outcome": outcome_reader(),
+            "read_zone": zone_reader(),
         }
         self._constants = 0
 
@@ -145,13 +145,13 @@ class _Generator:
         if operator == "under":
             # Most names do not even end with the bytes of a single name, which is quicker to see.
             ending = [f"value.endswith({self._constant(values[0])})"] if len(values) == 1 else []
-            return [present, *ending, f"{self._constant(under(frozenset(values)))}(value)"]
+            return [present, *ending, f"{self._constant(subdomain_matcher(frozenset(values)))}(value)"]
         if operator not in ("=", "!=", "in", "not in"):
             return [present, f"value {operator} {self._constant(values[0])}"]
         negated = operator in ("!=", "not in")
         if field.name in ("client", "server"):
             if any(network.shift for network in values):
-                return [present, f"{'not ' if negated else ''}{self._constant(in_networks(values))}(value)"]
+                return [present, f"{'not ' if negated else ''}{self._constant(network_matcher(values))}(value)"]
             values = tuple([address for network in values for address in network.addresses()])
         if negated:
             return [f"{source} not in {self._constant(frozenset((None, *values)))}"]

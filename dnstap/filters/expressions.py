@@ -8,13 +8,13 @@ them into a function with these variables:
     is_query    True for a query, False for a response, None where the type does not say (dnstap.schema.meaning)
     wire        the DNS message that the Message is about, or None
     question    name, type and class of the first question; None until an expression has asked for it
-    whole       rcode and number of answers, if all of the DNS message parses; None until an expression has asked for it
+    outcome     rcode and number of answers, if all of the DNS message parses; None until an expression has asked for it
 
-and with the functions read_question(wire), read_whole(wire) and read_zone(query_zone) of wires.py.
+and with the functions read_question(wire), read_outcome(wire) and read_zone(query_zone) of wires.py.
 
 An expression gives None where the field is absent or does not parse. It never raises, and it changes nothing but
-`question`, `whole` and helper variables that it sets before it reads them, so expressions work in any order. The tests
-compare all of them with ordinary functions (tests/plain_filters.py).
+`question`, `outcome` and helper variables that it sets before it reads them, so expressions work in any order. The
+tests compare all of them with ordinary functions (tests/plain_filters.py).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _RESPONSE_TIME = _nanoseconds("response")
 _IS_QUERY_TIME = "is_query or (is_query is None and message.response_time_sec is None)"
 _LATENCY = f"(None if (asked := {_QUERY_TIME}) is None or (answered := {_RESPONSE_TIME}) is None else answered - asked)"
 _QUESTION = "(question or (question := read_question(wire)))"
-_WHOLE = "(whole or (whole := read_whole(wire)))"
+_OUTCOME = "(outcome or (outcome := read_outcome(wire)))"
 
 EXPRESSIONS = {
     # Enums, as numbers.
@@ -99,8 +99,8 @@ EXPRESSIONS = {
     "qname": Expression(f"{_QUESTION}[0]", _WIRES, 10),
     "qtype": Expression(f"{_QUESTION}[1]", _WIRES, 10),
     "qclass": Expression(f"{_QUESTION}[2]", _WIRES, 10),
-    "rcode": Expression(f"(None if is_query else {_WHOLE}[0])", _WIRES, 60),
-    "answers": Expression(f"{_WHOLE}[1]", _WIRES, 60),
+    "rcode": Expression(f"(None if is_query else {_OUTCOME}[0])", _WIRES, 60),
+    "answers": Expression(f"{_OUTCOME}[1]", _WIRES, 60),
     # The name of the zone, and texts of the sender, of which an empty one counts as absent.
     "zone": Expression("read_zone(message.query_zone)", "query_zone", 8),
     "identity": Expression("(dnstap.identity or None)", _TEXTS, 2),

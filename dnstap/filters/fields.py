@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dnstap.dns.registry import CLASSES, TYPE_NUMBERS
 from dnstap.dns.text import FLAGS, OPCODES, rcode_text
 from dnstap.filters.expressions import EXPRESSIONS
-from dnstap.filters.values import choice, duration, moment, name_octets, network, number, text_octets
+from dnstap.filters.values import (
+    enum_parser,
+    number_parser,
+    parse_duration,
+    parse_name,
+    parse_network,
+    parse_text,
+    parse_time,
+)
 from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, SocketFamily, SocketProtocol
 from dnstap.schema.fields import MessageFields, rows
 
@@ -50,27 +58,27 @@ def _numbers_by_name(enum: type[OpenEnum]) -> dict[str, int]:
 
 
 def _enum_field(name: str, numbers: dict[str, int], expected: str = "") -> Field:
-    return Field(name, EQUALITY_OPERATORS, choice(numbers), f"{expected or ', '.join(numbers)} or a number")
+    return Field(name, EQUALITY_OPERATORS, enum_parser(numbers), f"{expected or ', '.join(numbers)} or a number")
 
 
 def _address_field(name: str) -> Field:
-    return Field(name, EQUALITY_OPERATORS, network, "an address")
+    return Field(name, EQUALITY_OPERATORS, parse_network, "an address")
 
 
 def _port_field(name: str) -> Field:
-    return Field(name, ORDER_OPERATORS, number(65535), "a port, 0 to 65535")
+    return Field(name, ORDER_OPERATORS, number_parser(65535), "a port, 0 to 65535")
 
 
 def _time_field(name: str) -> Field:
-    return Field(name, ORDER_OPERATORS, moment, "a time such as 2026-11-23T21:45:12.973Z")
+    return Field(name, ORDER_OPERATORS, parse_time, "a time such as 2026-11-23T21:45:12.973Z")
 
 
 def _text_field(name: str) -> Field:
-    return Field(name, TEXT_OPERATORS, text_octets, "a text that is not empty")
+    return Field(name, TEXT_OPERATORS, parse_text, "a text that is not empty")
 
 
 def _name_field(name: str) -> Field:
-    return Field(name, NAME_OPERATORS, name_octets, "a domain name")
+    return Field(name, NAME_OPERATORS, parse_name, "a domain name")
 
 
 MESSAGE_TYPES = {
@@ -87,10 +95,10 @@ _CLASSES = {name: rrclass for rrclass, name in CLASSES.items()} | {"ANY": 255}
 # The name that 16 has in rcode_text is that of TSIG, BADSIG.
 _RCODES = {rcode_text(rcode): rcode for rcode in range(1 << 12) if rcode_text(rcode)} | {"BADVERS": 16}
 
-_parse_type = number(65535, TYPE_NUMBERS, "TYPE")
-_parse_class = number(65535, _CLASSES, "CLASS")
-_parse_opcode = number(15, _OPCODES, "OPCODE")
-_parse_rcode = number(4095, _RCODES, "RCODE")
+_parse_type = number_parser(65535, TYPE_NUMBERS, "TYPE")
+_parse_class = number_parser(65535, _CLASSES, "CLASS")
+_parse_opcode = number_parser(15, _OPCODES, "OPCODE")
+_parse_rcode = number_parser(4095, _RCODES, "RCODE")
 
 _ALL = [
     _enum_field("type", MESSAGE_TYPES, "a message type such as CLIENT_QUERY or CQ"),
@@ -106,16 +114,16 @@ _ALL = [
     _time_field("time"),
     _time_field("query_time"),
     _time_field("response_time"),
-    Field("latency", ORDER_OPERATORS, duration, "a duration such as 20ms, 1.5s or 300us"),
-    Field("size", ORDER_OPERATORS, number((1 << 32) - 1), "a number of bytes"),
-    Field("id", ORDER_OPERATORS, number(65535), "a number, 0 to 65535"),
+    Field("latency", ORDER_OPERATORS, parse_duration, "a duration such as 20ms, 1.5s or 300us"),
+    Field("size", ORDER_OPERATORS, number_parser((1 << 32) - 1), "a number of bytes"),
+    Field("id", ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535"),
     Field("opcode", ORDER_OPERATORS, _parse_opcode, f"{', '.join(_OPCODES)} or a number, 0 to 15"),
     _name_field("qname"),
     Field("qtype", ORDER_OPERATORS, _parse_type, "a record type such as AAAA, TYPE65 or 65"),
     Field("qclass", ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3"),
     _name_field("zone"),
     Field("rcode", ORDER_OPERATORS, _parse_rcode, "an rcode such as NXDOMAIN, RCODE3 or 3"),
-    Field("answers", ORDER_OPERATORS, number(65535), "a number, 0 to 65535"),
+    Field("answers", ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535"),
     _text_field("identity"),
     _text_field("version"),
     _text_field("extra"),
@@ -130,8 +138,8 @@ def _schema_field(row: Row) -> Field:
     if row.proto_type == "enum":
         return _enum_field(row.name, _numbers_by_name(row.python_type))
     if row.python_type is int:
-        return Field(row.name, ORDER_OPERATORS, number((1 << 64) - 1), "a number")
-    return Field(row.name, EQUALITY_OPERATORS, text_octets, "a text")
+        return Field(row.name, ORDER_OPERATORS, number_parser((1 << 64) - 1), "a number")
+    return Field(row.name, EQUALITY_OPERATORS, parse_text, "a text")
 
 
 # A row of the schema that no field above reads has an expression by its own name.

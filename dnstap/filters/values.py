@@ -1,6 +1,7 @@
-"""What a filter expression compares with, from its text: numbers, names, addresses, networks, times, durations.
+"""Parsing of the values in a filter expression: numbers, names, addresses, networks, times, durations.
 
-All that is no such value raises ValueError; who knows where it stands makes the error of it.
+Text that is not such a value raises ValueError. The grammar, which knows its place in the expression, makes the error
+that the user sees.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Network",
-    "choice",
-    "duration",
-    "in_networks",
-    "moment",
-    "name_octets",
-    "network",
-    "number",
-    "text_octets",
+    "enum_parser",
+    "network_matcher",
+    "number_parser",
+    "parse_duration",
+    "parse_name",
+    "parse_network",
+    "parse_text",
+    "parse_time",
 ]
 
 MAX_NAME = 255
-"""Octets of a name, with the root."""
+"""Octets of a name with the root (RFC 1035, 3.1)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -37,34 +38,34 @@ _UNITS_NS = {"ns": 1, "us": 1000, "\N{MICRO SIGN}s": 1000, "\N{GREEK SMALL LETTE
 _UNITS_NS |= {"ms": 1_000_000, "s": 1_000_000_000}
 
 _is_integer = re.compile(r"-?[0-9]{1,10}").fullmatch
-_as_moment = re.compile(
+_match_time = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
     r"(?:[Zz]|([+-])([0-9]{2}):?([0-5][0-9]))?)?"
 ).fullmatch
-_as_duration = re.compile(rf"(-?)([0-9]{{1,12}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
-_pieces = re.compile(rb"\\([0-9]{3})|\\([^0-9])|(\.)|([^\\])", re.DOTALL).match
+_match_duration = re.compile(rf"(-?)([0-9]{{1,12}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
+_match_piece = re.compile(rb"\\([0-9]{3})|\\([^0-9])|(\.)|([^\\])", re.DOTALL).match
 
 
-def choice(names: Mapping[str, int]) -> Callable[[str], int]:
-    """The function from a name of an enum in any case, or a number, to the number."""
+def enum_parser(names: Mapping[str, int]) -> Callable[[str], int]:
+    """Return a function that parses a name of an enum in any case, or a number of 32 bits."""
     numbers = {name.upper(): number for name, number in names.items()}
 
-    def convert(word: str) -> int:
+    def parse(word: str) -> int:
         named = numbers.get(word.upper())
         return _integer(word, -(1 << 31), (1 << 31) - 1) if named is None else named
 
-    return convert
+    return parse
 
 
-def number(greatest: int, names: Mapping[str, int] | None = None, prefix: str = "") -> Callable[[str], int]:
-    """The function from a number, a name in any case, or a number behind a prefix (TYPE65) to the number."""
+def number_parser(greatest: int, names: Mapping[str, int] | None = None, prefix: str = "") -> Callable[[str], int]:
+    """Return a function that parses a number from 0 on, a name in any case, or a number after a prefix (TYPE65)."""
     numbers = {name.upper(): number for name, number in (names or {}).items()}
 
-    def convert(word: str) -> int:
+    def parse(word: str) -> int:
         upper = word.upper()
         return numbers[upper] if upper in numbers else _integer(upper.removeprefix(prefix), 0, greatest)
 
-    return convert
+    return parse
 
 
 def _integer(word: str, least: int, greatest: int) -> int:
@@ -73,28 +74,28 @@ def _integer(word: str, least: int, greatest: int) -> int:
     return int(word)
 
 
-def text_octets(text: str) -> bytes:
-    """The octets of a text of the sender's. An empty one is as good as none, so nothing is equal to it."""
+def parse_text(text: str) -> bytes:
+    """Return the bytes of a text. An empty text is an error: it is as good as an absent one, which equals nothing."""
     if not text:
         raise ValueError(text)
     return text.encode("utf-8", "surrogateescape")
 
 
-def name_octets(text: str) -> bytes:
-    """A domain name in wire format and in lower case, from its text; the final dot may be left out."""
+def parse_name(text: str) -> bytes:
+    """Return a name in wire format and in lower case, from its text (RFC 1035, 5.1). The final dot is optional."""
     octets = text.encode("utf-8", "surrogateescape")
     if octets == b".":
         return b"\0"
-    name, label, p = b"", b"", 0
-    while p < len(octets):
-        piece = _pieces(octets, p)
+    name, label, offset = b"", b"", 0
+    while offset < len(octets):
+        piece = _match_piece(octets, offset)
         if piece is None:
             raise ValueError(text)
-        p = piece.end()
+        offset = piece.end()
         digits, escaped, dot, plain = piece.groups()
         if not dot:
             label += bytes((int(digits),)) if digits else escaped or plain
-        if dot or p == len(octets):
+        if dot or offset == len(octets):
             name += _label(label)
             label = b""
     if not 0 < len(name) < MAX_NAME:
@@ -109,9 +110,9 @@ def _label(octets: bytes) -> bytes:
 
 
 class Network(NamedTuple):
-    """A network, or an address, which is one without host bits: its first bits as a number.
+    """A network. An address is a network without host bits.
 
-    Attributes: size: octets of its addresses; shift: how many bits are not its own.
+    Attributes: size: bytes of its addresses; shift: host bits; prefix: the other bits as a number.
     """
 
     size: int
@@ -119,48 +120,51 @@ class Network(NamedTuple):
     prefix: int
 
     def addresses(self) -> tuple[bytes, ...]:
-        """The octets of an address; those that are mapped into IPv6 too."""
-        octets = self.prefix.to_bytes(self.size, "big")
-        return (octets, V4_MAPPED + octets) if self.size == 4 else (octets,)
+        """Return the bytes of a network without host bits, and those mapped into IPv6 if it is of IPv4."""
+        address = self.prefix.to_bytes(self.size, "big")
+        return (address, V4_MAPPED + address) if self.size == 4 else (address,)
 
 
-def network(word: str) -> Network:
-    """A network or an address. IPv4 mapped into IPv6 is IPv4, as it is shown."""
+def parse_network(word: str) -> Network:
+    """Return a network or an address. IPv4 mapped into IPv6 is IPv4, as it is in all text formats."""
     found = ip_network(word)
     if isinstance(found, IPv4Network):
         return _network(found.network_address.packed, found.prefixlen)
     if found.network_address.scope_id is not None:
         raise ValueError(word)
-    octets = found.network_address.packed
-    if octets.startswith(V4_MAPPED) and found.prefixlen >= 96:
-        return _network(octets[12:], found.prefixlen - 96)
-    return _network(octets, found.prefixlen)
+    address = found.network_address.packed
+    if address.startswith(V4_MAPPED) and found.prefixlen >= 96:
+        return _network(address[12:], found.prefixlen - 96)
+    return _network(address, found.prefixlen)
 
 
-def _network(octets: bytes, length: int) -> Network:
-    shift = 8 * len(octets) - length
-    return Network(len(octets), shift, int.from_bytes(octets, "big") >> shift)
+def _network(address: bytes, prefix_length: int) -> Network:
+    shift = 8 * len(address) - prefix_length
+    return Network(len(address), shift, int.from_bytes(address, "big") >> shift)
 
 
-def in_networks(networks: Iterable[Network]) -> Callable[[bytes], bool]:
-    """The function from an address of 4 or 16 octets to whether it is in one of the networks."""
+def network_matcher(networks: Iterable[Network]) -> Callable[[bytes], bool]:
+    """Return a function that tests whether an address of 4 or 16 bytes is in one of the networks.
+
+    It takes one look-up for each prefix length among them, however many networks there are.
+    """
     prefixes: dict[int, dict[int, set[int]]] = {4: {}, 16: {}}
     for size, shift, prefix in networks:
         prefixes[size].setdefault(shift, set()).add(prefix)
     by_size = {size: list(by_shift.items()) for size, by_shift in prefixes.items()}
 
-    def contains(octets: bytes) -> bool:
-        if octets.startswith(V4_MAPPED):
-            octets = octets[12:]
-        address = int.from_bytes(octets, "big")
-        return any(address >> shift in known for shift, known in by_size[len(octets)])
+    def contains(address: bytes) -> bool:
+        if address.startswith(V4_MAPPED):
+            address = address[12:]
+        number = int.from_bytes(address, "big")
+        return any(number >> shift in known for shift, known in by_size[len(address)])
 
     return contains
 
 
-def moment(word: str) -> int:
-    """Nanoseconds since 1970 UTC, from ISO 8601; UTC if it has no zone."""
-    found = _as_moment(word)
+def parse_time(word: str) -> int:
+    """Return nanoseconds since 1970 UTC, from a time in ISO 8601, which is UTC if it has no zone."""
+    found = _match_time(word)
     if found is None:
         raise ValueError(word)
     *clock, fraction, sign, hours, minutes = found.groups("0")
@@ -171,9 +175,9 @@ def moment(word: str) -> int:
     return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
-def duration(word: str) -> int:
-    """Nanoseconds, from a number with a unit: 20ms, 1.5s."""
-    found = _as_duration(word)
+def parse_duration(word: str) -> int:
+    """Return nanoseconds, from a number with a unit: 20ms, 1.5s."""
+    found = _match_duration(word)
     if found is None:
         raise ValueError(word)
     sign, whole, fraction, unit = found.groups("")

@@ -1,7 +1,7 @@
-"""What tests read of DNS messages: the question, and what only a message that parses to its end has.
+"""Readers of DNS messages for compiled filters: the question, and values of messages that parse to their end.
 
-For each message the exact way is dnstap.dns; before it stand the usual ones, which take only what they have proved. No
-octets raise an error here: what is not there or does not parse is None.
+For any message dnstap.dns is the exact reader; before it come fast ones for usual messages, which take only what they
+have proved. No octets raise an error here: a value that is absent or does not parse is None.
 """
 
 from __future__ import annotations
@@ -13,140 +13,142 @@ from dnstap.dns.memo import Memo
 from dnstap.dns.message import unpack, unpack_question
 from dnstap.dns.names import unpack_name
 from dnstap.dns.text import OPT, extended_rcode, last_opt
+from dnstap.dns.walker import HEADER_SIZE, MAX_LABEL, is_plain_name
 from dnstap.errors import DnsMessageError
-from dnstap.filters.values import MAX_NAME, name_octets
+from dnstap.filters.values import parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Asked", "Whole", "name_text", "questions", "under", "wholes", "zones"]
+__all__ = [
+    "Outcome",
+    "QuestionValues",
+    "name_text",
+    "outcome_reader",
+    "question_reader",
+    "subdomain_matcher",
+    "zone_reader",
+]
 
-Asked = tuple[bytes | None, int | None, int | None]
+QuestionValues = tuple[bytes | None, int | None, int | None]
 """The name in wire format and in lower case, the type, the class."""
 
-Whole = tuple[int | None, int | None]
-"""The rcode with the upper bits of EDNS, and how many answers there are."""
+Outcome = tuple[int | None, int | None]
+"""The rcode with the upper bits of EDNS (RFC 6891, 6.1.3), and the number of answers."""
 
-_NO_QUESTION: Asked = (None, None, None)
-_BAD: Whole = (None, None)
+_NO_QUESTION: QuestionValues = (None, None, None)
+_NO_OUTCOME: Outcome = (None, None)
 
 
-def questions() -> Callable[[bytes | None], Asked]:
-    """The function from a DNS message to its first question, which remembers what it has seen."""
-    known: Memo[Asked] = Memo(32768)
+def question_reader() -> Callable[[bytes | None], QuestionValues]:
+    """Return a function from a DNS message to its first question. It remembers the questions that it has seen."""
+    known: Memo[QuestionValues] = Memo(32768)
 
-    def ask(wire: bytes | None) -> Asked:
+    def read(wire: bytes | None) -> QuestionValues:
         if wire is None:
             return _NO_QUESTION
         # A name that is complete and without a pointer, its type and its class mean the same in each message.
-        key = wire[12 : wire.find(b"\0", 12) + 5]
-        asked = known.get(key)
-        if asked is None:
+        key = wire[HEADER_SIZE : wire.find(b"\0", HEADER_SIZE) + 5]
+        question = known.get(key)
+        if question is None:
             name = key[:-4]
-            if not _is_name(name):
+            if not is_plain_name(name):
                 return _exact_question(wire)
-            asked = known.keep(key, (name.lower(), key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
-        return asked if wire[5] or wire[4] else _NO_QUESTION
+            question = known.keep(key, (name.lower(), key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
+        # Both octets of the number of questions, the one that is not zero first.
+        return question if wire[5] or wire[4] else _NO_QUESTION
 
-    return ask
-
-
-def _is_name(octets: bytes) -> bool:
-    """Whether these octets are one name without a pointer, and no more."""
-    p, last = 0, len(octets) - 1
-    while p < last:
-        length = octets[p]
-        if not 0 < length < 64:
-            return False
-        p += length + 1
-    return p == last < MAX_NAME and not octets[p]
+    return read
 
 
-def _exact_question(wire: bytes) -> Asked:
+def _exact_question(wire: bytes) -> QuestionValues:
     try:
         question = unpack_question(wire)
     except DnsMessageError:
         question = None
     if question is None:
         return _NO_QUESTION
-    return name_octets(question.name), question.rrtype, question.rrclass
+    return parse_name(question.name), question.rrtype, question.rrclass
 
 
-def wholes() -> Callable[[bytes | None], Whole]:
-    """The function from a DNS message to what is known of it once all of it has been looked at."""
-    usual = CachedQuestions()
-    prove = usual.text
+def outcome_reader() -> Callable[[bytes | None], Outcome]:
+    """Return a function from a DNS message to its rcode and number of answers, if all of it parses."""
+    cached = CachedQuestions()
+    check = cached.text
 
-    def whole(wire: bytes | None) -> Whole:
+    def read(wire: bytes | None) -> Outcome:
         if wire is None:
-            return _BAD
-        unusual = usual.unusual
-        prove(wire)
-        if usual.unusual == unusual:
-            return _skim(wire)
+            return _NO_OUTCOME
+        unusual = cached.unusual
+        check(wire)
+        if cached.unusual == unusual:
+            return _checked_outcome(wire)
         try:
             message = unpack(wire)
         except DnsMessageError:
-            return _BAD
+            return _NO_OUTCOME
         return extended_rcode(message.flags, last_opt(message)), len(message.answers)
 
-    return whole
+    return read
 
 
-def _skim(wire: bytes) -> Whole:
-    """Of a message of one question without a pointer, of which every record is there and good."""
+def _checked_outcome(wire: bytes) -> Outcome:
+    """Return the outcome of a message that has one question without a pointer, and all of its records.
+
+    This walk over the records is `walker.records` inlined and without its checks, which have been made: with them,
+    `rcode = NXDOMAIN` takes 1.3 times as long for messages that were seen before. A property test compares the two.
+    """
     answers = wire[6] << 8 | wire[7]
-    rcode = wire[3] & 15
-    upper = 0
     additionals = wire[10] << 8 | wire[11]
+    upper = 0
     if additionals:
-        p = wire.find(b"\0", 12) + 5
-        before = answers + (wire[8] << 8 | wire[9])
-        for number in range(before + additionals):
-            while 0 < (length := wire[p]) < 64:
-                p += length + 1
-            p += 2 if length else 1
-            if number >= before and wire[p] << 8 | wire[p + 1] == OPT:
-                upper = wire[p + 4]
-            p += 10 + (wire[p + 8] << 8 | wire[p + 9])
-    return upper << 4 | rcode, answers
+        others = answers + (wire[8] << 8 | wire[9])
+        offset = wire.find(b"\0", HEADER_SIZE) + 5
+        for index in range(others + additionals):
+            while 0 < (length := wire[offset]) <= MAX_LABEL:
+                offset += length + 1
+            offset += 2 if length else 1
+            if index >= others and wire[offset] << 8 | wire[offset + 1] == OPT:
+                upper = wire[offset + 4]
+            offset += 10 + (wire[offset + 8] << 8 | wire[offset + 9])
+    return upper << 4 | wire[3] & 15, answers
 
 
-def zones() -> Callable[[bytes | None], bytes | None]:
-    """The function from a query_zone to the name in wire format and in lower case."""
+def zone_reader() -> Callable[[bytes | None], bytes | None]:
+    """Return a function from a query_zone to the name in wire format and in lower case, None if it does not parse."""
     known: Memo[bytes | None] = Memo(4096)
 
-    def zone(octets: bytes | None) -> bytes | None:
-        if octets is None:
+    def read(query_zone: bytes | None) -> bytes | None:
+        if query_zone is None:
             return None
         try:
-            return known[octets]
+            return known[query_zone]
         except KeyError:
             pass
         try:
-            name = name_octets(unpack_name(octets, 0, len(octets))[0])
+            name = parse_name(unpack_name(query_zone, 0, len(query_zone))[0])
         except DnsMessageError:
             name = None
-        return known.keep(octets, name)
+        return known.keep(query_zone, name)
 
-    return zone
+    return read
 
 
 def name_text(name: bytes) -> str:
-    """A name in wire format as text."""
+    """Return the text of a name in wire format."""
     return unpack_name(name, 0, len(name))[0]
 
 
-def under(names: frozenset[bytes]) -> Callable[[bytes], bool]:
-    """The function from a name to whether it is one of the names or below one, by whole labels."""
+def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:
+    """Return a function that tests whether a name is one of the names or below one, label by label."""
 
-    def is_under(name: bytes) -> bool:
-        p = 0
-        while name[p:] not in names:
-            length = name[p]
+    def matches(name: bytes) -> bool:
+        offset = 0
+        while name[offset:] not in names:
+            length = name[offset]
             if not length:
                 return False
-            p += length + 1
+            offset += length + 1
         return True
 
-    return is_under
+    return matches

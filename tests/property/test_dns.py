@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap.dns import DnsMessage, NameMemo, unpack, unpack_name, unpack_question, unpack_rdata
+from dnstap.dns.cached_questions import CachedQuestions
 from dnstap.dns.records import RECORDS
-from dnstap.dns.walker import WalkError, name_end, records
+from dnstap.dns.text import OPT
+from dnstap.dns.walker import WalkError, is_plain_name, name_end, records
 from dnstap.errors import DnsMessageError
+from dnstap.filters.wires import outcome_reader
 from dnstap.messages.classes import Dnstap
 from tests.dnstap.dns.test_walker import Labels
 
@@ -177,3 +180,30 @@ def test_a_walk_over_records_finds_what_the_parser_finds(wire: bytes) -> None:
     assert [(rrtype, rrclass) for rrtype, rrclass, _, _ in walked] == [(r.rrtype, r.rrclass) for r in parsed]
     for (rrtype, _, start, end), record in zip(walked, parsed, strict=True):
         assert unpack_rdata(rrtype, wire, start, end) == record.rdata
+
+
+@given(labels.map(encode) | compressed, st.binary(max_size=2))
+def test_plain_names(octets: bytes, after: bytes) -> None:
+    """Octets are a plain name if the parser takes all of them for one without following a pointer."""
+    octets += after
+    memo: NameMemo = {}
+    try:
+        _, end = unpack_name(octets, 0, len(octets), memo)
+    except DnsMessageError:
+        expected = False
+    else:
+        expected = end == len(octets) and not any(pointers for _, _, pointers, _, _ in memo.values())
+    assert is_plain_name(octets) == expected
+
+
+@given(mutated_messages() | st.sampled_from(MESSAGES))
+def test_outcomes_are_those_of_a_walk_by_the_walker(wire: bytes) -> None:
+    """Filters read rcodes by a walk of their own, which is faster, from messages that the cache of questions takes."""
+    cached = CachedQuestions()
+    cached.text(wire)
+    if cached.unusual:
+        return
+    answers, authorities, additionals = struct.unpack_from(">3H", wire, 6)
+    walked = list(records(wire, name_end(wire, 12) + 4, answers + authorities + additionals))
+    upper = [wire[start - 6] for rrtype, _, start, _ in walked[answers + authorities :] if rrtype == OPT]
+    assert outcome_reader()(wire) == (([0, *upper][-1] << 4) | wire[3] & 15, answers)

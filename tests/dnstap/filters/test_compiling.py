@@ -186,7 +186,7 @@ def test_the_docstring_quotes_the_generated_source() -> None:
 
 def test_cheap_tests_come_first() -> None:
     source = source_of("rcode = 3 and qtype = A and latency > 1s and type = CR")
-    order = ["message.type ==", "seconds :=", "read_question", "read_whole"]
+    order = ["message.type ==", "seconds :=", "read_question", "read_outcome"]
     assert sorted(order, key=source.index) == order
 
 

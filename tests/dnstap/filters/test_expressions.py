@@ -12,7 +12,7 @@ from dnstap.filters.compiling import compile_tree
 from dnstap.filters.expressions import EXPRESSIONS
 from dnstap.filters.fields import FIELDS, FLAG
 from dnstap.filters.grammar import Test as FieldTest
-from dnstap.filters.values import name_octets, network
+from dnstap.filters.values import parse_name, parse_network
 from dnstap.schema.fields import DnstapFields, MessageFields, rows
 from tests.plain_filters import ADDRESSES, NAMES, captured, made, name_of, value
 
@@ -32,8 +32,8 @@ def messages() -> list[Dnstap]:
 def compared(name: str, found: Any) -> Any:
     """Return a value as the tree of an expression has it."""
     if name in NAMES:
-        return name_octets(name_of(found))
-    return network(str(found)) if name in ADDRESSES else found
+        return parse_name(name_of(found))
+    return parse_network(str(found)) if name in ADDRESSES else found
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)

@@ -10,7 +10,7 @@ import pytest
 from dnstap import compile_filter
 from dnstap.dns import unpack
 from dnstap.dns.text import extended_rcode, last_opt
-from dnstap.filters.wires import wholes
+from dnstap.filters.wires import name_text, outcome_reader, question_reader, subdomain_matcher, zone_reader
 from tests.dnstap.filters.examples import ANSWER, BADVERS, OPT, QUESTION, matches, response
 from tests.made_messages import Generator, captured_messages
 
@@ -57,7 +57,7 @@ def test_no_question_beside_one_that_is_remembered() -> None:
 
 def test_rcodes_and_answers_of_all_kinds_of_messages() -> None:
     generator = Generator(3)
-    whole = wholes()
+    read = outcome_reader()
     wires = captured_messages() + [generator.dns_message() for _ in range(1500)]
     two_opts = struct.pack(">6H", 7, 0x8005, 1, 0, 1, 2) + QUESTION + b"\1a" + ANSWER + OPT + OPT.replace(b"\1", b"\2")
     wires += [BADVERS, BADVERS[:-1], two_opts, struct.pack(">6H", 7, 0x8003, 0, 0, 0, 0)]
@@ -68,8 +68,36 @@ def test_rcodes_and_answers_of_all_kinds_of_messages() -> None:
             message = unpack(wire)
         except Exception:  # noqa: BLE001 (whatever it is, it must be no more than that)
             bad += 1
-            assert whole(wire) == (None, None)
+            assert read(wire) == (None, None)
         else:
-            assert whole(wire) == (extended_rcode(message.flags, last_opt(message)), len(message.answers))
-    assert whole(None) == (None, None)
+            assert read(wire) == (extended_rcode(message.flags, last_opt(message)), len(message.answers))
+    assert read(None) == (None, None)
     assert 0 < bad < len(wires) / 2
+
+
+def test_questions() -> None:
+    read = question_reader()
+    wire = bytes(5) + b"\1" + bytes(6) + b"\3WWW\7example\3org\0\0\x1c\0\1"
+    for _ in range(2):
+        assert read(wire) == (b"\3www\7example\3org\0", 28, 1)
+    assert read(None) == (None, None, None)
+    assert read(wire[:20]) == (None, None, None)
+
+
+def test_zones() -> None:
+    read = zone_reader()
+    for _ in range(2):
+        assert read(b"\7EXAMPLE\3org\0") == b"\7example\3org\0"
+        assert read(b"\7EXAMPLE") is None
+        assert read(None) is None
+
+
+def test_name_text() -> None:
+    assert name_text(b"\3a.b\3org\0") == "a\\.b.org."
+
+
+def test_subdomains() -> None:
+    matches = subdomain_matcher(frozenset({b"\3org\0", b"\7example\3net\0"}))
+    assert all(matches(name) for name in (b"\3org\0", b"\1a\3org\0", b"\7example\3net\0", b"\1a\1b\7example\3net\0"))
+    assert not any(matches(name) for name in (b"\0", b"\3net\0", b"\4aorg\0", b"\x08xexample\3net\0"))
+    assert subdomain_matcher(frozenset({b"\0"}))(b"\3org\0")

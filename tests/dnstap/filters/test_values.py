@@ -1,0 +1,114 @@
+"""dnstap.filters.values: values of filter expressions from their text, and a ValueError for any other text."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dnstap.filters.values import (
+    Network,
+    enum_parser,
+    network_matcher,
+    number_parser,
+    parse_duration,
+    parse_name,
+    parse_network,
+    parse_text,
+    parse_time,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECOND = 1_000_000_000
+
+
+def refuses(parse: Callable[[str], object], *words: str) -> None:
+    for word in words:
+        with pytest.raises(ValueError):  # noqa: PT011 (the grammar makes the error that a user sees)
+            parse(word)
+
+
+def packed(text: str) -> bytes:
+    return ip_address(text).packed
+
+
+def test_enums() -> None:
+    parse = enum_parser({"INET": 1, "DNSCryptUDP": 5})
+    assert [parse(word) for word in ("INET", "inet", "dnscryptudp", "7", "-1")] == [1, 1, 5, 7, -1]
+    refuses(parse, "INET7", "", "2147483648", "0x1")
+
+
+def test_numbers() -> None:
+    parse = number_parser(65535, {"AAAA": 28}, "TYPE")
+    assert [parse(word) for word in ("28", "aaaa", "TYPE28", "type65535", "0")] == [28, 28, 28, 65535, 0]
+    refuses(parse, "65536", "-1", "TYPE", "TYPE65536", "1.5", "28 ")
+    assert number_parser(3)("3") == 3
+
+
+def test_texts() -> None:
+    assert parse_text("ns1 \N{SNOWMAN}") == "ns1 \N{SNOWMAN}".encode()
+    assert parse_text("\udcff") == b"\xff"
+    refuses(parse_text, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (".", b"\0"),
+        ("org", b"\3org\0"),
+        ("WWW.Example.ORG.", b"\3www\7example\3org\0"),
+        (r"a\.b\065.org", b"\4a.ba\3org\0"),
+        (r"a\\.org", b"\2a\\\3org\0"),
+        (".".join(["a" * 63] * 3 + ["b" * 61]), (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"b" * 61 + b"\0"),
+    ],
+)
+def test_names(text: str, name: bytes) -> None:
+    assert parse_name(text) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "..", "a..b", ".a", "a" * 64, r"a\256", r"a\25", "a\\", ".".join(["a" * 63] * 3 + ["b" * 62])]
+)
+def test_no_names(text: str) -> None:
+    refuses(parse_name, text)
+
+
+def test_networks() -> None:
+    assert parse_network("192.0.2.0/24") == Network(4, 8, 0xC00002)
+    assert parse_network("::ffff:192.0.2.0/120") == Network(4, 8, 0xC00002)
+    assert parse_network("2001:db8::/32") == Network(16, 96, 0x20010DB8)
+    assert parse_network("192.0.2.1").addresses() == (packed("192.0.2.1"), packed("::ffff:192.0.2.1"))
+    assert parse_network("2001:db8::1").addresses() == (packed("2001:db8::1"),)
+    # Too short a prefix to be IPv4 mapped into IPv6.
+    assert parse_network("::fffe:0:0/95").size == 16
+    refuses(parse_network, "", "192.0.2.1/24", "192.0.2", "fe80::1%eth0", "example.org")
+
+
+def test_addresses_in_networks() -> None:
+    contains = network_matcher([parse_network(word) for word in ("192.0.2.0/24", "192.0.3.1", "2001:db8::/32")])
+    inside = "192.0.2.1", "192.0.3.1", "2001:db8:ffff::", "::ffff:192.0.2.1"
+    outside = "192.0.3.2", "2001:db9::", "::192.0.2.1", "::ffff:192.0.3.2"
+    assert all(contains(packed(address)) for address in inside)
+    assert not any(contains(packed(address)) for address in outside)
+    assert not network_matcher([])(packed("192.0.2.1"))
+
+
+def test_times() -> None:
+    assert parse_time("1970-01-02") == 86400 * SECOND
+    assert parse_time("1970-01-01T00:00:01.5Z") == SECOND * 3 // 2
+    assert parse_time("1970-01-01 01:00:00+01:00") == 0
+    assert parse_time("1970-01-01t00:00-0030") == 1800 * SECOND
+    assert parse_time("1970-01-01T00:00:00.000000001") == 1
+    refuses(parse_time, "", "1970", "1970-13-01", "1970-01-01T25:00", "1970-01-01T00:00:00.0000000001", "now")
+
+
+def test_durations() -> None:
+    assert parse_duration("20ms") == 20_000_000
+    assert parse_duration("1.5s") == SECOND * 3 // 2
+    assert parse_duration("-1us") == -1000
+    assert parse_duration("1\N{MICRO SIGN}s") == parse_duration("1\N{GREEK SMALL LETTER MU}s") == 1000
+    assert parse_duration("1.000000001s") == SECOND + 1
+    refuses(parse_duration, "", "20", "1m", "1.5ns", "s", "1e3s")
