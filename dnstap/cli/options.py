@@ -1,64 +1,370 @@
-"""The command line: what it takes, and what its words mean."""
+"""Options of the command: parsed, checked, and turned into the objects that they name."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import stat
+import sys
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from dnstap import __version__
-from dnstap.rendering.formats import FORMATS
+from dnstap.rendering.formats import FORMATS, renderer
+from dnstap.rendering.style import Style
 
 if TYPE_CHECKING:
-    from framestream.endpoints import Endpoint, Tls
+    from collections.abc import Sequence
 
-__all__ = ["address", "duration", "endpoint", "parser", "tcp_endpoint"]
+    from dnstap.anonymize import Anonymizer
+    from dnstap.filters.selecting import Filter
+    from dnstap.pipeline.rotation import FileLimits
+    from framestream.endpoints import Endpoint, Tls
+    from framestream.streams import Deadlines, Limits
+
+__all__ = ["Options", "address", "duration", "endpoint", "parse_options", "parser", "tcp_endpoint"]
 
 _EPILOG = """\
 An ENDPOINT is unix:PATH, tcp:HOST:PORT or tls:HOST:PORT.
 
--q prints time, who and which way, address, transport, size, question. Who and which way:
-  AQ: AUTH_QUERY       AR: AUTH_RESPONSE       RQ: RESOLVER_QUERY   RR: RESOLVER_RESPONSE
-  CQ: CLIENT_QUERY     CR: CLIENT_RESPONSE     FQ: FORWARDER_QUERY  FR: FORWARDER_RESPONSE
-  SQ: STUB_QUERY       SR: STUB_RESPONSE       TQ: TOOL_QUERY       TR: TOOL_RESPONSE
-  UQ: UPDATE_QUERY     UR: UPDATE_RESPONSE
+-q prints time, type, address, transport, length and question. The types are:
+  AQ AUTH_QUERY    AR AUTH_RESPONSE    RQ RESOLVER_QUERY   RR RESOLVER_RESPONSE
+  CQ CLIENT_QUERY  CR CLIENT_RESPONSE  FQ FORWARDER_QUERY  FR FORWARDER_RESPONSE
+  TQ TOOL_QUERY    TR TOOL_RESPONSE    UQ UPDATE_QUERY     UR UPDATE_RESPONSE
+STUB_QUERY and STUB_RESPONSE are printed as [unhandled Message.Type].
 
-INT and TERM end it: what has been received by then is written, and STOP. HUP opens the output file again.
-Exit status: 0; 1 if an input or an output failed; 2 for a wrong command line.
+examples:
+  dnstap -r capture.fstrm
+        print a file, one line per message
+  dnstap -r capture.fstrm -j --filter 'rcode = NXDOMAIN'
+        print the messages about names that do not exist as JSON
+  dnstap -u /run/dnstap.sock -w log.fstrm --rotate size=100M --compress gzip
+        record what a server sends
+  dnstap -l :6000 -T 192.0.2.1:6000 --anonymize truncate
+        forward what servers send, with truncated addresses
+
+INT and TERM end the command once everything received has been written. HUP
+reopens the output file.
+Exit status: 0; 1 if an input or output failed; 2 for an invalid command line.
 """
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+class Options(NamedTuple):
+    """Options of a run. A NamedTuple, because importing dataclasses would take a tenth of the time to start.
+
+    Attributes:
+        read: paths of files; "-" is standard input.
+        follow: wait for these to grow.
+        listen, connect: endpoints of the other inputs.
+        limits, deadlines, overload: as of Collector.
+        files_only: whether the inputs are regular files and the only output is a file or standard output.
+        write: path of the output file; "-" is standard output; None if there are only relays.
+        append: keep what is in this file.
+        rotate: limits at which a new file is started.
+        compress: name of a compression, for files that are finished.
+        rotate_command: command for these files, as one text.
+        relay: endpoints of the other outputs.
+        filter, sample, head, anonymizer: stages, applied in this order.
+        format: name of a text format; None to write frames.
+        style: of the text.
+        jobs: number of processes that render text.
+        metrics: host and port to serve metrics on.
+        progress: show progress if there is a terminal for it.
+        stats: print statistics at the end.
+        warnings: lines to print before anything else.
+    """
+
+    read: tuple[str, ...]
+    follow: bool
+    listen: tuple[Endpoint, ...]
+    connect: tuple[Endpoint, ...]
+    limits: Limits
+    deadlines: Deadlines
+    overload: Literal["wait", "drop"]
+    files_only: bool
+    write: str | None
+    append: bool
+    rotate: FileLimits | None
+    compress: str | None
+    rotate_command: str
+    relay: tuple[Endpoint, ...]
+    filter: Filter | None
+    sample: int | None
+    head: int | None
+    anonymizer: Anonymizer | None
+    format: str | None
+    style: Style
+    jobs: int
+    metrics: tuple[str, int] | None
+    progress: bool
+    stats: bool
+    warnings: tuple[str, ...]
+
+
+def parse_options(argv: Sequence[str] | None = None) -> Options:
+    """Parse and check the command line.
+
+    Args: argv: arguments after the name of the command; None for those of the process.
+    Raises: SystemExit: the command line is invalid, or asks for the help or the version.
+    """
+    made = parser()
+    words = made.parse_args(argv, _Words())
+    try:
+        return _options(words)
+    except ValueError as error:
+        made.error(str(error))
+
+
+class _Words:
+    """What argparse finds on the command line, before options are looked at together."""
+
+    read: list[str]
+    listen_unix: list[str]
+    listen_tcp: list[str]
+    listen: list[str]
+    connect: list[str]
+    follow: bool
+    overload: Literal["wait", "drop"]
+    max_frame: int | None
+    write: str | None
+    append: bool
+    rotate: str | None
+    compress: str | None
+    rotate_command: str | None
+    relay_unix: list[str]
+    relay_tcp: list[str]
+    relay: list[str]
+    filter: str | None
+    sample: int | None
+    count: int | None
+    anonymize: str | None
+    anonymize_answers: bool
+    anonymize_ports: bool
+    metrics: tuple[str, int] | None
+    no_progress: bool
+    stats: bool
+    format: str | None
+    fields: tuple[str, ...]
+    time_zone: str | None
+    date: bool
+    raw: bool
+    jobs: int
+    colour: str
+    timeout: float
+    tls_cert: str | None
+    tls_key: str | None
+    tls_ca: str | None
+    tls_server_name: str | None
+    tls_skip_verify: bool
+    socket_mode: int | None
+    socket_owner: str | None
+
+
+def _options(words: _Words) -> Options:
+    """Check options together.
+
+    Raises: ValueError: they do not fit together, or one of them is invalid; its text is for the user.
+    """
+    from framestream.streams import DEADLINES, LIMITS, Deadlines, Limits  # Not for --help and --version.
+
+    relays = [*words.relay_unix, *words.relay_tcp, *words.relay]
+    sockets = [*words.listen_unix, *words.listen_tcp, *words.listen, *words.connect]
+    if not (words.read or sockets):
+        raise ValueError("no input: give -r FILE, -u SOCKET, -l HOST:PORT, --listen or --connect ENDPOINT")
+    write = "-" if words.write is None and not relays else words.write
+    if write in (None, "-"):
+        if words.append:
+            raise ValueError("-a: there is no file to append to; give -w FILE")
+        if words.rotate:
+            raise ValueError("--rotate: there is no file; give -w FILE")
+    if (words.compress or words.rotate_command) and not words.rotate:
+        raise ValueError("--compress and --rotate-command need --rotate LIMITS")
+    files_only = not (relays or sockets or words.follow or words.metrics) and all(map(_is_regular, words.read))
+    style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, write))
+    format_name = _format(words, write)
+    if format_name:
+        renderer(format_name, style)  # Raises ValueError if the style is invalid.
+    if words.jobs > 1 and not format_name:
+        raise ValueError("--jobs: there is no text to format; give -q, -y, -j, --format or --fields")
+    if words.jobs > 1 and not files_only:
+        raise ValueError("--jobs: only for regular files (-r FILE), without --follow, relays and --metrics")
+    anonymizer, warnings = _anonymizer(words)
+    listen, connect, relay = ((), (), ()) if files_only else _endpoints(words)
+    return Options(
+        read=tuple(words.read),
+        follow=words.follow,
+        listen=listen,
+        connect=connect,
+        limits=Limits(words.max_frame) if words.max_frame else LIMITS,
+        deadlines=Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES,
+        overload=words.overload,
+        files_only=files_only,
+        write=write,
+        append=words.append,
+        rotate=_file_limits(words.rotate),
+        compress=words.compress,
+        rotate_command=words.rotate_command or "",
+        relay=relay,
+        filter=_filter(words.filter),
+        sample=words.sample,
+        head=words.count,
+        anonymizer=anonymizer,
+        format=format_name,
+        style=style,
+        jobs=words.jobs,
+        metrics=words.metrics,
+        progress=not words.no_progress,
+        stats=words.stats,
+        warnings=warnings,
+    )
+
+
+def _format(words: _Words, write: str | None) -> str | None:
+    """Return the name of the text format; None for frames."""
+    if words.fields and words.format not in (None, "quiet"):
+        raise ValueError("--fields: only for lines, not with -y, -j or another --format")
+    if words.fields or (words.format is None and write == "-"):
+        return "quiet"
+    return words.format
+
+
+def _file_limits(text: str | None) -> FileLimits | None:
+    if not text:
+        return None
+    from dnstap.pipeline.rotation import parse_limits
+
+    try:
+        return parse_limits(text)
+    except ValueError as error:
+        raise ValueError(f"--rotate: {error}") from None
+
+
+def _filter(text: str | None) -> Filter | None:
+    if text is None:
+        return None
+    from dnstap.errors import FilterError
+    from dnstap.filters.selecting import compile_filter
+
+    try:
+        return compile_filter(text)
+    except FilterError as error:
+        raise ValueError(f"--filter: {error}") from None
+
+
+def _anonymizer(words: _Words) -> tuple[Anonymizer | None, tuple[str, ...]]:
+    """Return the anonymizer, and warnings."""
+    if words.anonymize is None:
+        if words.anonymize_answers or words.anonymize_ports:
+            raise ValueError("--anonymize-answers and --anonymize-ports need --anonymize METHOD")
+        return None, ()
+    from dnstap.anonymize import Anonymizer
+    from dnstap.anonymize.methods import parse_method
+    from dnstap.errors import KeyFileError
+    from framestream.errors import MissingLibraryError
+
+    try:
+        method = parse_method(words.anonymize)
+    except OSError as error:
+        raise ValueError(f"--anonymize: {error.filename}: {error.strerror}") from None
+    except (KeyFileError, MissingLibraryError, ValueError) as error:
+        raise ValueError(f"--anonymize: {error}") from None
+    anonymizer = Anonymizer(method, answers=words.anonymize_answers, ports=words.anonymize_ports)
+    _, _, key = words.anonymize.partition("crypto-pan=")
+    if key and os.stat(key).st_mode & stat.S_IROTH:
+        warning = f"--anonymize: {key}: any user of this machine can read the key and undo the anonymization"
+        return anonymizer, (warning,)
+    return anonymizer, ()
+
+
+def _endpoints(words: _Words) -> tuple[tuple[Endpoint, ...], ...]:
+    """Return the endpoints to listen on, to connect to for input, and to send to.
+
+    Raises: ValueError: one is invalid.
+    """
+    from framestream.endpoints import Tls, UnixEndpoint
+    from framestream.errors import LocalProtocolError
+
+    tls = Tls(
+        certificate=words.tls_cert,
+        key=words.tls_key,
+        ca=words.tls_ca,
+        server_name=words.tls_server_name,
+        verify=not words.tls_skip_verify,
+    )
+    try:
+        listen = [
+            *map(UnixEndpoint, words.listen_unix),
+            *map(tcp_endpoint, words.listen_tcp),
+            *[endpoint(text, tls) for text in words.listen],
+        ]
+        connect = [endpoint(text, tls) for text in words.connect]
+        relay = [
+            *map(UnixEndpoint, words.relay_unix),
+            *map(tcp_endpoint, words.relay_tcp),
+            *[endpoint(text, tls) for text in words.relay],
+        ]
+    except LocalProtocolError as error:
+        raise ValueError(str(error)) from None
+    user, _, group = (words.socket_owner or "").partition(":")
+    owned = partial(UnixEndpoint, mode=words.socket_mode, user=_name_or_number(user), group=_name_or_number(group))
+    return (
+        tuple(owned(where.path) if isinstance(where, UnixEndpoint) else where for where in listen),
+        tuple(connect),
+        tuple(relay),
+    )
+
+
+def _name_or_number(owner: str) -> str | int | None:
+    return int(owner) if owner.isdecimal() else owner or None
+
+
+def _is_regular(path: str) -> bool:
+    """Return whether a path is a regular file (or missing), so that reading it never waits for another program."""
+    try:
+        return path != "-" and stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+
+
+def _wants_colour(when: str, write: str | None) -> bool:
+    if when != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or write != "-":
+        return False
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def duration(text: str) -> float:
-    """Seconds, of what Go takes for a duration ("1m30s", "250ms"), or of a bare number of seconds."""
+    """Return the seconds of a duration as Go writes it ("1m30s", "250ms"), or of a plain number of seconds."""
     if re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", text):
         return float(text)
     parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration, such as 5s or 250ms")
+        raise argparse.ArgumentTypeError(f"expected a duration such as 5s or 250ms, got {text!r}")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def endpoint(text: str, tls: Tls) -> Endpoint:
-    """The endpoint of --listen, --connect and --relay.
+    """Return the endpoint of --listen, --connect or --relay.
 
-    Raises: LocalProtocolError: it is none, or a file.
+    Raises: LocalProtocolError: it is invalid, or a file.
     """
     from framestream.endpoints import FileEndpoint, parse_endpoint
     from framestream.errors import LocalProtocolError
 
     parsed = parse_endpoint(text, tls)
     if isinstance(parsed, FileEndpoint):
-        raise LocalProtocolError(f"{text!r} is a file; unix:PATH, tcp:HOST:PORT or tls:HOST:PORT expected")
+        raise LocalProtocolError(f"expected unix:PATH, tcp:HOST:PORT or tls:HOST:PORT, got a file, {text!r}")
     return parsed
 
 
 def tcp_endpoint(text: str) -> Endpoint:
-    """The endpoint of -l and -T, written as Go does: HOST:PORT, or :PORT for all addresses.
+    """Return the endpoint of -l or -T, written as for Go: HOST:PORT, or :PORT for all addresses.
 
-    Raises: LocalProtocolError: it is none.
+    Raises: LocalProtocolError: it is invalid.
     """
     from framestream.endpoints import TcpEndpoint, parse_endpoint
 
@@ -68,16 +374,18 @@ def tcp_endpoint(text: str) -> Endpoint:
 
 
 def address(text: str) -> tuple[str, int]:
-    """The host and port of --metrics."""
+    """Return the host and port of --metrics."""
     host, separator, port = text.rpartition(":")
     if not separator or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _number(text: str, least: int = 1) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least}")
+def _number(text: str) -> int:
+    if not re.fullmatch("-?[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return int(text)
 
 
@@ -87,21 +395,22 @@ def _share(text: str) -> int:
 
 def _mode(text: str) -> int:
     if not re.fullmatch("[0-7]{3,4}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no mode, such as 0660")
+        raise argparse.ArgumentTypeError(f"expected an octal mode such as 0660, got {text!r}")
     return int(text, 8)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="dnstap",
-        description="Read, record, print and pass on dnstap, the binary log of DNS servers.",
+        description="Read, record, print and forward dnstap, the binary log of DNS servers.",
         epilog=_EPILOG,
-        # Asked for the width of the terminal, it would load what only help needs.
+        # argparse asks for the width of the terminal at each option; for that it loads modules that only help needs.
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=0),
     )
     _add_inputs(made)
     _add_outputs(made)
+    _add_selection(made)
     _add_text(made)
     _add_sockets(made)
     made.add_argument("--version", action="version", version=f"dnstap {__version__}")
@@ -113,112 +422,124 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("inputs, any number of each")
     several = partial(group.add_argument, action="append", default=[])
     several("-r", dest="read", metavar="FILE", help="read a file, or standard input as -")
-    several("-u", dest="listen_unix", metavar="SOCKET", help="listen on a unix socket for servers")
-    several("-l", dest="listen_tcp", metavar="HOST:PORT", help="listen on TCP for servers")
-    several("--listen", metavar="ENDPOINT", help="listen there for servers")
-    several("--connect", metavar="ENDPOINT", help="connect to a server that listens, and again when it has gone")
-    group.add_argument("--follow", action="store_true", help="wait for files to grow, and for those that replace them")
+    several("-u", dest="listen_unix", metavar="SOCKET", help="listen on a unix socket")
+    several("-l", dest="listen_tcp", metavar="HOST:PORT", help="listen on TCP; :PORT is all addresses")
+    several("--listen", metavar="ENDPOINT", help="listen on an endpoint")
+    several("--connect", metavar="ENDPOINT", help="connect to a server that listens; reconnect when its stream ends")
+    group.add_argument(
+        "--follow", action="store_true", help="wait for files to grow, and continue with files that replace them"
+    )
     group.add_argument(
         "--overload",
         choices=("wait", "drop"),
         default="wait",
-        help="while outputs are behind: do not read sockets (wait), or count and drop what they cannot hold (drop)",
+        help="while outputs are behind: do not read sockets (wait, the default), or drop and count frames for which"
+        " there is no room in memory (drop)",
     )
-    group.add_argument("--max-frame", metavar="BYTES", type=_number, help="longest frame that is taken (1048576)")
+    group.add_argument("--max-frame", metavar="BYTES", type=_number, help="maximum length of a frame (1048576)")
 
 
 def _add_outputs(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("outputs")
     several = partial(group.add_argument, action="append", default=[])
     group.add_argument(
-        "-w", dest="write", metavar="FILE", help="write frames, or text with -q, -y, -j; to standard output as -"
+        "-w", dest="write", metavar="FILE", help="write frames, or text with -q, -y, -j; - is standard output"
     )
     group.add_argument("-a", dest="append", action="store_true", help="append to the file of -w")
     group.add_argument(
         "--rotate",
         metavar="LIMITS",
-        help="begin a new file at these limits: size=100M,time=1h,count=1000000; the old one's name gets the time",
+        help="start a new file at these limits: size=100M,time=1h,count=1000000; the name of the old one gets the time",
     )
     group.add_argument("--compress", choices=("gzip", "bzip2", "xz", "zstd"), help="compress the old files")
-    group.add_argument("--rotate-command", metavar="COMMAND", help="run this, with the name of each old file behind it")
-    several("-U", dest="relay_unix", metavar="SOCKET", help="send frames to who listens on a unix socket")
-    several("-T", dest="relay_tcp", metavar="HOST:PORT", help="send frames to who listens on TCP")
-    several("--relay", metavar="ENDPOINT", help="send frames to who listens there")
+    group.add_argument(
+        "--rotate-command", metavar="COMMAND", help="run a command on each old file; the name is its last argument"
+    )
+    several("-U", dest="relay_unix", metavar="SOCKET", help="send frames to a unix socket")
+    several("-T", dest="relay_tcp", metavar="HOST:PORT", help="send frames over TCP")
+    several("--relay", metavar="ENDPOINT", help="send frames to an endpoint")
+    group.add_argument(
+        "--metrics", metavar="HOST:PORT", type=address, help="serve metrics for Prometheus; :PORT is all addresses"
+    )
+    group.add_argument("--no-progress", action="store_true", help="do not show progress on a terminal")
+    group.add_argument("--stats", action="store_true", help="print statistics at the end")
+
+
+def _add_selection(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("frames, in this order")
     group.add_argument(
         "--filter",
         metavar="EXPR",
         help="only messages that match, e.g. 'type = CQ and qname under example.org' (docs/filters.md)",
     )
-    group.add_argument("--sample", metavar="1/N", type=_share, help="only one of every N frames")
-    group.add_argument("--count", metavar="N", type=_number, help="end after N frames")
+    group.add_argument("--sample", metavar="1/N", type=_share, help="only the first of every N frames")
+    group.add_argument("--count", metavar="N", type=_number, help="stop after N frames")
     group.add_argument(
         "--anonymize",
         metavar="METHOD",
-        help="other addresses in all outputs: truncate, truncate=V4,V6 (bits that are kept; 24,48), or crypto-pan=FILE"
-        " with a key of 32 octets or 64 hexadecimal digits (docs/anonymizing.md)",
+        help="replace addresses: truncate, truncate=V4,V6 (bits to keep; 24,48), or crypto-pan=FILE with a key of 32"
+        " bytes or 64 hexadecimal digits (docs/anonymizing.md)",
     )
-    group.add_argument("--anonymize-answers", action="store_true", help="in the records of DNS messages, too")
-    group.add_argument("--anonymize-ports", action="store_true", help="and ports become 0")
-    group.add_argument(
-        "--metrics", metavar="HOST:PORT", type=address, help="answer Prometheus there, or on all addresses at :PORT"
-    )
-    group.add_argument("--no-progress", action="store_true", help="do not show on a terminal how far files are read")
-    group.add_argument("--stats", action="store_true", help="say at the end how much came, and what became of it")
+    group.add_argument("--anonymize-answers", action="store_true", help="also replace addresses in DNS records")
+    group.add_argument("--anonymize-ports", action="store_true", help="also set ports to 0")
 
 
 def _add_text(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("text")
     formats = group.add_mutually_exclusive_group()
     for flag, name, what in (
-        ("-q", "quiet", "text, one line a message, also into a file; the default for standard output"),
-        ("-y", "yaml", "text, one YAML document a message"),
-        ("-j", "json", "text, one JSON object a line for each message"),
+        ("-q", "quiet", "one line per message; the default for standard output"),
+        ("-y", "yaml", "one YAML document per message"),
+        ("-j", "json", "one JSON object per message and line"),
     ):
         formats.add_argument(flag, dest="format", action="store_const", const=name, help=what)
     formats.add_argument(
         "--format",
         metavar="NAME",
         choices=tuple(FORMATS),
-        help="the same by name; or json-full, yaml-full: everything that is in a message, its DNS message taken apart",
+        help="quiet, yaml or json as above; json-full or yaml-full with everything in a message, its DNS message too",
     )
     group.add_argument(
         "--fields",
         metavar="NAMES",
         type=lambda names: tuple(names.split(",")),
         default=(),
-        help="lines of these fields instead of -q's, e.g. time,qr,client,qname,qtype,rcode,latency (docs/formats.md)",
+        help="lines of these fields, e.g. time,qr,client,qname,qtype,rcode,latency (docs/formats.md)",
     )
     group.add_argument(
         "--time-zone",
         metavar="ZONE",
-        help="utc, local, or e.g. Europe/Prague; lines are local, documents UTC",
+        help="utc, local, or a name such as Europe/Prague (local in lines, utc in documents)",
     )
-    group.add_argument("--date", action="store_true", help="the date before the time in lines")
-    group.add_argument(
-        "--raw", action="store_true", help="texts of the sender as they are, control characters too (--fields)"
-    )
-    group.add_argument(
-        "--jobs", metavar="N", type=_number, default=1, help="so many processes make the text of files (1)"
-    )
+    group.add_argument("--date", action="store_true", help="put the date before the time in lines")
+    group.add_argument("--raw", action="store_true", help="do not escape control characters in lines of --fields")
+    group.add_argument("--jobs", metavar="N", type=_number, default=1, help="format files with N worker processes (1)")
     group.add_argument(
         "--color",
         "--colour",
         dest="colour",
         choices=("auto", "always", "never"),
         default="auto",
-        help="colours in lines; auto: on a terminal, unless NO_COLOR is set",
+        help="colour lines; auto: on a terminal, unless NO_COLOR is set",
     )
 
 
 def _add_sockets(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("sockets")
     group.add_argument(
-        "-t", dest="timeout", metavar="DURATION", type=duration, default=0.0, help="I/O timeout, e.g. 5s; 0: the usual"
+        "-t",
+        dest="timeout",
+        metavar="DURATION",
+        type=duration,
+        default=0.0,
+        help="I/O timeout, e.g. 5s (0 = default)",
     )
-    group.add_argument("--tls-cert", metavar="FILE", help="our certificate, PEM; who listens on tls: needs one")
-    group.add_argument("--tls-key", metavar="FILE", help="its key, if it is not in the same file")
-    group.add_argument("--tls-ca", metavar="FILE", help="authorities that the other side's certificate must come from")
-    group.add_argument("--tls-server-name", metavar="NAME", help="that a listener's certificate must be for")
-    group.add_argument("--tls-skip-verify", action="store_true", help="take any certificate of who listens")
-    group.add_argument("--socket-mode", metavar="MODE", type=_mode, help="of the unix sockets that we make, e.g. 0660")
-    group.add_argument("--socket-owner", metavar="USER[:GROUP]", help="of the unix sockets that we make")
+    group.add_argument("--tls-cert", metavar="FILE", help="our certificate (PEM), required to listen on tls:")
+    group.add_argument("--tls-key", metavar="FILE", help="its private key, if it is in another file")
+    group.add_argument(
+        "--tls-ca", metavar="FILE", help="CA certificates that verify the peer; clients must then present a certificate"
+    )
+    group.add_argument("--tls-server-name", metavar="NAME", help="host name expected in the server's certificate")
+    group.add_argument("--tls-skip-verify", action="store_true", help="do not verify the server's certificate")
+    group.add_argument("--socket-mode", metavar="MODE", type=_mode, help="permissions of unix sockets, e.g. 0660")
+    group.add_argument("--socket-owner", metavar="USER[:GROUP]", help="owner of unix sockets")

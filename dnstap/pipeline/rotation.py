@@ -1,4 +1,4 @@
-"""When a file that is written has had enough, and what becomes of it then: another name, compression, a command."""
+"""File rotation: when to start a new file, and what to do with the old one: rename, compress, run a command."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["COMPRESSIONS", "FileLimits", "Rotation", "parse_limits"]
 
 COMPRESSIONS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst"}
-"""Name -> suffix."""
+"""Suffix of a compressed file, by the name of the compression."""
 
 _SIZES = {"": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _TIMES = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class FileLimits(NamedTuple):
-    """What a file may have before the next begins; None: any.
+    """Limits at which the next file begins; None for no limit.
 
     Attributes:
-        size: octets.
-        time: seconds.
-        frames: data frames.
+        size: length in bytes.
+        time: age in seconds.
+        frames: number of data frames.
     """
 
     size: int | None = None
@@ -43,32 +43,32 @@ class FileLimits(NamedTuple):
 
 
 def parse_limits(text: str) -> FileLimits:
-    """Limits from text such as "size=100M,time=1h,count=1000000", of which at least one is given.
+    """Parse one or more limits, such as "size=100M,time=1h,count=1000000".
 
-    Raises: ValueError: it is not that.
+    Raises: ValueError: invalid.
     """
     limits = FileLimits()
     for part in text.split(","):
         match = re.fullmatch(r"(size|time|count)=([1-9][0-9]{0,11})([kMGsmhd]?)", part)
         units = {"size": _SIZES, "time": _TIMES, "count": {"": 1}}[match[1]] if match else {}
         if not match or match[3] not in units:
-            raise ValueError(f"{part!r} is no limit of a file, such as size=100M, time=1h or count=1000000")
+            raise ValueError(f"expected a limit such as size=100M, time=1h or count=1000000, got {part!r}")
         name = "frames" if match[1] == "count" else match[1]
         limits = limits._replace(**{name: int(match[2]) * units[match[3]]})
     return limits
 
 
 class Rotation:
-    """Gives finished files their names, and does with them what is to be done, one after the other, in a thread.
+    """Limits of a file, and a thread that compresses finished files and runs a command on each, one after the other.
 
     Args:
-        limits: of a file.
-        report: takes one line when something cannot be done.
+        limits: limits of a file.
+        report: takes one line when compression or the command fails.
         compression: one of COMPRESSIONS.
-        command: words, behind which the name of the finished file is put; they are no shell's.
+        command: command line, to which the name of the finished file is added. No shell runs it.
     Raises: MissingLibraryError: the library of the compression is not installed.
 
-    Attributes: finished: how many files.
+    Attributes: finished: number of finished files.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class Rotation:
         self._thread = ThreadPoolExecutor(1, "dnstap-rotation")
 
     def begin(self) -> None:
-        """A file begins now."""
+        """Note that a file begins now."""
         self._begun = time.monotonic()
 
     def room(self, frames: int) -> int | None:
-        """How many frames there may be more in a file of so many; None: any."""
+        """Return how many more frames fit into a file with this many; None if unlimited."""
         return None if self._limits.frames is None else max(1, self._limits.frames - frames)
 
     def due(self, size: int, frames: int) -> bool:
-        """Whether a file of so many octets and frames has had enough. One without frames never has."""
+        """Return whether a file of this size, with this many frames, is due for rotation. An empty file never is."""
         limits = self._limits
         return frames > 0 and (
             (limits.size is not None and size >= limits.size)
@@ -101,26 +101,26 @@ class Rotation:
         )
 
     def rename(self, path: str) -> str:
-        """Give a file the name of a finished one: with the time, before its suffix; the name.
+        """Rename a finished file, with the time before its suffix, and return its new name.
 
         Raises: OSError.
         """
         stem, suffix = os.path.splitext(path)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         names = (f"{stem}-{stamp}{f'-{number}' if number else ''}{suffix}" for number in count())
-        # It may have been compressed meanwhile.
+        # A file of the same second may be there, and may have been compressed already.
         name = next(name for name in names if not any(map(os.path.lexists, (name, name + self._suffix))))
         os.rename(path, name)
         return name
 
     def finish(self, name: str) -> None:
-        """Compress a file that is closed, and run the command on it, when those before are done."""
+        """Compress a file that is closed, and run the command on it, after those before. Returns at once."""
         self.finished += 1
         if self._open or self._command:
             self._thread.submit(self._finish, name)
 
     def close(self) -> None:
-        """Wait until all is done."""
+        """Wait until all finished files have been dealt with."""
         self._thread.shutdown()
 
     def _finish(self, name: str) -> None:
@@ -136,7 +136,7 @@ class Rotation:
             self._report(f"{name}: {error.strerror}: {error.filename}")
 
     def _compress(self, name: str, opener: Callable[[str], Any]) -> str:
-        """Compress a file; the name of what takes its place."""
+        """Replace a file by a compressed one, and return its name."""
         compressed = name + self._suffix
         temporary = f"{compressed}.tmp"
         try:
@@ -152,7 +152,7 @@ class Rotation:
 
 
 def _opener(compression: str) -> Callable[[str], Any]:
-    """What opens a file to write to it by a compression.
+    """Return the function that opens a compressed file for writing.
 
     Raises: MissingLibraryError.
     """

@@ -1,13 +1,21 @@
-"""The words of the command line."""
+"""The command line: what each option becomes, what is refused, and the help."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 import pytest
 
-from dnstap.cli.options import address, duration, endpoint, parser, tcp_endpoint
-from framestream import LocalProtocolError, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
+from dnstap import MessageType, Style
+from dnstap.cli.options import address, duration, endpoint, parse_options, parser, tcp_endpoint
+from dnstap.pipeline.rotation import FileLimits
+from framestream import Deadlines, Limits, LocalProtocolError, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
+
+SAMPLE = str(Path(__file__).parents[2] / "data" / "nsd-auth.fstrm")
 
 
 @pytest.mark.parametrize(
@@ -20,7 +28,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "s", "5 s", "5x", "-1s", "5s3", "1.2.3"])
 def test_no_durations(text: str) -> None:
-    with pytest.raises(ArgumentTypeError, match="is no duration"):
+    with pytest.raises(ArgumentTypeError, match="expected a duration such as 5s or 250ms, got "):
         duration(text)
 
 
@@ -31,30 +39,172 @@ def test_endpoints() -> None:
     assert tcp_endpoint("127.0.0.1:6000") == TcpEndpoint("127.0.0.1", 6000)
     assert tcp_endpoint("[::1]:6000") == TcpEndpoint("::1", 6000)
     assert tcp_endpoint(":6000") == TcpEndpoint("", 6000)
-    with pytest.raises(LocalProtocolError, match="is a file"):
+    with pytest.raises(LocalProtocolError, match="got a file, 'file:x'"):
         endpoint("file:x", tls)
     with pytest.raises(LocalProtocolError, match="an endpoint is"):
         tcp_endpoint("6000")
 
 
+def test_addresses() -> None:
+    assert [address(text) for text in ("[::1]:1", ":2", "host:3")] == [("::1", 1), ("", 2), ("host", 3)]
+
+
+def test_a_file_alone() -> None:
+    options = parse_options(["-r", SAMPLE])
+    assert options.read == (SAMPLE,)
+    assert options.files_only
+    assert (options.write, options.format, options.style) == ("-", "quiet", Style())
+    assert (options.limits, options.deadlines, options.overload) == (Limits(), Deadlines(), "wait")
+    assert (options.sample, options.head, options.filter, options.anonymizer) == (None,) * 4
+    assert (options.jobs, options.progress, options.stats, options.warnings) == (1, True, False, ())
+    with pytest.raises(AttributeError):
+        options.write = "x"  # type: ignore[misc]
+
+
+def test_everything() -> None:
+    options = parse_options(
+        [
+            *("-r", "a", "-r", "b", "-u", "/s", "-l", ":1", "--listen", "tls:host:2", "--connect", "/c", "--follow"),
+            *("-U", "/r", "-T", "host:3", "--relay", "unix:/q", "-w", "out", "-a", "-q", "--date", "--raw"),
+            *("--rotate", "count=5", "--compress", "xz", "--rotate-command", "mv x"),
+            *("--sample", "1/3", "--count", "4", "--filter", "type = CQ", "--anonymize", "truncate"),
+            *("--socket-mode", "0660", "--socket-owner", "root:7", "-t", "5s", "--max-frame", "100"),
+            *("--overload", "drop", "--tls-cert", "c.pem", "--metrics", ":9", "--no-progress", "--stats"),
+        ]
+    )
+    ours = UnixEndpoint("/s", mode=0o660, user="root", group=7)
+    tls = Tls(certificate="c.pem")
+    assert options.read == ("a", "b")
+    assert options.follow
+    assert options.listen == (ours, TcpEndpoint("", 1), TlsEndpoint("host", 2, tls))
+    # Those that others made keep their mode and owner.
+    assert options.connect == (UnixEndpoint("/c"),)
+    assert options.relay == (UnixEndpoint("/r"), TcpEndpoint("host", 3), UnixEndpoint("/q"))
+    assert (options.write, options.append, options.format) == ("out", True, "quiet")
+    assert options.style == Style(date=True, escape=False)
+    assert (options.rotate, options.compress, options.rotate_command) == (FileLimits(frames=5), "xz", "mv x")
+    assert (options.sample, options.head) == (3, 4)
+    assert options.filter
+    assert options.filter.text == "type = CQ"
+    assert options.anonymizer
+    assert (options.limits, options.deadlines) == (Limits(100), Deadlines(5.0, 5.0, 5.0, 5.0))
+    assert (options.overload, options.metrics) == ("drop", ("", 9))
+    assert (options.progress, options.stats, options.files_only) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "write", "format_name"),
+    [
+        (["-r", "a", "-w", "out"], "out", None),
+        (["-r", "a", "-j", "-w", "out"], "out", "json"),
+        (["-r", "a", "--fields", "time"], "-", "quiet"),
+        (["-r", "a", "--fields", "time", "-w", "out"], "out", "quiet"),
+        (["-r", "a", "-U", "/s"], None, None),
+        (["-r", "a", "-U", "/s", "-w", "-"], "-", "quiet"),
+        (["-u", "/s"], "-", "quiet"),
+    ],
+)
+def test_frames_or_text(arguments: list[str], write: str | None, format_name: str | None) -> None:
+    options = parse_options(arguments)
+    assert (options.write, options.format) == (write, format_name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files_only"),
+    [
+        (["-r", SAMPLE], True),
+        (["-r", "missing"], True),
+        (["-r", "-"], False),
+        (["-r", os.devnull], False),
+        (["-r", SAMPLE, "--follow"], False),
+        (["-r", SAMPLE, "--metrics", ":1"], False),
+        (["-r", SAMPLE, "-U", "/s"], False),
+        (["-r", SAMPLE, "-u", "/s"], False),
+    ],
+)
+def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> None:
+    assert parse_options(arguments).files_only is files_only
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--count", "0"], "'0' is no number from 1"),
-        (["--count", "x"], "'x' is no number from 1"),
-        (["--sample", "1/x"], "'x' is no number from 1"),
-        (["--socket-mode", "888"], "'888' is no mode, such as 0660"),
-        (["--metrics", "9100"], "'9100' is no HOST:PORT"),
-        (["-t", "x"], "'x' is no duration"),
+        (["--count", "0"], "must be at least 1, got 0"),
+        (["--count", "-1"], "must be at least 1, got -1"),
+        (["--count", "x"], "expected a whole number, got 'x'"),
+        (["--sample", "1/x"], "expected a whole number, got 'x'"),
+        (["--socket-mode", "888"], "expected an octal mode such as 0660, got '888'"),
+        (["--metrics", "9100"], "expected HOST:PORT, got '9100'"),
+        (["--metrics", ":65536"], "expected HOST:PORT, got ':65536'"),
+        (["-t", "x"], "expected a duration such as 5s or 250ms, got 'x'"),
+        (["-q", "-j"], "argument -j: not allowed with argument -q"),
+        ([], "no input: give -r FILE"),
+        (["-w", "x"], "no input: give -r FILE"),
+        (["-r", "x", "-a"], "-a: there is no file to append to; give -w FILE"),
+        (["-r", "x", "-a", "-U", "s"], "-a: there is no file to append to; give -w FILE"),
+        (["-r", "x", "--rotate", "size=1"], "--rotate: there is no file; give -w FILE"),
+        (["-r", "x", "-w", "y", "--rotate", "1"], "--rotate: expected a limit such as size=100M"),
+        (["-r", "x", "-w", "y", "--compress", "gzip"], "--compress and --rotate-command need --rotate LIMITS"),
+        (["-r", "x", "--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
+        (["-r", "x", "--fields", "time,what"], "unknown field 'what': expected one of time, "),
+        (["-r", "x", "--time-zone", "Mars"], "unknown time zone 'Mars'"),
+        (["-r", "x", "--filter", "type ="], "--filter: "),
+        (["-r", "x", "--anonymize", "shorten"], "--anonymize: "),
+        (["-r", "x", "--anonymize", "crypto-pan=missing"], "--anonymize: missing: No such file or directory"),
+        (["-r", "x", "--anonymize-ports"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),
+        (["-r", "x", "--anonymize-answers"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),
+        (["-r", "x", "-w", "y", "--jobs", "2"], "--jobs: there is no text to format; give -q"),
+        (["-r", "-", "--jobs", "2"], "--jobs: only for regular files"),
+        (["--listen", "host"], "an endpoint is unix:PATH, tcp:HOST:PORT"),
+        (["-l", "6000"], "not 'tcp:6000'"),
+        (["-r", "x", "--relay", "file:x"], "expected unix:PATH, tcp:HOST:PORT or tls:HOST:PORT, got a file, 'file:x'"),
     ],
 )
-def test_wrong_words(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parser().parse_args(arguments)
-    assert text in capsys.readouterr().err
+def test_wrong_command_lines(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_options(arguments)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert text in err
+    assert err.startswith("usage: dnstap")
 
 
-def test_right_words() -> None:
-    assert [address(text) for text in ("[::1]:1", ":2", "host:3")] == [("::1", 1), ("", 2), ("host", 3)]
-    args = parser().parse_args(["--sample", "1/3", "--socket-mode", "0660", "-t", "5s", "-r", "a", "-r", "b"])
-    assert (args.sample, args.socket_mode, args.timeout, args.read) == (3, 0o660, 5.0, ["a", "b"])
+def test_a_key_that_all_can_read(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(bytes(32))
+    warning = f"--anonymize: {key}: any user of this machine can read the key and undo the anonymization"
+    for mode, warnings in (0o640, ()), (0o644, (warning,)):
+        key.chmod(mode)
+        assert parse_options(["-r", "x", "--anonymize", f"crypto-pan={key}"]).warnings == warnings
+
+
+def test_help_fits_into_80_columns() -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "dnstap", "--help"],
+        env=os.environ | {"COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line for line in process.stdout.splitlines() if len(line) > 80] == []
+
+
+def test_help_names_every_message_type() -> None:
+    """With the letters that -q prints, if there are any."""
+    text = parser().format_help()
+    for message_type in MessageType:
+        if message_type:
+            origin, _, kind = message_type.name.partition("_")
+            letters = f"{origin[0]}{kind[0]} {message_type.name}"
+            assert (letters in text) != (origin == "STUB")
+            assert message_type.name in text
+
+
+def test_the_examples_of_the_help_are_valid() -> None:
+    lines = [
+        line.split("dnstap ", 1)[1] for line in parser().format_help().splitlines() if line.startswith("  dnstap ")
+    ]
+    assert len(lines) == 4
+    for line in lines:
+        arguments = subprocess.run(["sh", "-c", f'printf "%s\\n" {line}'], capture_output=True, text=True, check=True)
+        assert parse_options(arguments.stdout.splitlines())

@@ -10,6 +10,7 @@ import pty
 import struct
 import sys
 import termios
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def terminal() -> Iterator[Terminal]:
 def test_a_long_job(terminal: Terminal) -> None:
     """Nothing in the first second; then five lines a second at the most; all of it removed once."""
     now, position = [100.0], [0]
-    progress = Progress(terminal.theirs, 1000, lambda: position[0], lambda: now[0])
+    progress = Progress(terminal.theirs, 1000, lambda: position[0], clock=lambda: now[0])
     payloads = [b"1"] * 1500
     progress.remove()
     shown = []
@@ -84,7 +85,7 @@ def test_a_long_job(terminal: Terminal) -> None:
 def test_nothing_read_yet(terminal: Terminal) -> None:
     now = [0.0]
     for size, said in (0, "0 % read, 0 frames, 0/s, 0:00 left"), (120, "0 % read, 0 frames, 0/s, 4:00 left"):
-        progress = Progress(terminal.theirs, size, lambda: 0, lambda: now[0])
+        progress = Progress(terminal.theirs, size, lambda: 0, clock=lambda: now[0])
         now[0] += 2
         progress.process([])
         assert terminal.text() == ERASE + said
@@ -93,7 +94,7 @@ def test_nothing_read_yet(terminal: Terminal) -> None:
 def test_a_narrow_terminal(terminal: Terminal) -> None:
     terminal.make_narrow(10)
     now = [0.0]
-    progress = Progress(terminal.theirs, 10, lambda: 5, lambda: now[0])
+    progress = Progress(terminal.theirs, 10, lambda: 5, clock=lambda: now[0])
     now[0] = 1.0
     progress.process([b""])
     assert terminal.text() == f"{ERASE}50 % read"
@@ -101,7 +102,7 @@ def test_a_narrow_terminal(terminal: Terminal) -> None:
 
 def test_the_terminal_goes(terminal: Terminal) -> None:
     now = [0.0]
-    progress = Progress(terminal.theirs, 10, lambda: 5, lambda: now[0])
+    progress = Progress(terminal.theirs, 10, lambda: 5, clock=lambda: now[0])
     now[0] = 1.0
     terminal.hang_up()
     assert progress.process([b"1"]) == [b"1"]
@@ -111,8 +112,7 @@ def test_the_terminal_goes(terminal: Terminal) -> None:
 @pytest.fixture
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every job is long, and on a terminal that can erase."""
-    monkeypatch.setattr(module, "FIRST_S", 1e-9)
-    monkeypatch.setattr(module, "PERIOD_S", 0.0)
+    monkeypatch.setattr(module, "Progress", partial(Progress, first_s=1e-9, period_s=0.0))
     monkeypatch.setenv("TERM", "xterm")
 
 
