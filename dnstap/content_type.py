@@ -1,6 +1,6 @@
-"""The name by which Frame Streams peers know dnstap."""
+"""Content type of dnstap in Frame Streams."""
 
 __all__ = ["CONTENT_TYPE"]
 
 CONTENT_TYPE = b"protobuf:dnstap.Dnstap"
-"""The content type of streams whose payloads are Dnstap messages."""
+"""Content type of streams whose payloads are Dnstap messages."""

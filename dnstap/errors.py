@@ -1,14 +1,16 @@
 """Every exception of the package. Imports nothing of ours.
 
 DnstapError
-├── DecodeError         payload bytes that are no protobuf, or not this message
-│   └── MissingFieldError   well-formed, but the required `type` is absent
-├── EncodeError         an object that cannot be written: names the field and what it may hold
-├── DnsMessageError     the DNS message inside a payload does not parse
-├── FilterError         a filter expression that cannot be compiled: says where, and what was expected there
-└── KeyFileError        a file that should hold a key for Crypto-PAn holds something else
+├── DecodeError             bytes that are not a valid payload
+│   └── MissingFieldError   well-formed, but without the required `type`
+├── EncodeError             an object with a value that its field cannot hold
+├── DnsMessageError         bytes that are not a valid DNS message
+├── FilterError             a filter expression with a syntax error or a bad value
+└── KeyFileError            a key file for Crypto-PAn that holds something else
 
-The data is in attributes; the text is built from it in `__str__`.
+Errors of the Frame Streams protocol and of connections are in framestream.errors. An OSError stays an OSError.
+
+Attributes hold the data, and `__str__` makes the text of it: what was expected, what came instead, and where.
 """
 
 __all__ = [
@@ -27,12 +29,12 @@ class DnstapError(Exception):
 
 
 class DecodeError(DnstapError):
-    """A payload is not a valid protobuf message of its class.
+    """Bytes that are not a valid protobuf message of the class.
 
     Attributes:
-        reason: what was expected and what came, e.g. "length 40 runs past the end at 12".
-        offset: octets from the start of the payload to the field that is wrong; 0 for one that is missing.
-        path: the message class, e.g. "Message".
+        reason: the fault, such as "length 40 runs past the end at 12".
+        offset: position in bytes of the bad field, from the start of the payload; 0 for a missing field.
+        path: name of the message class, such as "Message".
     """
 
     def __init__(self, reason: str, offset: int, path: str) -> None:
@@ -46,10 +48,11 @@ class DecodeError(DnstapError):
 
 
 class MissingFieldError(DecodeError):
-    """A required field is absent; `parse(data, lenient=True)` accepts such a payload.
+    """A message without a required field. `parse(data, lenient=True)` accepts it.
 
     Attributes:
-        field: the field's name, e.g. "type"; `path` says of which message.
+        field: name of the field, such as "type".
+        path: name of the message class.
     """
 
     def __init__(self, field: str, path: str) -> None:
@@ -62,11 +65,11 @@ class MissingFieldError(DecodeError):
 
 
 class EncodeError(DnstapError):
-    """A value cannot be written into its field.
+    """A value that its field cannot hold.
 
     Attributes:
-        field: the field's path, e.g. "message.query_port"; "" for the object itself.
-        reason: the value and what the field may hold, e.g. "70000000000 does not fit in uint32".
+        field: path of the field, such as "message.query_port"; "" for the object itself.
+        reason: the value and what the field can hold, such as "70000000000 does not fit in uint32".
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -79,13 +82,11 @@ class EncodeError(DnstapError):
 
 
 class DnsMessageError(DnstapError):
-    """A DNS message, or a part of one, does not parse.
-
-    The text is that of the Go library miekg/dns 1.1.50 for the same octets, since the Go `dnstap` tool prints it,
-    e.g. "dns: overflow unpacking uint16".
+    """Bytes that are not a valid DNS message, name or record.
 
     Attributes:
-        reason: that text.
+        reason: the text of the Go library miekg/dns 1.1.50 for the same bytes, such as "dns: overflow unpacking
+            uint16", because the Go `dnstap` tool prints it.
     """
 
     def __init__(self, reason: str) -> None:
@@ -94,46 +95,47 @@ class DnsMessageError(DnstapError):
 
 
 class FilterError(DnstapError):
-    """A filter expression is wrong.
+    """A filter expression that cannot be compiled.
 
     Attributes:
         text: the expression.
-        position: how many characters of it stand before the fault.
-        expected: what should be there, e.g. "a port, 0 to 65535".
-        came: what is there, e.g. "the end".
+        position: offset of the fault in characters.
+        expected: what would be right there, such as "a port (0 to 65535)".
+        got: what is there, such as "the end".
     """
 
-    def __init__(self, text: str, position: int, expected: str, came: str) -> None:
-        super().__init__(text, position, expected, came)
+    def __init__(self, text: str, position: int, expected: str, got: str) -> None:
+        super().__init__(text, position, expected, got)
         self.text = text
         self.position = position
         self.expected = expected
-        self.came = came
+        self.got = got
 
     def __str__(self) -> str:
-        """What was expected and what came; below it the expression, of a long one a part, and a caret."""
+        """Return the error, and below it the expression, or a part of a long one, with a caret below the fault."""
+        # A fault that is far inside is shown with 60 characters before it, in a part of 100.
         start = max(0, self.position - 60)
-        before, behind = "..." if start else "", "..." if len(self.text) > start + 100 else ""
-        # Each character in one column of one line.
-        shown = "".join([c if c.isprintable() else " " for c in self.text[start : start + 100]])
+        before, after = "..." if start else "", "..." if len(self.text) > start + 100 else ""
+        # Each character takes one column of one line, so that the caret is below the right one.
+        shown = "".join([character if character.isprintable() else " " for character in self.text[start : start + 100]])
         caret = " " * (len(before) + self.position - start) + "^"
-        return f"{self.expected} expected, {self.came} came\n  {before}{shown}{behind}\n  {caret}"
+        return f"expected {self.expected}, got {self.got}\n  {before}{shown}{after}\n  {caret}"
 
 
 class KeyFileError(DnstapError):
-    """A file does not hold what it should, a key. Nothing of what it holds is in the text.
+    """A key file that does not hold a key. The text shows no byte of its contents, which may be a mistyped key.
 
     Attributes:
-        path: the file's name.
-        expected: what should be in it, e.g. "32 octets or 64 hexadecimal digits".
-        came: what is in it, e.g. "33 octets".
+        path: name of the file.
+        expected: what it should contain, such as "32 bytes or 64 hexadecimal digits".
+        got: what it contains, such as "33 bytes".
     """
 
-    def __init__(self, path: str, expected: str, came: str) -> None:
-        super().__init__(path, expected, came)
+    def __init__(self, path: str, expected: str, got: str) -> None:
+        super().__init__(path, expected, got)
         self.path = path
         self.expected = expected
-        self.came = came
+        self.got = got
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.expected} expected, {self.came} came"
+        return f"{self.path}: expected {self.expected}, got {self.got}"

@@ -66,7 +66,7 @@ def _address_field(name: str) -> Field:
 
 
 def _port_field(name: str) -> Field:
-    return Field(name, ORDER_OPERATORS, number_parser(65535), "a port, 0 to 65535")
+    return Field(name, ORDER_OPERATORS, number_parser(65535), "a port (0 to 65535)")
 
 
 def _time_field(name: str) -> Field:

@@ -144,11 +144,11 @@ def test_no_key_file(data: bytes, came: str, tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(KeyFileError) as caught:
         CryptoPan.from_file(path)
-    assert str(caught.value) == f"{path}: 32 bytes or 64 hexadecimal digits expected, {came} came"
+    assert str(caught.value) == f"{path}: expected 32 bytes or 64 hexadecimal digits, got {came}"
 
 
 def test_an_endless_file() -> None:
-    with pytest.raises(KeyFileError, match="more than 4096 bytes came"):
+    with pytest.raises(KeyFileError, match="got more than 4096 bytes"):
         CryptoPan.from_file("/dev/zero")
 
 

@@ -764,7 +764,7 @@ def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as caught:
         main(["-r", str(SAMPLE), "--filter", "type = CQ and port = dns"])
     assert caught.value.code == 2
-    expected = "--filter: a port, 0 to 65535 expected, 'dns' came\n  type = CQ and port = dns\n" + " " * 23 + "^\n"
+    expected = "--filter: expected a port (0 to 65535), got 'dns'\n  type = CQ and port = dns\n" + " " * 23 + "^\n"
     assert capfd.readouterr().err.endswith(expected)
 
 
@@ -832,7 +832,7 @@ def test_anonymize_frames(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
         (["--anonymize", "crypto-pan=missing"], "--anonymize: missing: No such file or directory"),
         (
             ["--anonymize", "crypto-pan=/dev/null"],
-            "--anonymize: /dev/null: 32 bytes or 64 hexadecimal digits expected",
+            "--anonymize: /dev/null: expected 32 bytes or 64 hexadecimal digits",
         ),
         (["--anonymize-ports"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),
         (["--anonymize-answers"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),

@@ -42,9 +42,9 @@ A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
         ("type in CQ", 8, "( and values", "'CQ'"),
         ("type in (CQ", 11, ", or )", "the end"),
         ("type in ()", 9, "a message type such as CLIENT_QUERY or CQ or a number", "')'"),
-        ("port = 65536", 7, "a port, 0 to 65535", "'65536'"),
-        ("port > -1", 7, "a port, 0 to 65535", "'-1'"),
-        ("port = " + "9" * 50, 7, "a port, 0 to 65535", f"'{'9' * 40}...'"),
+        ("port = 65536", 7, "a port (0 to 65535)", "'65536'"),
+        ("port > -1", 7, "a port (0 to 65535)", "'-1'"),
+        ("port = " + "9" * 50, 7, "a port (0 to 65535)", f"'{'9' * 40}...'"),
         ("client = 192.0.2.0/24", 9, "an address", "'192.0.2.0/24'"),
         ("client = fe80::1%eth0", 9, "an address", "'fe80::1%eth0'"),
         ("client in 192.0.2.1/24", 10, "a network or an address", "'192.0.2.1/24'"),
@@ -81,7 +81,7 @@ def test_errors_have_position_and_expectation(text: str, position: int, expected
     with pytest.raises(FilterError) as caught:
         compile_filter(text)
     error = caught.value
-    assert (error.text, error.position, error.expected, error.came) == (text, position, expected, came)
+    assert (error.text, error.position, error.expected, error.got) == (text, position, expected, came)
 
 
 def test_the_text_of_errors() -> None:
@@ -95,7 +95,7 @@ def test_the_text_of_errors() -> None:
     }.items():
         with pytest.raises(FilterError) as caught:
             compile_filter(text)
-        assert str(caught.value) == f"a port, 0 to 65535 expected, 'x' came\n  {shown}"
+        assert str(caught.value) == f"expected a port (0 to 65535), got 'x'\n  {shown}"
 
 
 def test_nesting_is_limited() -> None:
@@ -107,7 +107,7 @@ def test_nesting_is_limited() -> None:
     assert matches(alternating)
     assert matches("not " * MAX_DEPTH + "type = CR")
     for text in (f"({deep})", "not " * 100_000 + "type = CR", "(" * 100_000):
-        with pytest.raises(FilterError, match="no more than 64 parentheses and nots within each other expected"):
+        with pytest.raises(FilterError, match="expected no more than 64 parentheses and nots within each other, got"):
             compile_filter(text)
 
 
