@@ -11,10 +11,14 @@ ROOT = Path(__file__).parents[1]
 
 FOLDERS = [
     "dnstap/anonymize",
+    "dnstap/cli",
     "dnstap/codec",
     "dnstap/dns",
+    "dnstap/pipeline",
     "framestream",
     "tests/conformance",
+    "tests/dnstap/cli",
+    "tests/dnstap/pipeline",
     "tests/framestream",
 ]
 """Held to the rule; each with the folders in it."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 GATHER_S = 0.0003
-"""How long a busy server is let write before it is read again: it writes more than is read in that time."""
+"""Pause before a busy server is read again, in seconds: fewer and larger reads (dnstap/pipeline/coalescing.py)."""
 
 
 class _CommandError(Exception):

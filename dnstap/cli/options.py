@@ -119,7 +119,7 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
 
 
 class _Words:
-    """What argparse finds on the command line, before options are looked at together."""
+    """Values that argparse finds on the command line, before options are looked at together."""
 
     read: list[str]
     listen_unix: list[str]

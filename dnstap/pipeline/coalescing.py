@@ -11,7 +11,9 @@ SMALL_BYTES = 1 << 16
 DENSE_S = 0.003
 """A read of less than SMALL_BYTES, and not later than DENSE_S after the last one, is worth a pause before the next.
 
-A busy server writes 8 KiB at a time, and waking up for each of these takes longer than passing it on.
+A busy server writes 8 KiB at a time, and waking up for each of these takes longer than passing it on. Together with one
+receive buffer for all sockets and a shorter walk over frames, the pause brought recording from 1.20 to 0.92 of
+fstrm_capture's processor time (docs/performance.md).
 """
 
 

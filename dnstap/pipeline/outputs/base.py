@@ -34,7 +34,7 @@ class Output(Part, ABC):
 
     @property
     def blocking(self) -> bool:
-        """Whether a write may wait for another program, so that an event loop must leave it to a thread."""
+        """True if a write may wait for another program, so that an event loop must leave it to a thread."""
         return False
 
     @abstractmethod
@@ -84,7 +84,7 @@ class FileOutput(Output):
 
     @property
     def blocking(self) -> bool:
-        """Whether it is no regular file: a pipe or a terminal takes data only as fast as its reader."""
+        """True unless it is a regular file: a pipe or a terminal takes data only as fast as its reader."""
         return not stat.S_ISREG(os.fstat(self.fileno()).st_mode)
 
     @abstractmethod

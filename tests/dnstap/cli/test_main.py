@@ -182,7 +182,7 @@ def test_wrong_styles_cost_no_old_file(
 
 
 def lines_on_a_terminal(*arguments: str, **environment: str) -> bytes:
-    """What the command prints of the sample on a terminal."""
+    """Return what the command prints of the sample on a terminal."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "dnstap", "-r", str(SAMPLE), *arguments]
     clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
@@ -465,7 +465,7 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_light_start(code: str) -> None:
-    """What does not decode loads neither betterproto2 nor dnspython."""
+    """Without decoding, neither betterproto2 nor dnspython is loaded."""
     check = (
         "import sys, atexit; atexit.register(lambda: print([m for m in ('betterproto2', 'dns') if m in sys.modules]))"
     )

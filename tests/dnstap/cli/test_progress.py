@@ -117,7 +117,7 @@ def _always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> list[str]:
-    """What the command says on the terminal, between the lines' removals."""
+    """Return what the command writes to the terminal, split where the line is erased."""
     with open(terminal.theirs, "w", closefd=False) as stderr, monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", stderr)
         assert main([*map(str, arguments)]) == 0

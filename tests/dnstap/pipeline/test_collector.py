@@ -268,7 +268,7 @@ def test_silent_peers_are_disconnected(tmp_path: Path) -> None:
 
 
 def test_out_of_descriptors(tmp_path: Path) -> None:
-    """Who cannot be accepted waits until a connection ends; the connections there are go on."""
+    """A peer that cannot be accepted waits until a connection ends; open connections go on."""
     path = tmp_path / "s"
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     with listening(path) as running:

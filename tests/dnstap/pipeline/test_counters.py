@@ -1,4 +1,4 @@
-"""What has come, counted."""
+"""Counts of inputs, of one stream and of all."""
 
 from __future__ import annotations
 

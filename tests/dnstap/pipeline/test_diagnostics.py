@@ -1,4 +1,4 @@
-"""What is said at once, and what is only counted."""
+"""Reports: some are passed on at once, others are counted; texts of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus gets."""
+"""Metrics as Prometheus gets them."""
 
 from __future__ import annotations
 

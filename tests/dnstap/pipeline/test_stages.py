@@ -1,4 +1,4 @@
-"""What payloads go through."""
+"""Stages: which payloads they keep, and what they report."""
 
 from __future__ import annotations
 

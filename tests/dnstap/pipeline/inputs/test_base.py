@@ -1,4 +1,4 @@
-"""What an input is unless it says otherwise."""
+"""Defaults of inputs."""
 
 from __future__ import annotations
 

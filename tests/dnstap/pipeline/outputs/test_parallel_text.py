@@ -103,7 +103,7 @@ def test_rotated_by_count(tmp_path: Path) -> None:
 
 
 def test_opened_again(tmp_path: Path) -> None:
-    """What was given before is in the file that was there before."""
+    """Payloads given before are in the old file."""
     path, old = tmp_path / "out", tmp_path / "old"
     output = ParallelText(str(path), "quiet", jobs=1)
     output.write_many([GOOD])
@@ -117,7 +117,7 @@ def test_opened_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_work(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a worker does, in this process."""
+    """The function of a worker, run in this process."""
     if not in_memory:
         monkeypatch.delattr(os, "memfd_create")
     slots = [parallel._anonymous_file() for _ in range(2)]
@@ -244,7 +244,7 @@ def running(path: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int], by
 
 
 def there(pid: int) -> bool:
-    """Whether a process runs: it is no zombie, which an init of containers may leave."""
+    """Return whether a process runs. A zombie, which the init process of a container may leave, does not."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return False

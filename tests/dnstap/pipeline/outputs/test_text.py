@@ -20,7 +20,7 @@ def payload(octets: bytes) -> bytes:
 
 
 def document(octets: bytes) -> bytes:
-    """What is written of a payload with this identity."""
+    """Return the text of a payload with this identity."""
     return b'type: MESSAGE\nidentity: "%b"\n---\n' % octets
 
 
