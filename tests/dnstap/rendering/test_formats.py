@@ -64,8 +64,8 @@ def test_decoders_of_unusual_payloads() -> None:
         assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p)) for p in payloads]
 
 
-@pytest.mark.parametrize("lean", [for_quiet(), for_documents()])
-def test_lean_classes_have_the_schema(lean: type[Any]) -> None:
+@pytest.mark.parametrize("projected", [for_quiet(), for_documents()])
+def test_classes_for_decoding_have_the_schema(projected: type[Any]) -> None:
     from dnstap.codec.tables import MESSAGE as SUBMESSAGE
     from dnstap.codec.tables import Table, table_of
 
@@ -74,5 +74,5 @@ def test_lean_classes_have_the_schema(lean: type[Any]) -> None:
         fields = [(field.name, field.tag, field.tag_octets, field.type_name, field.greatest) for field in table.fields]
         return [table.cls.__name__, table.required, fields, subs]
 
-    assert schema(table_of(lean)) == schema(table_of(Dnstap))
-    assert all(field.kind == SUBMESSAGE or field.python_type is int for field in table_of(lean).fields)
+    assert schema(table_of(projected)) == schema(table_of(Dnstap))
+    assert all(field.kind == SUBMESSAGE or field.python_type is int for field in table_of(projected).fields)
