@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dnstap.anonymize.dns_messages import DnsMessageAnonymizer
 from dnstap.codec import Decoder
 from dnstap.dns.addresses import V4_MAPPED
-from dnstap.dns.memo import Memo
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.errors import DnstapError
 from dnstap.messages import Dnstap, Message, Policy
 from dnstap.problems import Problems
@@ -52,7 +52,7 @@ class Anonymizer:
         self._strips = Problems()
         self._method = method
         self._ports = ports
-        self._known: Memo[bytes] = Memo(MAX_ADDRESSES)
+        self._known: BoundedCache[bytes] = BoundedCache(MAX_ADDRESSES)
         self._dns_messages = DnsMessageAnonymizer(self._address, answers=answers)
         self._anonymize_dns_message = self._dns_messages.anonymize
         self._decode = Decoder(Dnstap).decode
@@ -119,7 +119,7 @@ class Anonymizer:
 
     def _address(self, address: bytes) -> bytes:
         """Return the replacement of bytes that should be an address, and remember it."""
-        return self._known.get(address) or self._known.keep(address, self._new_address(address))
+        return self._known.get(address) or self._known.store(address, self._new_address(address))
 
     def _new_address(self, address: bytes) -> bytes:
         if len(address) == 16 and address.startswith(V4_MAPPED):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from dnstap.dns.memo import Memo
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.errors import KeyFileError
 from framestream.errors import MissingLibraryError
 
@@ -77,7 +77,7 @@ class CryptoPan:
         # The block for a bit has the bits before it from the address, and the others from the pad.
         below = [(1 << 128 - bit) - 1 for bit in range(128)]
         self._blocks = [(~mask, pad & mask) for mask in below]
-        self._known: Memo[bytes] = Memo(MAX_PREFIXES)
+        self._known: BoundedCache[bytes] = BoundedCache(MAX_PREFIXES)
 
     @classmethod
     def from_file(cls, path: str | Path) -> CryptoPan:
@@ -92,7 +92,7 @@ class CryptoPan:
     def __call__(self, address: bytes) -> bytes:
         """Return the replacement of an address of 4 or 16 bytes, or of one of the prefixes in _PREFIX_BYTES."""
         # The first bits of a result depend on the first bits alone, so the results of networks can be remembered.
-        return self._known.get(address) or self._known.keep(address, self._by_prefix(address))
+        return self._known.get(address) or self._known.store(address, self._by_prefix(address))
 
     def _by_prefix(self, address: bytes) -> bytes:
         known = _PREFIX_BYTES[len(address)]

@@ -13,8 +13,8 @@ from __future__ import annotations
 import struct
 
 from dnstap._learning import Credit
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.edns import unpack_options
-from dnstap.dns.memo import Memo
 from dnstap.dns.message import unpack
 from dnstap.dns.names import NameMemo, labels_text
 from dnstap.dns.records import unpack_rdata
@@ -64,12 +64,12 @@ class CachedQuestions:
         # What the octets after a question need to be good: where the question ends, the counts, the octets ->
         # the offsets in the question to which they point.
         self._tails: dict[tuple[int, bytes, bytes], tuple[int, ...]] = {}
-        self._questions: Memo[str] = Memo(32768)
-        self._ends: Memo[str] = Memo(1024)
-        self._names: Memo[bool] = Memo(16384)
+        self._questions: BoundedCache[str] = BoundedCache(32768)
+        self._ends: BoundedCache[str] = BoundedCache(1024)
+        self._names: BoundedCache[bool] = BoundedCache(16384)
         self._lengths = NameLengths(self._names)
-        self._opts: Memo[bool] = Memo(16384)
-        self._rdata: Memo[bool] = Memo(8192, 512)
+        self._opts: BoundedCache[bool] = BoundedCache(16384)
+        self._rdata: BoundedCache[bool] = BoundedCache(8192, 512)
 
     def text(self, wire: bytes) -> str | None:
         """Return the first question as `"example.org." IN A`; None if there is none or a part of the message is bad."""
@@ -106,7 +106,7 @@ class CachedQuestions:
                 labels = wire[offset : end - 4]
                 if labels not in self._names:
                     labels_text(labels)
-                    self._names.keep(labels, True)
+                    self._names.store(labels, True)
             return question
         except _UNUSUAL:
             self.unusual += 1
@@ -121,8 +121,8 @@ class CachedQuestions:
         name = labels_text(octets[:-4])
         end = self._ends.get(octets[-4:])
         if end is None:
-            end = self._ends.keep(octets[-4:], _text("", *struct.unpack(">HH", octets[-4:]))[1:])
-        return self._questions.keep(octets, f'"{name}{end}')
+            end = self._ends.store(octets[-4:], _text("", *struct.unpack(">HH", octets[-4:]))[1:])
+        return self._questions.store(octets, f'"{name}{end}')
 
     def _check_opt(self, octets: bytes) -> None:
         """Check that octets begin with a good OPT record, and remember it."""
@@ -135,7 +135,7 @@ class CachedQuestions:
             # A lone cookie (RFC 7873, 4) is seldom seen again: any octets are one, and none is remembered.
             return
         unpack_options(octets, 11, end)
-        self._opts.keep(octets, True)
+        self._opts.store(octets, True)
 
     def _check(self, wire: bytes, offset: int) -> tuple[int, ...]:
         """Check all records; return the offsets within the question, other than its start, to which they point.
@@ -205,7 +205,7 @@ class CachedQuestions:
         # A pointer counts from the start of the message, and here from that of the rdata.
         if any(pointers for _, _, pointers, _, _ in names.values()):
             raise WalkError("pointer in rdata of an unusual type")
-        self._rdata.keep(key, True)
+        self._rdata.store(key, True)
 
 
 class NameLengths(CompressedNames[int]):
@@ -219,7 +219,7 @@ class NameLengths(CompressedNames[int]):
 
     __slots__ = ("_checked", "in_question")
 
-    def __init__(self, checked: Memo[bool]) -> None:
+    def __init__(self, checked: BoundedCache[bool]) -> None:
         self.first = HEADER_SIZE
         self.in_question: list[int] = []
         self._checked = checked
@@ -247,7 +247,7 @@ class NameLengths(CompressedNames[int]):
         labels = wire[target : self.first - 4]
         if labels not in self._checked:
             labels_text(labels)
-            self._checked.keep(labels, True)
+            self._checked.store(labels, True)
         self.in_question.append(target)
         length = self[target] = len(labels)
         return length

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from dnstap._learning import Credit
 from dnstap.dns.addresses import address_text
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.edns import unpack_options
-from dnstap.dns.memo import Memo
 from dnstap.dns.message import unpack
 from dnstap.dns.names import NameMemo, labels_text
 from dnstap.dns.record_text import rdata_text
@@ -108,16 +108,18 @@ class CachedTexts:
         self._max_tail_octets = max_tail_octets
         # Where the question ends, the header without its identifier, the octets after the question -> their text.
         self._tails: dict[tuple[int, bytes, bytes], Tail] = {}
-        self._headers: Memo[tuple[str, str, tuple[Section, ...] | None]] = Memo(min(4096, max_parts))
-        self._questions: Memo[tuple[str, str]] = Memo(max_parts)
-        self._question_ends: Memo[str] = Memo(1024)
-        self._opts: Memo[str] = Memo(8192)
-        self._opt_headings: Memo[str] = Memo(1024)
+        self._headers: BoundedCache[tuple[str, str, tuple[Section, ...] | None]] = BoundedCache(min(4096, max_parts))
+        self._questions: BoundedCache[tuple[str, str]] = BoundedCache(max_parts)
+        self._question_ends: BoundedCache[str] = BoundedCache(1024)
+        self._opts: BoundedCache[str] = BoundedCache(8192)
+        self._opt_headings: BoundedCache[str] = BoundedCache(1024)
         self._names = _NameTexts(escape, max_parts)
-        self._types: Memo[tuple[str, int, Memo[str]]] = Memo(1024)
-        self._rdata: dict[int, Memo[str]] = {rrtype: Memo(*limits) for rrtype, limits in _RDATA_LIMITS.items()}
-        self._no_rdata: Memo[str] = Memo(0, -1)
-        self._soa_numbers: Memo[str] = Memo(4096)
+        self._types: BoundedCache[tuple[str, int, BoundedCache[str]]] = BoundedCache(1024)
+        self._rdata: dict[int, BoundedCache[str]] = {
+            rrtype: BoundedCache(*limits) for rrtype, limits in _RDATA_LIMITS.items()
+        }
+        self._no_rdata: BoundedCache[str] = BoundedCache(0, -1)
+        self._soa_numbers: BoundedCache[str] = BoundedCache(4096)
         self._line_feed = escape("\n")
         self._tab = escape("\t")
         self._question_heading = escape(QUESTION_HEADING + ";")
@@ -196,7 +198,7 @@ class CachedTexts:
         if counts == [0, 0, 1]:
             sections = None
         status = self._escape(status_text(flags, flags & 15))
-        return self._headers.keep(words, (status, self._escape(flags_text(flags, questions, *counts)), sections))
+        return self._headers.store(words, (status, self._escape(flags_text(flags, questions, *counts)), sections))
 
     def _question(self, octets: bytes) -> tuple[str, str]:
         """Return the question section, and the question's name."""
@@ -204,8 +206,8 @@ class CachedTexts:
         end = self._question_ends.get(octets[-4:])
         if end is None:
             end = self._escape(question_text(*struct.unpack(">HH", octets[-4:]))[:-1])
-            self._question_ends.keep(octets[-4:], end)
-        return self._questions.keep(octets, (f"{self._question_heading}{name}{end}", name))
+            self._question_ends.store(octets[-4:], end)
+        return self._questions.store(octets, (f"{self._question_heading}{name}{end}", name))
 
     def _opt(self, octets: bytes) -> str:
         """Return the text of the OPT record that octets begin with."""
@@ -219,12 +221,12 @@ class CachedTexts:
         heading = self._opt_headings.get(fields)
         if heading is None:
             heading = self._escape(opt_heading(fields[0] << 8 | fields[1], int.from_bytes(fields[2:], "big")))
-            self._opt_headings.keep(fields, heading)
+            self._opt_headings.store(fields, heading)
         if end > 14 and octets[11:15] == b"\0\x0a" + (end - 15).to_bytes(2, "big"):
             # A lone cookie (RFC 7873, 4) is seldom seen again, so it is not remembered.
             return f"{heading}{self._line_feed}; COOKIE: {octets[15:end].hex()}{self._line_feed}"
         options, _ = unpack_options(octets, 11, end)
-        return self._opts.keep(octets, f"{heading}{self._escape(options_text(options))}{self._line_feed}")
+        return self._opts.store(octets, f"{heading}{self._escape(options_text(options))}{self._line_feed}")
 
     def _records(self, wire: bytes, offset: int, sections: tuple[Section, ...]) -> tuple[str, str]:
         """Return the texts of the OPT record and of the other records.
@@ -280,18 +282,20 @@ class CachedTexts:
                 texts.pop()
         return opt, self._line_feed.join(texts)
 
-    def _type(self, octets: bytes) -> tuple[str, int, Memo[str]]:
-        """Return the text between TTL and rdata, the type, and the memo of its rdata."""
+    def _type(self, octets: bytes) -> tuple[str, int, BoundedCache[str]]:
+        """Return the text between TTL and rdata, the type, and the cache of its rdata."""
         rrtype, rrclass = struct.unpack(">HH", octets)
         if rrtype == OPT or rrtype in BEFORE_OWNER:
             raise WalkError("type that is not shown as a line of its own")
-        memo = self._rdata.get(rrtype, self._no_rdata)
-        return self._types.keep(octets, (self._escape(record_names(rrtype, rrclass)), rrtype, memo))
+        cache = self._rdata.get(rrtype, self._no_rdata)
+        return self._types.store(octets, (self._escape(record_names(rrtype, rrclass)), rrtype, cache))
 
-    def _rdata_text(self, rrtype: int, wire: bytes, offset: int, end: int, memo: Memo[str], rdata: bytes) -> str:
+    def _rdata_text(
+        self, rrtype: int, wire: bytes, offset: int, end: int, cache: BoundedCache[str], rdata: bytes
+    ) -> str:
         """Return the text of the rdata between two offsets; remember it unless it has names that may be compressed."""
         if (rrtype, end - offset) in _ADDRESSES:
-            return memo.keep(rdata, address_text(rdata))
+            return cache.store(rdata, address_text(rdata))
         names = self._names
         if rrtype in _ONE_NAME and offset < end:
             stop = names.read(wire, offset)
@@ -302,18 +306,18 @@ class CachedTexts:
             numbers = wire[stop:end]
             shown = self._soa_numbers.get(numbers)
             if shown is None:
-                shown = self._soa_numbers.keep(numbers, " {} {} {} {} {}".format(*_soa_numbers(numbers)))
+                shown = self._soa_numbers.store(numbers, " {} {} {} {} {}".format(*_soa_numbers(numbers)))
             return f"{names[offset]} {names[second]}{shown}"
         elif rrtype == MX:
             stop = names.read(wire, offset + 2)
             text = f"{wire[offset] << 8 | wire[offset + 1]} {names[offset + 2]}"
         else:
-            return self._any_rdata_text(rrtype, memo, rdata)
+            return self._any_rdata_text(rrtype, cache, rdata)
         if stop != end:
             raise WalkError("rdata is longer or shorter than its name")
         return text
 
-    def _any_rdata_text(self, rrtype: int, memo: Memo[str], rdata: bytes) -> str:
+    def _any_rdata_text(self, rrtype: int, cache: BoundedCache[str], rdata: bytes) -> str:
         """Return the text of an rdata without compressed names, and remember it if its type is worth that."""
         names: NameMemo = {}
         shown = self._escape(rdata_text(rrtype, unpack_rdata(rrtype, rdata, 0, len(rdata), names)))
@@ -323,7 +327,7 @@ class CachedTexts:
         # White space at the end of a message is left out by the Go tool, and so by `tidy`.
         if shown == "" or shown[-1].isspace():
             raise WalkError("white space at the end of rdata")
-        return memo.keep(rdata, shown)
+        return cache.store(rdata, shown)
 
 
 class _NameTexts(CompressedNames[str]):
@@ -344,8 +348,8 @@ class _NameTexts(CompressedNames[str]):
 
     def __init__(self, escape: Callable[[str], str], max_texts: int) -> None:
         self._escape = escape
-        self.plain_texts: Memo[str] = Memo(max_texts)
-        self._prefixes: Memo[str] = Memo(max_texts)
+        self.plain_texts: BoundedCache[str] = BoundedCache(max_texts)
+        self._prefixes: BoundedCache[str] = BoundedCache(max_texts)
 
     def begin(self, first: int, question: str, room: int) -> None:
         """Begin with another message. A new object for each takes 0.1 µs more.
@@ -362,7 +366,7 @@ class _NameTexts(CompressedNames[str]):
 
         Raises: WalkError: the octets are something else.
         """
-        return self.plain_texts.keep(labels, self._escape(labels_text(labels)))
+        return self.plain_texts.store(labels, self._escape(labels_text(labels)))
 
     def plain(self, wire: bytes, offset: int, end: int) -> str:
         labels = wire[offset:end]
@@ -372,7 +376,7 @@ class _NameTexts(CompressedNames[str]):
         labels = wire[offset:end]
         prefix = self._prefixes.get(labels)
         if prefix is None:
-            prefix = self._prefixes.keep(labels, self._escape(labels_text(labels, root=False)))
+            prefix = self._prefixes.store(labels, self._escape(labels_text(labels, root=False)))
         text = prefix + tail if tail != "." else prefix
         if len(text) > self.room:
             raise WalkError("long name")

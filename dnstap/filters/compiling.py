@@ -32,8 +32,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from dnstap._generated import compile_function
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.escapes import raw_text
-from dnstap.dns.memo import Memo
 from dnstap.filters.expressions import EXPRESSIONS
 from dnstap.filters.fields import NAME_OPERATORS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
@@ -180,10 +180,10 @@ def _text_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
 
 def _name_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
     search = re.compile(pattern.pattern, pattern.flags | re.IGNORECASE).search
-    known: Memo[bool] = Memo(MAX_NAMES)
+    known: BoundedCache[bool] = BoundedCache(MAX_NAMES)
 
     def found(name: bytes) -> bool:
         answer = known.get(name)
-        return known.keep(name, search(name_text(name)) is not None) if answer is None else answer
+        return known.store(name, search(name_text(name)) is not None) if answer is None else answer
 
     return found

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.cached_questions import CachedQuestions
-from dnstap.dns.memo import Memo
 from dnstap.dns.message import unpack, unpack_question
 from dnstap.dns.names import unpack_name
 from dnstap.dns.text import OPT, extended_rcode, last_opt
@@ -42,7 +42,7 @@ _NO_OUTCOME: Outcome = (None, None)
 
 def question_reader() -> Callable[[bytes | None], QuestionValues]:
     """Return a function from a DNS message to its first question. It remembers the questions that it has seen."""
-    known: Memo[QuestionValues] = Memo(32768)
+    known: BoundedCache[QuestionValues] = BoundedCache(32768)
 
     def read(wire: bytes | None) -> QuestionValues:
         if wire is None:
@@ -54,7 +54,7 @@ def question_reader() -> Callable[[bytes | None], QuestionValues]:
             name = key[:-4]
             if not is_plain_name(name):
                 return _exact_question(wire)
-            question = known.keep(key, (name.lower(), key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
+            question = known.store(key, (name.lower(), key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
         # Both octets of the number of questions, the one that is not zero first.
         return question if wire[5] or wire[4] else _NO_QUESTION
 
@@ -116,7 +116,7 @@ def _checked_outcome(wire: bytes) -> Outcome:
 
 def zone_reader() -> Callable[[bytes | None], bytes | None]:
     """Return a function from a query_zone to the name in wire format and in lower case, None if it does not parse."""
-    known: Memo[bytes | None] = Memo(4096)
+    known: BoundedCache[bytes | None] = BoundedCache(4096)
 
     def read(query_zone: bytes | None) -> bytes | None:
         if query_zone is None:
@@ -129,7 +129,7 @@ def zone_reader() -> Callable[[bytes | None], bytes | None]:
             name = parse_name(unpack_name(query_zone, 0, len(query_zone))[0])
         except DnsMessageError:
             name = None
-        return known.keep(query_zone, name)
+        return known.store(query_zone, name)
 
     return read
 

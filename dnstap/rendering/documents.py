@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.escapes import raw_text
-from dnstap.dns.memo import Memo
 from dnstap.dns.names import unpack_name
 from dnstap.errors import DnsMessageError
 from dnstap.rendering.fields import DNSTAP_TYPES, FAMILIES, MESSAGE_TYPES, PROTOCOLS, EnumTexts, enum_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Layout", "document_renderer"]
 
-# Sizes of the memos trade memory for look-ups that succeed: the process stays under 37 MiB with all of them full
+# Sizes of the caches trade memory for look-ups that succeed: the process stays under 37 MiB with all of them full
 # (docs/performance.md). Zones have a longer key because a name has up to 255 octets.
 MAX_ADDRESSES = 8192
 MAX_ZONES = 4096
@@ -89,9 +89,9 @@ def document_renderer(
     types = _enum_texts(layout.message_type, MESSAGE_TYPES, "0")
     families = _enum_texts(layout.socket_family, FAMILIES, layout.absent_enum)
     protocols = _enum_texts(layout.socket_protocol, PROTOCOLS, layout.absent_enum)
-    query_addresses: Memo[str] = Memo(MAX_ADDRESSES)
-    response_addresses: Memo[str] = Memo(MAX_ADDRESSES)
-    zones: Memo[str] = Memo(MAX_ZONES, MAX_ZONE_BYTES)
+    query_addresses: BoundedCache[str] = BoundedCache(MAX_ADDRESSES)
+    response_addresses: BoundedCache[str] = BoundedCache(MAX_ADDRESSES)
+    zones: BoundedCache[str] = BoundedCache(MAX_ZONES, MAX_ZONE_BYTES)
     # An f-string of the two parts is twice as fast as the % operator on the whole.
     before_query_time, after_query_time = layout.query_time.split("%s")
     before_response_time, after_response_time = layout.response_time.split("%s")
@@ -146,11 +146,11 @@ def document_renderer(
         ) is not None:
             response_time = f"{before_response_time}{timestamp(seconds, nanoseconds)}{after_response_time}"
         if (address := message.query_address) is not None:
-            query_address = query_addresses.get(address) or query_addresses.keep(
+            query_address = query_addresses.get(address) or query_addresses.store(
                 address, layout.query_address % address_value(address)
             )
         if (address := message.response_address) is not None:
-            response_address = response_addresses.get(address) or response_addresses.keep(
+            response_address = response_addresses.get(address) or response_addresses.store(
                 address, layout.response_address % address_value(address)
             )
         if (port := message.query_port) or (port == 0 and shows_zero):
@@ -158,7 +158,7 @@ def document_renderer(
         if (port := message.response_port) or (port == 0 and shows_zero):
             response_port = f"{before_response_port}{port}{after_response_port}"
         if (zone := message.query_zone) is not None:
-            query_zone = zones.get(zone) or zones.keep(zone, zone_text(zone))
+            query_zone = zones.get(zone) or zones.store(zone, zone_text(zone))
         try:
             if (wire := message.query_message) is not None:
                 query_message = f"{before_query_message}{dns_text(wire)}{after_query_message}"

@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnstap.dns.addresses import address_text
+from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.cached_questions import CachedQuestions
-from dnstap.dns.memo import Memo
 from dnstap.rendering.times import MAX_SECONDS, clock_formatter
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
     clock = clock_formatter(style.time_zone or "local", date=style.date)
     question = CachedQuestions().text
     clocks: dict[int | None, str] = {}
-    addresses: Memo[str] = Memo(MAX_ADDRESSES)
+    addresses: BoundedCache[str] = BoundedCache(MAX_ADDRESSES)
 
     def render(dnstap: Dnstap) -> str:
         message = dnstap.message
@@ -104,7 +104,7 @@ def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
             if seconds is not None:
                 clocks[seconds] = clock(seconds)
             if address is not None:
-                addresses.keep(address, address_text(address))
+                addresses.store(address, address_text(address))
         fraction = "??????" if nanoseconds is None else f"{nanoseconds // 1000:06d}"
         shown_address = "MISSING_ADDRESS" if address is None else address_text(address)
         protocol = message.socket_protocol

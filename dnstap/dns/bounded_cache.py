@@ -2,16 +2,16 @@
 
 from typing import TypeVar
 
-__all__ = ["Memo"]
+__all__ = ["BoundedCache"]
 
 V = TypeVar("V")
 
 
-class Memo(dict[bytes, V]):
+class BoundedCache(dict[bytes, V]):
     """A dict that is cleared when it is full, and takes no long keys.
 
-    To look a key up is an ordinary `get`. Evicting the least recently used entry instead would cost each look-up that
-    succeeds, and nearly all do; after a clear, the entries in use are soon back.
+    A look-up is an ordinary `get`. To evict the least recently used entry instead would cost time in each look-up that
+    succeeds, and most do (docs/performance.md); after a clear, the entries in use are soon back.
 
     Args:
         max_entries: entries before it is cleared.
@@ -25,7 +25,7 @@ class Memo(dict[bytes, V]):
         self.max_entries = max_entries
         self.max_key_bytes = max_key_bytes
 
-    def keep(self, key: bytes, value: V) -> V:
+    def store(self, key: bytes, value: V) -> V:
         """Store a value unless its key is too long, and return it."""
         if len(key) <= self.max_key_bytes:
             if len(self) >= self.max_entries:
