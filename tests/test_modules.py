@@ -20,8 +20,6 @@ WITHOUT = {
     f"dnstap/{name}.py"
     for name in (
         "__main__",
-        "_generated",
-        "_learning",
         "codec/projections",
         "codec/templates",
         "content_type",

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 NAMES = {row.name for row in rows(MessageFields)} - {"type"}
 
-MOST = 10
+MOST = 5
 """Different names in one list or text; formats that show some fields have fewer."""
 
 MODULES = sorted(path for path in ROOT.glob("dnstap/**/*.py") if path.parts[-2] not in ("schema", "strategies"))

@@ -16,7 +16,6 @@ from dataclasses import InitVar, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import betterproto2
-from betterproto2.utils import classproperty
 
 from dnstap._generated import compile_function
 from dnstap.codec import Decoder, decode, encoder_of
@@ -45,18 +44,6 @@ class _PayloadType(ABCMeta):
         return [name for name in super().__dir__() if name != "_betterproto"]
 
 
-class _Metadata(betterproto2.ProtoClassMetadata):
-    """betterproto2's metadata of one class, which also says which class that is.
-
-    help() looks for the class that an attribute comes from, unless `__objclass__` says so, by reading it from each base
-    class; but betterproto2.Message itself has no metadata, and raises AssertionError.
-    """
-
-    def __init__(self, cls: type[betterproto2.Message]) -> None:
-        super().__init__(cls)
-        self.__objclass__ = cls
-
-
 @dataclass(init=False, eq=False, repr=False)
 class _Payload(betterproto2.Message, metaclass=_PayloadType):
     """Base of the message classes: our codec behind betterproto2's surface, and unknown fields that are kept."""
@@ -65,13 +52,6 @@ class _Payload(betterproto2.Message, metaclass=_PayloadType):
     # No field, so betterproto2 does not see it; but dataclasses.replace reads it and hands it to the constructor.
     _unknown_fields: InitVar[bytes] = field(default=b"", kw_only=True)
     __hash__: ClassVar[None] = None  # type: ignore[assignment] # mutable, and compared by value
-
-    @classproperty
-    def _betterproto(cls: type[betterproto2.Message]) -> _Metadata:  # noqa: N805
-        """Return the metadata of the class itself, never that of a base class."""
-        if "_betterproto_meta" not in vars(cls):
-            cls._betterproto_meta = _Metadata(cls)
-        return cast("_Metadata", cls._betterproto_meta)
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview, *, lenient: bool = False) -> Self:

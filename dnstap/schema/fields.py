@@ -28,8 +28,8 @@ ProtoType = Literal["bytes", "enum", "fixed32", "message", "string", "uint32", "
 """The types that the schema uses, in the words of protobuf."""
 
 Varies = Literal["", "always", "never"]
-"""How often one sender changes a value: "never", as its identity; "always", with each message; "" in between. The codec
-chooses by it what to remember; it makes no difference to the result."""
+"""The frequency with which one sender changes a value: "never", as its identity; "always", with each message; "" in
+between. The codec chooses by it which values to cache; it makes no difference to the result."""
 
 
 class Row(NamedTuple):

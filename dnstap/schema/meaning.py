@@ -1,4 +1,4 @@
-"""What a message type means: its direction, and which fields of a Message are its own.
+"""The meaning of message types: direction, and which fields of a Message are its own.
 
 A Message has room for a query and a response, with a time each. Which of them it is about follows from its type, here
 and nowhere else. A type that the schema does not name (a newer sender) or that is absent does not say: then the DNS
