@@ -120,10 +120,6 @@ _NOTHING = _Node(_no_plan)
 
 _Nodes = dict[bytes, _Node]
 
-_Usual = tuple[int | None, slice, _Nodes]
-"""The place of the key in most payloads. First the offset of the field that is cut out of them, which is that of the
-Message afterwards, or None if there is no such field before the Message; the slice of the key; and the nodes."""
-
 
 class Decoder(Generic[M]):
     """Decodes the payloads of one stream; the more of them one sender has sent, the faster.
@@ -135,8 +131,8 @@ class Decoder(Generic[M]):
     """
 
     __slots__ = (
-        "_cls", "_count", "_credit", "_cut_tag", "_known", "_limits", "_lock", "_message_tag", "_misses", "_place",
-        "_seen", "_shapes", "_strangers", "_table", "_type_tag", "_usual",
+        "_cls", "_count", "_credit", "_cut", "_cut_tag", "_key", "_known", "_limits", "_lock", "_message_tag",
+        "_misses", "_nodes", "_place", "_seen", "_shapes", "_strangers", "_table", "_type_tag",
     )  # fmt: skip
 
     def __init__(self, cls: type[M], *, limits: LearningLimits = LIMITS, shapes: ShapeCache = SHAPES) -> None:
@@ -149,7 +145,12 @@ class Decoder(Generic[M]):
         (self._cut_tag,) = [field.tag for field in self._table.fields if is_cut_out(field)]
         (self._type_tag,) = [field.tag for field in self._table.fields if field.required]
         self._lock = Lock()
-        self._usual: _Usual | None = None
+        # The place of the key in most payloads, a slice. If a field is cut out of them first: the offset of that field,
+        # which is that of the Message afterwards, and the slice then. Never both. A thread may look there in nodes of
+        # an earlier state: the plan of a key is right for any payload with that key.
+        self._key: slice | None = None
+        self._cut: tuple[int, slice] | None = None
+        self._nodes: _Nodes = {}
         # Together, so that no thread adds keys of one length to those of another.
         self._known: tuple[_Nodes, int] = {}, KEY
         self._count = 0
@@ -178,26 +179,26 @@ class Decoder(Generic[M]):
             MissingFieldError: a required field is absent.
         """
         try:
-            usual = self._usual
-            if usual is not None:
-                cut_at, key, nodes = usual
-                if cut_at is None:
-                    node = nodes[data[key]]  # type: ignore[index]
+            key = self._key
+            if key is not None:
+                node = self._nodes[data[key]]  # type: ignore[index]
+                while node.offset:
+                    node = node.branches[data[node.offset]]
+                # Called by a local name, which is faster than by an attribute in a slot.
+                plan = node.plan
+                return plan(data)  # type: ignore[no-any-return]
+            cut = self._cut
+            if cut is not None and type(data) is bytes:
+                start, key = cut
+                size = data[start + 1]
+                if data[start] == self._cut_tag and size < 128:
+                    stop = start + 2 + size
+                    rest = data[:start] + data[stop:]
+                    node = self._nodes[rest[key]]
                     while node.offset:
-                        node = node.branches[data[node.offset]]
-                    # Called by a local name, which is faster than by an attribute in a slot.
+                        node = node.branches[rest[node.offset]]
                     plan = node.plan
-                    return plan(data)  # type: ignore[no-any-return]
-                if type(data) is bytes:
-                    size = data[cut_at + 1]
-                    if data[cut_at] == self._cut_tag and size < 128:
-                        stop = cut_at + 2 + size
-                        rest = data[:cut_at] + data[stop:]
-                        node = nodes[rest[key]]
-                        while node.offset:
-                            node = node.branches[rest[node.offset]]
-                        plan = node.plan
-                        return plan(rest, data[cut_at + 2 : stop])  # type: ignore[no-any-return]
+                    return plan(rest, data[start + 2 : stop])  # type: ignore[no-any-return]
         except MISS:
             pass
         # Not within the handler: an error there would be shown after that of the look-up.
@@ -255,11 +256,15 @@ class Decoder(Generic[M]):
 
     def _use_place(self) -> None:
         """Look for the key at the usual place, if there is one."""
-        self._usual = None
+        self._key = self._cut = None
         if self._place is not None:
             position, is_cut = self._place
-            nodes, key = self._known
-            self._usual = position if is_cut else None, slice(0, position + key), nodes
+            self._nodes, size = self._known
+            key = slice(0, position + size)
+            if is_cut:
+                self._cut = position, key
+            else:
+                self._key = key
 
     def _decode_and_learn(self, payload: bytes, rest: bytes, message: int, cut_out: bytes | None, lenient: bool) -> M:
         """Decode a payload that no plan takes, and make a plan if there is credit.
@@ -276,7 +281,7 @@ class Decoder(Generic[M]):
                     self._make_plan(rest, message, decoded, is_cut=cut_out is not None)
             else:
                 # There may be plans for the next ones, with the Message elsewhere; if not, a rest begins.
-                self._usual = None
+                self._key = self._cut = None
         return decoded
 
     def _make_plan(self, payload: bytes, message: int, decoded: M, *, is_cut: bool) -> None:
@@ -295,7 +300,7 @@ class Decoder(Generic[M]):
             self._known = {}, key
             self._count = self._strangers = 0
             self._place = None
-            self._usual = None
+            self._key = self._cut = None
         plan, mask, value = shape.plan(payload, parts, known, message, decoded)
         plan(payload)
         self._add_plan(payload[:key_end], plan, mask, value, message)

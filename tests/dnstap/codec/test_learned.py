@@ -433,11 +433,11 @@ def test_the_usual_place_is_found_again() -> None:
     watched.misses(payloads())
     assert watched.decoder._place == (8, False)
     watched.misses(hostile(60))
-    assert watched.decoder._usual is None
+    assert watched.decoder._key is None
     watched.misses(payloads(40))
     assert watched.misses(payloads()) == 0
     assert watched.decoder._place == (8, False)
-    assert watched.decoder._usual is not None
+    assert watched.decoder._key is not None
 
 
 def test_a_place_that_is_no_longer_usual_is_given_up() -> None:
