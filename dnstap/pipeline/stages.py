@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dnstap.anonymize import Anonymizer
     from dnstap.filters.selecting import Filter
 
-__all__ = ["Anonymizing", "Function", "Head", "Matching", "Sample", "Stage", "as_stage"]
+__all__ = ["Anonymizing", "FunctionStage", "Head", "Matching", "Sample", "Stage", "as_stage"]
 
 
 class Stage(Part, ABC):
@@ -103,7 +103,7 @@ class Anonymizing(Stage):
         return self._anonymizer.summary()
 
 
-class Function(Stage):
+class FunctionStage(Stage):
     """A function from a batch of payloads to those to keep, as programs give it to a Collector."""
 
     def __init__(self, function: Callable[[list[bytes]], list[bytes]]) -> None:
@@ -120,4 +120,4 @@ def as_stage(stage: Stage | Callable[[list[bytes]], list[bytes]]) -> Stage:
     from dnstap.anonymize.anonymizer import Anonymizer
 
     # It is also a function, but one with something to report.
-    return Anonymizing(stage) if isinstance(stage, Anonymizer) else Function(stage)
+    return Anonymizing(stage) if isinstance(stage, Anonymizer) else FunctionStage(stage)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap import Anonymizer, Dnstap, DnstapType, Message, MessageType, compile_filter, truncate
-from dnstap.pipeline.stages import Anonymizing, Function, Head, Matching, Sample, as_stage
+from dnstap.pipeline.stages import Anonymizing, FunctionStage, Head, Matching, Sample, as_stage
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 20)))
@@ -61,5 +61,5 @@ def test_as_stage() -> None:
     assert as_stage(sample) is sample
     assert isinstance(as_stage(Anonymizer(truncate())), Anonymizing)
     function = as_stage(lambda payloads: payloads[1:])
-    assert isinstance(function, Function)
+    assert isinstance(function, FunctionStage)
     assert function.process([b"1", b"2"]) == [b"2"]

@@ -153,7 +153,7 @@ def test_work(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_worker_that_is_killed() -> None:
     workers = Workers(1, BatchRenderer("quiet"))
-    process = workers._workers[0].process
+    (process,) = multiprocessing.active_children()
     assert process.pid
     os.kill(process.pid, signal.SIGSTOP)
     workers.submit([GOOD])
