@@ -1,4 +1,4 @@
-"""A logger for dnslib's DNSServer. dnslib itself is not loaded here."""
+"""Logger for dnslib's DNSServer. Does not import dnslib."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 __all__ = ["TapLogger"]
 
 _VALUES = "_dnstap_values"
-"""The attribute of a handler, of which dnslib makes one for each request."""
+"""Attribute in which a handler keeps the values of its query for the response; dnslib makes a handler per request."""
 
 
 class TapLogger:
-    """Taps what a server of dnslib receives and sends: `DNSServer(resolver, logger=TapLogger(tap))`.
+    """Logger that taps a dnslib server: `DNSServer(resolver, logger=TapLogger(tap))`.
 
-    Each query and each response is logged once, as the octets that dnslib read or is about to write; queries that it
-    cannot parse too. One logger may serve any number of servers and threads.
+    Each query and each response is logged once, as the bytes that dnslib has read or is about to write. Queries that
+    dnslib cannot parse are logged too. Any number of servers and threads may share a logger.
 
     Args:
-        log_as: the type of the queries; the responses have the one that goes with it.
-        logger: one of dnslib's, which goes on logging; without it nothing but the tap does.
-    Raises: ValueError: log_as is no type of queries.
+        tap: gets the queries and responses.
+        logger: dnslib logger to call as well; None to log nothing else.
+        log_as: type of the queries; responses get the corresponding type.
+    Raises: ValueError: log_as is not a type of queries.
     """
 
     def __init__(self, tap: BaseTap, logger: Any = None, *, log_as: MessageType = MessageType.AUTH_QUERY) -> None:
@@ -34,7 +35,7 @@ class TapLogger:
         self._logger = logger
 
     def log_recv(self, handler: Any, data: bytes) -> None:
-        """A query has come."""
+        """Log a query; dnslib calls this when it has read one."""
         values = _values(handler)
         setattr(handler, _VALUES, values)
         self._query(data, **values)
@@ -42,27 +43,28 @@ class TapLogger:
             self._logger.log_recv(handler, data)
 
     def log_send(self, handler: Any, data: bytes) -> None:
-        """A response is about to be sent."""
+        """Log a response; dnslib calls this before it writes one."""
+        # Without a query before it, the time of the query is unknown.
         values = getattr(handler, _VALUES, None) or {**_values(handler), "query_time": None}
         self._response(data, **values)
         if self._logger is not None:
             self._logger.log_send(handler, data)
 
     def __getattr__(self, name: str) -> Any:
-        """What else dnslib calls: the logger's own, or nothing."""
+        """Return another method that dnslib calls: that of the other logger, or a function that does nothing."""
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return _nothing if self._logger is None else getattr(self._logger, name)
 
 
 def _values(handler: Any) -> dict[str, Any]:
-    """What the messages of a request have in common."""
+    """Return the arguments that the query and the response of a request have in common."""
     tcp = getattr(handler, "protocol", None) == "tcp"
     query_address, query_port = host_and_port(handler.client_address)
     try:
         response_address, response_port = bound_to((handler.request if tcp else handler.server.socket).getsockname())
     except (AttributeError, OSError):
-        # It has been closed meanwhile, or the handler is of another kind.
+        # The socket has been closed meanwhile, or the handler is not one of dnslib's.
         response_address = response_port = None
     return {
         "query_address": query_address,

@@ -1,4 +1,4 @@
-"""The query functions of dnspython, tapped."""
+"""Taps for the query functions of dnspython."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PROTOCOLS = {
     "https": (SocketProtocol.DOH,),
     "quic": (SocketProtocol.DOQ,),
 }
-"""By the names of the functions: those of the first query, and of the second."""
+"""By the name of the function: the protocol of its first query, and last that of the queries after it."""
 
 
 def tapped(
@@ -46,48 +46,49 @@ def tapped(
     log_as: MessageType = MessageType.TOOL_QUERY,
     protocol: SocketProtocol | None = None,
 ) -> Callable[P, R]:
-    """A function of dns.query or dns.asyncquery, with its signature, results and errors, that taps what it exchanges.
+    """Return a function of dns.query or dns.asyncquery that logs its queries and responses.
 
-    A query is logged when it is encoded to be sent, with the octets that are sent, and its response when it has come,
-    with those that came. A query without a good response stays alone, except that a truncated response is logged also
-    where it is an error or makes the function ask again, over TCP.
+    It has the same signature, results and errors. A query is logged when it is encoded, as the bytes that are sent, and
+    its response when it is received, as the bytes received. A response that dnspython rejects is not logged, except a
+    truncated one that is raised as an error or makes the function ask again over TCP.
 
     Args:
-        function: udp, udp_with_fallback, tcp, tls, https, quic, or a function that takes what they take.
-        log_as: the type of the queries; the responses have the one that goes with it.
-        protocol: for functions of other names.
-    Raises: ValueError: log_as is no type of queries, or function is not one of those.
+        function: udp, udp_with_fallback, tcp, tls, https, quic, or a function with parameters of the same names.
+        tap: gets the queries and responses.
+        log_as: type of the queries; responses get the corresponding type.
+        protocol: needed for a function with another name.
+    Raises: ValueError: log_as is not a type of queries, or the function not one of those.
     """
     name = getattr(function, "__name__", repr(function))
     signature = inspect.signature(function)
     if "q" not in signature.parameters:
-        raise ValueError(f"{name} has no parameter q; a query function as of dns.query expected")
+        raise ValueError(f"expected a query function, such as dns.query.udp, got {name}, which has no parameter q")
     protocols = (protocol,) if protocol else PROTOCOLS.get(name)
     if protocols is None:
-        raise ValueError(f"{name} is none of {', '.join(PROTOCOLS)}; with any other, a protocol is expected")
-    begin = functools.partial(_Call, methods(tap, log_as), signature, protocols)
+        raise ValueError(f"expected {', '.join(PROTOCOLS)}, or a protocol for a function of another name, got {name}")
+    new_call = functools.partial(_Call, methods(tap, log_as), signature, protocols)
 
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def ask_async(*args: Any, **kwargs: Any) -> Any:
-            with begin(args, kwargs) as call:
-                return call.answered(await function(*call.args, **call.kwargs))
+            with new_call(args, kwargs) as call:
+                return call.log_response(await function(*call.args, **call.kwargs))
 
         return cast("Callable[P, R]", ask_async)
 
     @functools.wraps(function)
     def ask(*args: Any, **kwargs: Any) -> Any:
-        with begin(args, kwargs) as call:
-            return call.answered(function(*call.args, **call.kwargs))
+        with new_call(args, kwargs) as call:
+            return call.log_response(function(*call.args, **call.kwargs))
 
     return ask
 
 
 class _Call:
-    """One call of a function: what it asks, and what it gets.
+    """One call of a tapped function, with the queries that it sends and the responses that it gets.
 
-    Attributes: args, kwargs: for the function.
+    Attributes: args, kwargs: arguments to call the function with.
     """
 
     def __init__(
@@ -105,23 +106,24 @@ class _Call:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
-            # The function says so better.
+            # Let the function raise its own error.
             return
         bound.apply_defaults()
         query = bound.arguments["q"]
-        # One that is watched already is logged by the tapped function which has called this one.
+        # A query that is watched already is logged by the tapped function that calls this one.
         if isinstance(query, Message) and not isinstance(query, _Watched):
             self._arguments = bound.arguments.copy()
-            bound.arguments["q"] = _watched(query, self._asked)
+            bound.arguments["q"] = _watched(query, self._log_query)
             self.args, self.kwargs = bound.args, bound.kwargs
 
-    def _asked(self, wire: bytes) -> None:
+    def _log_query(self, wire: bytes) -> None:
+        """Log a query that has just been encoded."""
         arguments = self._arguments
         second = self._values is not None
         if isinstance(error := sys.exc_info()[1], Truncated):
-            # It asks again because of this response, which nobody else will see. A first query is the caller's reaction
-            # to one that is none of this call's.
-            self.answered(error.message())  # type: ignore[no-untyped-call]
+            # The function asks again because of this truncated response, which it does not return. If this is the
+            # first query of the call, the error is one that the caller is handling, and nothing is logged.
+            self.log_response(error.message())  # type: ignore[no-untyped-call]
         query_address, query_port = bound_to((arguments.get("source"), arguments.get("source_port")))
         response_address, response_port = _server(arguments)
         self._values = {
@@ -134,8 +136,8 @@ class _Call:
         }
         self._query(wire, **self._values)
 
-    def answered(self, result: R) -> R:
-        """Log the response in what the function returns, if it has asked; and what it returns."""
+    def log_response(self, result: R) -> R:
+        """Log the response in a result of the function, if it has sent a query, and return the result."""
         if self._values is not None:
             response: Any = result[0] if isinstance(result, tuple) else result
             self._response(getattr(response, "wire", None), **self._values)
@@ -148,11 +150,11 @@ class _Call:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if isinstance(error, Truncated):
-            self.answered(error.message())  # type: ignore[no-untyped-call]
+            self.log_response(error.message())  # type: ignore[no-untyped-call]
 
 
 def _server(arguments: dict[str, Any]) -> tuple[str | None, int | None]:
-    """The address and the port of who is asked, where it is known: of https it may be a URL."""
+    """Return the address and port of the server, as far as they are known: `https` takes a URL, too."""
     where, port = arguments.get("where"), arguments.get("port")
     if not isinstance(where, str):
         return None, None
@@ -167,31 +169,31 @@ def _server(arguments: dict[str, Any]) -> tuple[str | None, int | None]:
 
 
 class _Watched:
-    """A message that tells what it is encoded to.
+    """Mix-in for a dnspython message that reports the bytes it is encoded to.
 
-    The octets that are sent are these, and no others need be: a signature has the time in it, and DNS over QUIC sets
-    the ID.
+    Encoding it separately for the log might give other bytes than those sent: a TSIG signature contains the time, and
+    DNS over QUIC sets the ID before it encodes.
     """
 
     __slots__ = ()
-    asked: Callable[[bytes], None]
+    encoded: Callable[[bytes], None]
 
     def to_wire(self, *args: Any, **kwargs: Any) -> bytes:
         wire: bytes = super().to_wire(*args, **kwargs)  # type: ignore[misc]
-        self.asked(wire)
+        self.encoded(wire)
         return wire
 
 
 @functools.cache
 def _watched_class(kind: Any) -> Any:
-    return type("Watched", (_Watched, kind), {"__slots__": ("asked",)})
+    return type("Watched", (_Watched, kind), {"__slots__": ("encoded",)})
 
 
-def _watched(query: Message, asked: Callable[[bytes], None]) -> Any:
-    """The same query, which shares its attributes, so that what is set in either is set in both."""
+def _watched(query: Message, encoded: Callable[[bytes], None]) -> Any:
+    """Return a watched query that shares all attributes with the given one, such as the MAC that signing sets."""
     kind: Any = type(query)
     cls = _watched_class(kind)
     watched = cls.__new__(cls)
     watched.__dict__ = query.__dict__
-    watched.asked = asked
+    watched.encoded = encoded
     return watched

@@ -1,6 +1,6 @@
-"""What the adapters have in common: the methods of a tap, and the addresses of sockets.
+"""Helpers of all adapters: the methods of a tap by message type, and addresses of sockets.
 
-Nothing here raises an error for what it is given by a server or a client.
+No function raises an error for an address that it is given, since a server must not notice that it is tapped.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["LogMethod", "bound_to", "host_and_port", "methods"]
 
 WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 (nothing is bound here)
+"""Addresses of a socket that is bound to all addresses of the host."""
 
 
 class LogMethod(Protocol):
@@ -38,19 +39,19 @@ class LogMethod(Protocol):
 
 
 def methods(tap: BaseTap, log_as: MessageType) -> tuple[LogMethod, LogMethod]:
-    """A tap's methods for the queries of a type, and for the responses to them.
+    """Return a tap's methods for queries of a type and for the responses to them, such as those of CLIENT_QUERY.
 
-    Raises: ValueError: no type of queries.
+    Raises: ValueError: not a type of queries.
     """
     name = MessageType(log_as).name or ""
     if not name.endswith("_QUERY"):
-        raise ValueError(f"log_as is {log_as!r}; a type of queries expected, such as MessageType.CLIENT_QUERY")
+        raise ValueError(f"log_as: expected a type of queries, such as MessageType.CLIENT_QUERY, got {log_as!r}")
     name = name.lower()
     return getattr(tap, name), getattr(tap, name.replace("query", "response"))
 
 
 def host_and_port(address: Any) -> tuple[str | None, int | None]:
-    """The address and the port of an IP socket's address, as the socket module has it; None, None of anything else."""
+    """Return the address and port in an address of the socket module; None, None if it is not one of IP."""
     match address:
         case (str(host), int(port), *_):
             return host, port
@@ -58,6 +59,9 @@ def host_and_port(address: Any) -> tuple[str | None, int | None]:
 
 
 def bound_to(address: Any) -> tuple[str | None, int | None]:
-    """The same of a socket's own address. If it is bound to all, to which one a datagram came is not known."""
+    """Return the address and port to which a socket is bound; no address if it is bound to all of them.
+
+    The address to which a single datagram was sent is not known then.
+    """
     host, port = host_and_port(address)
     return None if host in WILDCARDS else host, port

@@ -1,4 +1,4 @@
-"""A tap that keeps what it is given."""
+"""Tap that keeps what it is given."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Recorder"]
 
 
 class Recorder:
-    """Makes the messages that a tap makes, and keeps them.
+    """Stand-in for a tap, which keeps the messages that a tap would send.
 
     Attributes:
-        tap: what is given to an adapter.
-        messages: those so far.
+        tap: the recorder, to be given to an adapter.
+        messages: messages so far.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class Recorder:
 
     @property
     def log(self) -> list[tuple[str, bytes | None]]:
-        """Their types and octets."""
+        """Types and bytes of the messages."""
         return [(message.type.name or "", message.wire) for message in self.messages if message.type is not None]
 
     def wait(self, count: int) -> list[Message]:
-        """The messages, when there are so many."""
+        """Wait for this number of messages, and return them."""
         wait_for(lambda: len(self.messages) >= count, f"message {count}")
         assert len(self.messages) == count
         return self.messages

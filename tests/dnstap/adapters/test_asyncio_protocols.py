@@ -1,4 +1,4 @@
-"""What servers on asyncio log, however they write and whatever comes."""
+"""Mix-ins for asyncio: logs of servers that write in any way, and get any bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def answer_to(query: bytes) -> bytes:
 
 
 class Datagrams(asyncio.DatagramProtocol):
-    """Answers as it is told to, once for each message by default."""
+    """Server with the given answers to a query, one by default."""
 
     def __init__(self, answers: Callable[[bytes], list[bytes]] = lambda query: [answer_to(query)]) -> None:
         self.answers = answers
@@ -58,7 +58,7 @@ class Client(asyncio.DatagramProtocol):
 
 
 def exchange(server: Datagrams, *queries: bytes, answers: int | None = None, address: str = "127.0.0.1") -> Any:
-    """Ask over UDP, and wait for so many answers; the ports of both."""
+    """Send queries over UDP and wait for answers; return the ports of client and server."""
 
     async def run() -> Any:
         loop = asyncio.get_running_loop()
@@ -80,7 +80,7 @@ def exchange(server: Datagrams, *queries: bytes, answers: int | None = None, add
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_a_datagram_and_its_response(address: str) -> None:
+def test_a_datagram_and_its_response_are_logged(address: str) -> None:
     recorder = Recorder()
     own, port = exchange(TappedDatagrams(tap=recorder.tap), make_query(), address=address)
     assert recorder.log == [("CLIENT_QUERY", make_query()), ("CLIENT_RESPONSE", answer_to(make_query()))]
@@ -91,23 +91,23 @@ def test_a_datagram_and_its_response(address: str) -> None:
         assert message.query_time_ns == recorder.messages[0].query_time_ns is not None
 
 
-def test_datagrams_to_all_addresses() -> None:
+def test_the_address_of_a_socket_bound_to_all_is_unknown() -> None:
     recorder = Recorder()
     _, port = exchange(TappedDatagrams(tap=recorder.tap), make_query(), address="0.0.0.0")
     for message in recorder.messages:
         assert (message.response_address, message.response_port) == (None, port)
 
 
-def test_another_type() -> None:
+def test_log_as_sets_the_types() -> None:
     recorder = Recorder()
     exchange(TappedDatagrams(tap=recorder.tap, log_as=MessageType.AUTH_QUERY), make_query())
     assert [name for name, _ in recorder.log] == ["AUTH_QUERY", "AUTH_RESPONSE"]
-    with pytest.raises(ValueError, match="a type of queries expected"):
+    with pytest.raises(ValueError, match="expected a type of queries"):
         TappedDatagrams(tap=recorder.tap, log_as=MessageType.AUTH_RESPONSE)
 
 
 BAD_NAME = make_query()[:12] + b"\1a" * 200
-"""A name of 400 octets."""
+"""Query with a name of 400 bytes."""
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,11 @@ BAD_NAME = make_query()[:12] + b"\1a" * 200
         (make_query(), bytearray(answer_to(make_query())), True),
         (make_query(), memoryview(answer_to(make_query())), True),
     ],
-    ids=["case", "id", "name", "type", "header", "cut", "long name", "octet", "bytearray", "memoryview"],
+    ids=["case", "id", "name", "type", "header", "cut", "long name", "one byte", "bytearray", "memoryview"],
 )
-def test_which_response_is_to_which_query(query: bytes, response: bytes, is_its: bool) -> None:
+def test_a_response_has_the_time_of_the_query_with_its_id_and_question(
+    query: bytes, response: bytes, is_its: bool
+) -> None:
     recorder = Recorder()
     exchange(TappedDatagrams(lambda _: [response], tap=recorder.tap), query)
     asked, answered = recorder.messages
@@ -135,12 +137,12 @@ def test_which_response_is_to_which_query(query: bytes, response: bytes, is_its:
 
 
 def times(recorder: Recorder) -> tuple[list[int | None], list[int | None]]:
-    """The query times of queries, and of responses."""
+    """Return the query times of queries, and of responses."""
     queries = [message.query_time_ns for message in recorder.messages if message.is_query]
     return queries, [message.query_time_ns for message in recorder.messages if message.is_response]
 
 
-def test_the_same_question_twice() -> None:
+def test_of_the_same_question_twice_the_first_is_answered_first() -> None:
     recorder = Recorder()
     waiting: list[bytes] = []
 
@@ -154,14 +156,14 @@ def test_the_same_question_twice() -> None:
     assert asked[0] != asked[1]
 
 
-def test_a_response_too_many() -> None:
+def test_a_second_response_has_no_query_time() -> None:
     recorder = Recorder()
     exchange(TappedDatagrams(lambda query: [query, query], tap=recorder.tap), make_query(), answers=2)
     asked, answered = times(recorder)
     assert answered == [*asked, None]
 
 
-def test_the_oldest_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_times_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio_protocols, "MAX_PENDING", 3)
     recorder = Recorder()
     queries = [make_query(number) for number in (1, 1, 2, 3, 4)]
@@ -175,7 +177,7 @@ def test_the_oldest_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answered == [None, None, *asked[2:]]
 
 
-def test_what_is_answered_is_not_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_of_answered_queries_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio_protocols, "MAX_PENDING", 3)
     recorder = Recorder()
     exchange(TappedDatagrams(tap=recorder.tap), *[make_query(number) for number in range(10)])
@@ -183,50 +185,50 @@ def test_what_is_answered_is_not_waiting(monkeypatch: pytest.MonkeyPatch) -> Non
     assert answered == asked
 
 
-def test_no_more_is_read_than_a_name_has() -> None:
+def test_a_long_name_is_not_searched_to_its_end() -> None:
     assert len(asyncio_protocols._question(bytes(12) + b"\1a" * 32_000)) < 300
 
 
 class Stream(asyncio.Protocol):
-    """Answers each message by its function of how to write, given the transport and the answer with its length."""
+    """Server that writes answers by a function of the transport and the answer with its length."""
 
     def __init__(self, write: Callable[[Any, bytes], None]) -> None:
         self.write = write
         self.transport: Any = None
-        self.octets = b""
+        self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.octets += data
-        while len(self.octets) >= 2 and len(self.octets) >= (end := 2 + int.from_bytes(self.octets[:2])):
-            answer = answer_to(self.octets[2:end])
+        self.buffer += data
+        while len(self.buffer) >= 2 and len(self.buffer) >= (end := 2 + int.from_bytes(self.buffer[:2])):
+            answer = answer_to(self.buffer[2:end])
             self.write(self.transport, len(answer).to_bytes(2) + answer)
-            self.octets = self.octets[end:]
+            self.buffer = self.buffer[end:]
 
 
 class TappedStream(TappedProtocol, Stream):
     pass
 
 
-def whole(transport: Any, octets: bytes) -> None:
-    transport.write(octets)
+def whole(transport: Any, data: bytes) -> None:
+    transport.write(data)
 
 
-def in_two(transport: Any, octets: bytes) -> None:
-    transport.write(octets[:2])
-    transport.write(memoryview(octets)[2:])
+def in_two(transport: Any, data: bytes) -> None:
+    transport.write(data[:2])
+    transport.write(memoryview(data)[2:])
 
 
-def by_octet(transport: Any, octets: bytes) -> None:
-    for octet in octets:
-        transport.write(bytearray([octet]))
+def byte_by_byte(transport: Any, data: bytes) -> None:
+    for byte in data:
+        transport.write(bytearray([byte]))
 
 
-def in_lines(transport: Any, octets: bytes) -> None:
-    transport.writelines([octets[:2], octets[2:]])
+def in_lines(transport: Any, data: bytes) -> None:
+    transport.writelines([data[:2], data[2:]])
 
 
 def framed(messages: list[bytes]) -> bytes:
@@ -239,7 +241,7 @@ def converse(
     expected: int,
     tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
 ) -> tuple[bytes, int, int]:
-    """Send pieces over one connection, each when the server has got the one before; its answer, the ports of both."""
+    """Send pieces over one connection, each when the server has the previous one; return the answer and both ports."""
 
     async def run() -> tuple[bytes, int, int]:
         loop = asyncio.get_running_loop()
@@ -278,13 +280,13 @@ QUERIES = [make_query(number, f"n{number}.example.test.") for number in range(5)
 STREAM = framed(QUERIES)
 
 
-@pytest.mark.parametrize("write", [whole, in_two, by_octet, in_lines])
+@pytest.mark.parametrize("write", [whole, in_two, byte_by_byte, in_lines])
 @pytest.mark.parametrize(
     "pieces",
     [[STREAM], [STREAM[at : at + 1] for at in range(len(STREAM))], [STREAM[at : at + 50] for at in range(0, 200, 50)]],
-    ids=["at once", "by octet", "across"],
+    ids=["at once", "byte by byte", "across"],
 )
-def test_a_connection(write: Callable[[Any, bytes], None], pieces: list[bytes]) -> None:
+def test_messages_in_pieces_of_any_size_are_logged(write: Callable[[Any, bytes], None], pieces: list[bytes]) -> None:
     recorder = Recorder()
     stream = b"".join(pieces)
     answers, own, port = converse(lambda: TappedStream(write, tap=recorder.tap), pieces, len(STREAM))
@@ -305,7 +307,7 @@ def test_a_connection(write: Callable[[Any, bytes], None], pieces: list[bytes]) 
         assert (str(message.response_ip), message.response_port) == ("127.0.0.1", port)
 
 
-def test_what_is_broken_off_is_no_message() -> None:
+def test_a_message_that_is_cut_off_is_not_logged() -> None:
     recorder = Recorder()
     query = framed([make_query()])
     converse(lambda: TappedStream(whole, tap=recorder.tap), [query + query[:-1]], len(query))
@@ -320,7 +322,7 @@ def test_messages_of_any_length() -> None:
     assert sorted(wire or b"" for name, wire in recorder.log if name == "CLIENT_QUERY") == sorted(messages)
 
 
-def test_tls() -> None:
+def test_connections_over_tls_are_logged_as_dot() -> None:
     recorder = Recorder()
     authority = trustme.CA()
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
@@ -331,8 +333,7 @@ def test_tls() -> None:
     assert [message.socket_protocol for message in recorder.messages] == [SocketProtocol.DOT] * 2
 
 
-def test_a_server_of_streams() -> None:
-    """StreamReaderProtocol is a protocol as any other."""
+def test_a_server_with_streams_is_logged() -> None:
     recorder = Recorder()
 
     class TappedReader(TappedProtocol, asyncio.StreamReaderProtocol):
@@ -352,7 +353,7 @@ def test_a_server_of_streams() -> None:
 
 
 class Underneath:
-    """A transport that keeps the calls of its methods."""
+    """Transport that keeps the calls of its methods."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, Any]] = []
@@ -372,7 +373,7 @@ class Underneath:
     ],
     ids=["datagrams", "stream"],
 )
-def test_all_else_is_the_transports_own(server: Callable[[Any], Any], interface: type) -> None:
+def test_other_methods_are_those_of_the_transport(server: Callable[[Any], Any], interface: type) -> None:
     protocol, underneath = server(Recorder().tap), Underneath()
     protocol.connection_made(underneath)
     expected = []
@@ -386,13 +387,13 @@ def test_all_else_is_the_transports_own(server: Callable[[Any], Any], interface:
 
 
 class Broken(Underneath):
-    """Takes nothing, and says so."""
+    """Transport whose methods raise RuntimeError."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)
 
 
-def test_what_a_transport_refuses_is_not_logged() -> None:
+def test_a_response_that_the_transport_refuses_is_not_logged() -> None:
     recorder = Recorder()
     datagrams, stream = TappedDatagrams(tap=recorder.tap), TappedStream(whole, tap=recorder.tap)
     for protocol in (datagrams, stream):
@@ -405,7 +406,7 @@ def test_what_a_transport_refuses_is_not_logged() -> None:
 
 
 @pytest.mark.parametrize("peer", [None, "/run/client.sock", ("192.0.2.1",), ([], 53)])
-def test_an_odd_address(peer: Any) -> None:
+def test_an_address_that_is_not_of_ip_is_unknown(peer: Any) -> None:
     recorder = Recorder()
     protocol = TappedDatagrams(tap=recorder.tap)
     protocol.connection_made(Underneath())
@@ -414,7 +415,7 @@ def test_an_odd_address(peer: Any) -> None:
     assert all(message.query_address is None for message in recorder.messages)
 
 
-def test_what_cannot_be_logged_is_counted(tmp_path: Path) -> None:
+def test_bad_addresses_are_counted_by_the_tap(tmp_path: Path) -> None:
     with Tap(f"unix:{tmp_path}/nobody.sock") as tap:
         protocol = TappedDatagrams(tap=tap)
         underneath = Underneath()
@@ -424,8 +425,7 @@ def test_what_cannot_be_logged_is_counted(tmp_path: Path) -> None:
         assert tap.counts.not_encodable == 2
 
 
-def test_messages_are_whole() -> None:
-    """A copy of the server's buffer is what waits, since it may use that again."""
+def test_the_server_may_use_its_buffer_again() -> None:
     recorder = Recorder()
     buffer = bytearray(answer_to(make_query()))
     protocol = TappedDatagrams(lambda _: [buffer], tap=recorder.tap)

@@ -1,4 +1,4 @@
-"""What servers of dnslib log."""
+"""TapLogger: logs of dnslib servers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serving(logger: Any, *, tcp: bool = False, address: str = "127.0.0.1") -> Iterator[int]:
-    """A server that answers NXDOMAIN, and its port."""
+    """Serve NXDOMAIN to all queries; yield the port."""
     server = DNSServer(BaseResolver(), address=address, port=0, tcp=tcp, logger=logger)
     server.start_thread()
     try:
@@ -40,7 +40,7 @@ def make_query(number: int = 1) -> bytes:
 
 
 def ask(port: int, query: bytes, *, tcp: bool = False, address: str = "127.0.0.1") -> tuple[bytes, int]:
-    """An answer, and the port that was asked from."""
+    """Return an answer, and the port of the client."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as client:
         client.settimeout(DEADLINE_S)
@@ -54,9 +54,9 @@ def ask(port: int, query: bytes, *, tcp: bool = False, address: str = "127.0.0.1
             return file.read(int.from_bytes(file.read(2))), own
 
 
-@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_a_query_and_its_response(address: str, tcp: bool) -> None:
+def test_a_query_and_its_response_are_logged(address: str, tcp: bool) -> None:
     recorder = Recorder()
     before = time.time_ns()
     with serving(TapLogger(recorder.tap), tcp=tcp, address=address) as port:
@@ -72,9 +72,8 @@ def test_a_query_and_its_response(address: str, tcp: bool) -> None:
     assert before <= query.query_time_ns <= time.time_ns()
 
 
-@pytest.mark.parametrize("tcp", [False, True])
-def test_bound_to_all_addresses(tcp: bool) -> None:
-    """A connection knows its own; which one a datagram came to is not known."""
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_a_server_bound_to_all_addresses_knows_only_those_of_connections(tcp: bool) -> None:
     recorder = Recorder()
     with serving(TapLogger(recorder.tap), tcp=tcp, address="") as port:
         ask(port, make_query(), tcp=tcp)
@@ -83,14 +82,14 @@ def test_bound_to_all_addresses(tcp: bool) -> None:
         assert message.response_port == port
 
 
-def test_another_type() -> None:
+def test_log_as_sets_the_types() -> None:
     recorder = Recorder()
     with serving(TapLogger(recorder.tap, log_as=MessageType.CLIENT_QUERY)) as port:
         ask(port, make_query())
     assert [name for name, _ in recorder.log] == ["CLIENT_QUERY", "CLIENT_RESPONSE"]
 
 
-def test_no_message() -> None:
+def test_a_query_that_dnslib_cannot_parse_is_logged() -> None:
     recorder = Recorder()
     with serving(TapLogger(recorder.tap)) as port, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.sendto(b"no message", ("127.0.0.1", port))
@@ -100,8 +99,7 @@ def test_no_message() -> None:
     assert recorder.messages[0].wire == b"no message"
 
 
-def test_many_threads() -> None:
-    """Each response goes with its query."""
+def test_responses_of_many_threads_have_the_times_of_their_queries() -> None:
     recorder = Recorder()
     with serving(TapLogger(recorder.tap), tcp=True) as port:
         for asking in [start(ask, port, make_query(n), tcp=True) for n in range(50)]:
@@ -128,7 +126,7 @@ def test_another_logger_goes_on() -> None:
     assert len(recorder.messages) == 3
 
 
-def test_what_a_logger_has_besides() -> None:
+def test_other_attributes_are_those_of_the_logger() -> None:
     logger = DNSLogger()
     tapped = TapLogger(Recorder().tap, logger)
     assert tapped.log_prefix == logger.log_prefix
@@ -138,8 +136,7 @@ def test_what_a_logger_has_besides() -> None:
         _ = tapped._private
 
 
-def test_a_handler_of_another_kind() -> None:
-    """A response without a query before it, no socket, no protocol."""
+def test_a_handler_without_socket_protocol_and_query_is_logged() -> None:
     recorder = Recorder()
     handler = SimpleNamespace(client_address=("192.0.2.1", 4000))
     TapLogger(recorder.tap).log_send(handler, b"response")
@@ -149,7 +146,7 @@ def test_a_handler_of_another_kind() -> None:
     assert message.socket_protocol is SocketProtocol.UDP
 
 
-def test_a_connection_that_is_closed() -> None:
+def test_the_address_of_a_closed_connection_is_unknown() -> None:
     recorder = Recorder()
     closed = socket.socket()
     closed.close()
@@ -158,7 +155,7 @@ def test_a_connection_that_is_closed() -> None:
     assert recorder.messages[0].response_address is None
 
 
-def test_what_cannot_be_logged_is_counted(tmp_path: Path) -> None:
+def test_bad_addresses_are_counted_by_the_tap(tmp_path: Path) -> None:
     with Tap(f"unix:{tmp_path}/nobody.sock") as tap:
         handler = SimpleNamespace(client_address=("no address", 4000), protocol="udp")
         TapLogger(tap).log_recv(handler, b"query")

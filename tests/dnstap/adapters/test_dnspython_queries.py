@@ -1,4 +1,4 @@
-"""What dnspython's query functions exchange, and that tapping them changes nothing."""
+"""tapped: logs of dnspython's query functions, which otherwise work as before."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ LONG_S = 20.0
 
 
 class Server:
-    """Answers over UDP and TCP at one address, and keeps what it gets and gives.
+    """Server over UDP and TCP at one address, which keeps queries and responses.
 
     Args:
-        answer: from a query and whether it came over TCP to the octets of the answer, or None for none.
+        answer: returns the response to a query and whether it came over TCP; None for no response.
         context: for TLS instead of TCP.
     """
 
@@ -98,7 +98,7 @@ def serving(
 
 
 def respond(query: bytes, is_tcp: bool) -> bytes:
-    """A response with a name that is not compressed, as dnspython would."""
+    """Return a response with an uncompressed name, which dnspython would compress."""
     wire = dns.message.make_response(dns.message.from_wire(query, keyring=False)).to_wire()
     name = query[12 : query.index(0, 12) + 1]
     return wire[:7] + b"\1" + wire[8:] + name + bytes.fromhex("0001 0001 00000000 0004 c0000201")
@@ -116,18 +116,18 @@ def make_query() -> dns.message.QueryMessage:
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What a function returns, or a coroutine."""
+    """Return the result of a function or coroutine function."""
     result = function(*args, **kwargs)
     return asyncio.run(result) if inspect.iscoroutine(result) else result
 
 
 MODULES = [dns.query, dns.asyncquery]
-"""In most tests, `of` is one of these."""
+"""Modules with the same functions; `of` is one of them in most tests."""
 
 
-@pytest.mark.parametrize("of", MODULES)
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
 @pytest.mark.parametrize(("name", "protocol"), [("udp", SocketProtocol.UDP), ("tcp", SocketProtocol.TCP)])
-def test_a_query_and_its_response(of: Any, name: str, protocol: SocketProtocol) -> None:
+def test_a_query_and_its_response_are_logged(of: Any, name: str, protocol: SocketProtocol) -> None:
     recorder = Recorder()
     ask = tapped(getattr(of, name), recorder.tap)
     query = make_query()
@@ -145,8 +145,8 @@ def test_a_query_and_its_response(of: Any, name: str, protocol: SocketProtocol) 
     assert asked.query_time_ns == answered.query_time_ns is not None
 
 
-@pytest.mark.parametrize("of", MODULES)
-def test_tls(of: Any) -> None:
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+def test_tls_is_logged_as_dot(of: Any) -> None:
     recorder = Recorder()
     authority = trustme.CA()
     ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -165,8 +165,8 @@ def test_tls(of: Any) -> None:
     assert {message.socket_protocol for message in recorder.messages} == {SocketProtocol.DOT}
 
 
-@pytest.mark.parametrize("of", MODULES)
-def test_falling_back_to_tcp(of: Any) -> None:
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+def test_both_queries_are_logged_when_falling_back_to_tcp(of: Any) -> None:
     recorder = Recorder()
     ask = tapped(of.udp_with_fallback, recorder.tap)
     with serving(truncate) as server:
@@ -185,8 +185,8 @@ def test_falling_back_to_tcp(of: Any) -> None:
     assert times[0] == times[1] != times[2] == times[3]
 
 
-@pytest.mark.parametrize("of", MODULES)
-def test_not_falling_back(of: Any) -> None:
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+def test_one_query_is_logged_without_falling_back(of: Any) -> None:
     recorder = Recorder()
     with serving() as server:
         _, is_tcp = call(tapped(of.udp_with_fallback, recorder.tap), make_query(), "127.0.0.1", port=server.port)
@@ -195,17 +195,17 @@ def test_not_falling_back(of: Any) -> None:
     assert {message.socket_protocol for message in recorder.messages} == {SocketProtocol.UDP}
 
 
-@pytest.mark.parametrize("of", MODULES)
-def test_an_error_for_a_truncated_response(of: Any) -> None:
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+def test_a_truncated_response_is_logged_if_it_is_an_error(of: Any) -> None:
     recorder = Recorder()
     with serving(truncate) as server, pytest.raises(dns.message.Truncated):
         call(tapped(of.udp, recorder.tap), make_query(), "127.0.0.1", port=server.port, raise_on_truncation=True)
     assert recorder.log == [("TOOL_QUERY", server.queries[0]), ("TOOL_RESPONSE", server.responses[0])]
 
 
-@pytest.mark.parametrize("of", MODULES)
-def test_asking_again_because_of_it(of: Any) -> None:
-    """Its response is not logged a second time, though it is the error at hand when the second query is asked."""
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+def test_a_truncated_response_is_logged_once_if_the_caller_asks_again(of: Any) -> None:
+    """It is the error being handled when the second query is sent."""
     recorder = Recorder()
     udp, tcp = tapped(of.udp, recorder.tap), tapped(of.tcp, recorder.tap)
     with serving(truncate) as server:
@@ -216,7 +216,7 @@ def test_asking_again_because_of_it(of: Any) -> None:
     assert [name for name, _ in recorder.log] == ["TOOL_QUERY", "TOOL_RESPONSE"] * 2
 
 
-@pytest.mark.parametrize("of", MODULES)
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -226,7 +226,9 @@ def test_asking_again_because_of_it(of: Any) -> None:
     ],
     ids=["no answer", "no message", "to another query"],
 )
-def test_no_response(of: Any, answer: Callable[[bytes, bool], bytes | None], error: type[Exception]) -> None:
+def test_a_query_without_a_good_response_is_logged_alone(
+    of: Any, answer: Callable[[bytes, bool], bytes | None], error: type[Exception]
+) -> None:
     recorder = Recorder()
     query = make_query()
     query.id = 1
@@ -235,9 +237,9 @@ def test_no_response(of: Any, answer: Callable[[bytes, bool], bytes | None], err
     assert recorder.log == [("TOOL_QUERY", server.queries[0])]
 
 
-@pytest.mark.parametrize("of", MODULES)
-def test_a_signed_query(of: Any) -> None:
-    """The signature has the time in it; what is logged is what is sent, and dnspython still knows its MAC."""
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+def test_a_signed_query_is_logged_as_it_is_sent(of: Any) -> None:
+    """The signature contains the time, and dnspython must know the MAC of the query to check the response."""
     recorder = Recorder()
     keyring = dns.tsigkeyring.from_text({"key.": "c2VjcmV0c2VjcmV0"})
 
@@ -253,7 +255,7 @@ def test_a_signed_query(of: Any) -> None:
     assert recorder.log == [("TOOL_QUERY", server.queries[0]), ("TOOL_RESPONSE", server.responses[0])]
 
 
-def test_an_update_is_still_one() -> None:
+def test_an_update_is_logged() -> None:
     recorder = Recorder()
     update = dns.update.UpdateMessage("example.test.")
     update.add("www", 300, "A", "192.0.2.1")
@@ -263,9 +265,9 @@ def test_an_update_is_still_one() -> None:
     assert server.queries[0] == update.to_wire()
 
 
-@pytest.mark.parametrize("of", MODULES)
-@pytest.mark.parametrize("with_port", [True, False])
-def test_where_it_is_asked_from(of: Any, with_port: bool) -> None:
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+@pytest.mark.parametrize("with_port", [True, False], ids=["with port", "without port"])
+def test_the_source_address_is_logged(of: Any, with_port: bool) -> None:
     recorder = Recorder()
     own = free_port() if with_port else 0
     with serving() as server:
@@ -276,7 +278,7 @@ def test_where_it_is_asked_from(of: Any, with_port: bool) -> None:
 
 
 def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of this name and signature that asks nobody."""
+    """Return a function of this name and signature that sends nothing."""
 
     @functools.wraps(function)
     def ask(q: dns.message.Message, *args: Any, **kwargs: Any) -> dns.message.Message:
@@ -300,7 +302,9 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
         ({"where": None}, None, None),
     ],
 )
-def test_https(given: dict[str, Any], address: str | None, port: int | None) -> None:
+def test_the_server_of_https_may_be_given_by_a_url(
+    given: dict[str, Any], address: str | None, port: int | None
+) -> None:
     recorder = Recorder()
     tapped(stand_in(dns.query.https), recorder.tap)(make_query(), **given)
     for message in recorder.messages:
@@ -308,7 +312,7 @@ def test_https(given: dict[str, Any], address: str | None, port: int | None) -> 
         assert (message.response_ip and str(message.response_ip), message.response_port) == (address, port)
 
 
-def test_quic_sets_the_id() -> None:
+def test_quic_is_logged_with_the_id_that_dnspython_sets() -> None:
     recorder = Recorder()
     query = make_query()
     tapped(stand_in(dns.query.quic), recorder.tap)(query, "192.0.2.1")
@@ -319,25 +323,27 @@ def test_quic_sets_the_id() -> None:
     assert (str(asked.response_ip), asked.response_port) == ("192.0.2.1", 853)
 
 
-def test_a_function_of_another_name() -> None:
+def test_a_function_of_another_name_needs_a_protocol() -> None:
     def ask(q: dns.message.Message, where: str) -> dns.message.Message | None:
-        """Of somebody's own."""
+        """Send a query in another way."""
         q.to_wire()
         return None
 
     recorder = Recorder()
-    with pytest.raises(ValueError, match=r"ask is none of udp, .*, quic; with any other, a protocol is expected"):
+    with pytest.raises(
+        ValueError, match=r"expected udp, .*, quic, or a protocol for a function of another name, got ask"
+    ):
         tapped(ask, recorder.tap)
     own = tapped(ask, recorder.tap, protocol=SocketProtocol.DNSCryptUDP)
     assert own.__name__ == "ask"
-    assert own.__doc__ == "Of somebody's own."
+    assert own.__doc__ == "Send a query in another way."
     assert own(make_query(), where="a name") is None
     asked, answered = recorder.messages
     assert asked.socket_protocol is SocketProtocol.DNSCryptUDP
     assert (asked.response_address, asked.response_port, answered.wire) == (None, None, None)
 
 
-def test_a_function_that_asks_nobody() -> None:
+def test_a_function_that_sends_nothing_logs_nothing() -> None:
     def udp(q: dns.message.Message, where: str) -> dns.message.Message:
         return q
 
@@ -347,14 +353,16 @@ def test_a_function_that_asks_nobody() -> None:
     assert recorder.messages == []
 
 
-def test_no_query_function() -> None:
-    with pytest.raises(ValueError, match=r"from_wire has no parameter q; a query function as of dns.query expected"):
+def test_a_function_without_a_query_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"expected a query function, such as dns.query.udp, got from_wire, which has no parameter q"
+    ):
         tapped(dns.message.from_wire, Recorder().tap)
-    with pytest.raises(ValueError, match="a type of queries expected"):
+    with pytest.raises(ValueError, match="expected a type of queries"):
         tapped(dns.query.udp, Recorder().tap, log_as=MessageType.TOOL_RESPONSE)
 
 
-@pytest.mark.parametrize("of", MODULES)
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
 @pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((b"wire", "127.0.0.1"), {}), ((), {"nothing": 1})])
 def test_wrong_arguments_are_the_functions_own_errors(of: Any, args: Any, kwargs: Any) -> None:
     recorder = Recorder()
@@ -369,7 +377,7 @@ def test_wrong_arguments_are_the_functions_own_errors(of: Any, args: Any, kwargs
 
 @pytest.fixture
 def replaced(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """A tap in functions of both modules, in their places."""
+    """Tap the functions of both modules in place."""
     recorder = Recorder()
     for of in MODULES:
         for name in ("udp", "tcp", "udp_with_fallback"):
@@ -377,8 +385,8 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return recorder
 
 
-@pytest.mark.parametrize("of", MODULES)
-def test_tapped_functions_that_call_tapped_functions(of: Any, replaced: Recorder) -> None:
+@pytest.mark.parametrize("of", MODULES, ids=lambda of: of.__name__)
+def test_a_tapped_function_that_calls_another_logs_once(of: Any, replaced: Recorder) -> None:
     with serving(truncate) as server:
         call(of.udp_with_fallback, make_query(), "127.0.0.1", port=server.port)
     exchanged = zip(server.queries, server.responses, strict=True)
@@ -387,7 +395,7 @@ def test_tapped_functions_that_call_tapped_functions(of: Any, replaced: Recorder
 
 
 @pytest.mark.parametrize("resolver_class", [dns.resolver.Resolver, dns.asyncresolver.Resolver])
-def test_a_resolver_calls_what_is_in_the_module(resolver_class: type[Any], replaced: Recorder) -> None:
+def test_a_resolver_calls_the_functions_in_the_module(resolver_class: type[Any], replaced: Recorder) -> None:
     with serving(truncate) as server:
         resolver = resolver_class(configure=False)
         resolver.nameservers, resolver.port = ["127.0.0.1"], server.port
@@ -398,7 +406,7 @@ def test_a_resolver_calls_what_is_in_the_module(resolver_class: type[Any], repla
     assert protocols == [SocketProtocol.UDP, SocketProtocol.UDP, SocketProtocol.TCP, SocketProtocol.TCP]
 
 
-def test_many_threads_with_one_query() -> None:
+def test_many_threads_may_send_one_query() -> None:
     recorder = Recorder()
     ask = tapped(dns.query.tcp, recorder.tap)
     query = make_query()
@@ -411,7 +419,7 @@ def test_many_threads_with_one_query() -> None:
     assert "to_wire" not in vars(query)
 
 
-def test_what_cannot_be_logged_is_counted(tmp_path: Path) -> None:
+def test_bad_addresses_are_counted_by_the_tap(tmp_path: Path) -> None:
     with Tap(f"unix:{tmp_path}/nobody.sock") as tap:
         tapped(stand_in(dns.query.https), tap)(make_query(), "192.0.2.1", source="2001:db8::1")
         assert tap.counts.not_encodable == 2

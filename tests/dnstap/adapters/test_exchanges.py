@@ -1,4 +1,4 @@
-"""The methods of a tap by a type of queries, and what the addresses of sockets say."""
+"""Helpers of the adapters: the methods of a tap by type, and the addresses of sockets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from dnstap.adapters.exchanges import bound_to, host_and_port, methods
 from tests.dnstap.adapters.recorder import Recorder
 
 
-@pytest.mark.parametrize("log_as", [message_type for message_type in MessageType if message_type % 2])
-def test_methods(log_as: MessageType) -> None:
+@pytest.mark.parametrize(
+    "log_as", [message_type for message_type in MessageType if message_type % 2], ids=lambda it: it.name
+)
+def test_queries_and_responses_get_corresponding_types(log_as: MessageType) -> None:
     recorder = Recorder()
     for method in methods(recorder.tap, log_as):
         method(b"wire")
@@ -20,8 +22,8 @@ def test_methods(log_as: MessageType) -> None:
 
 
 @pytest.mark.parametrize("log_as", [MessageType.AUTH_RESPONSE, MessageType.TOOL_RESPONSE, MessageType(99)])
-def test_no_type_of_queries(log_as: MessageType) -> None:
-    with pytest.raises(ValueError, match=r"log_as is .*; a type of queries expected, such as MessageType.CLIENT_QUERY"):
+def test_a_type_that_is_not_of_queries_is_refused(log_as: MessageType) -> None:
+    with pytest.raises(ValueError, match=r"log_as: expected a type of queries, such as .*, got <MessageType"):
         methods(Recorder().tap, log_as)
 
 
@@ -37,10 +39,10 @@ def test_no_type_of_queries(log_as: MessageType) -> None:
         (None, (None, None)),
     ],
 )
-def test_host_and_port(address: Any, expected: tuple[str | None, int | None]) -> None:
+def test_addresses_of_the_socket_module(address: Any, expected: tuple[str | None, int | None]) -> None:
     assert host_and_port(address) == bound_to(address) == expected
 
 
 @pytest.mark.parametrize("address", [("0.0.0.0", 53), ("::", 53, 0, 0), ("", 53)])
-def test_bound_to_all(address: Any) -> None:
+def test_the_address_of_a_socket_bound_to_all_is_unknown(address: Any) -> None:
     assert bound_to(address) == (None, 53)

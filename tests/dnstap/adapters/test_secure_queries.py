@@ -1,4 +1,4 @@
-"""dnspython's queries over HTTPS and QUIC, tapped, to servers of other libraries."""
+"""tapped: dnspython's queries over HTTPS and QUIC, to servers of other libraries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def respond(query: bytes) -> bytes:
 
 @contextmanager
 def https_server(context: ssl.SSLContext, exchanged: list[bytes]) -> Iterator[int]:
-    """A server that keeps what it gets and gives, and its port."""
+    """Serve DNS over HTTPS, keeping the queries and responses; yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -62,9 +62,9 @@ def https_server(context: ssl.SSLContext, exchanged: list[bytes]) -> Iterator[in
             server.shutdown()
 
 
-@pytest.mark.parametrize("of", [dns.query, dns.asyncquery])
+@pytest.mark.parametrize("of", [dns.query, dns.asyncquery], ids=lambda of: of.__name__)
 @pytest.mark.parametrize("where", ["127.0.0.1", "https://127.0.0.1:PORT/dns-query"])
-def test_https(of: Any, where: str) -> None:
+def test_https_logs_what_is_sent_and_received(of: Any, where: str) -> None:
     authority = trustme.CA()
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(theirs)
@@ -88,8 +88,8 @@ def test_https(of: Any, where: str) -> None:
         assert (str(message.response_ip), message.response_port) == ("127.0.0.1", port)
 
 
-def test_quic(tmp_path: Path) -> None:
-    """Only by asyncio: dnspython's other function leaves sockets open."""
+def test_quic_logs_what_is_sent_and_received(tmp_path: Path) -> None:
+    """Only with asyncio: dnspython's other function leaves sockets open."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -100,13 +100,13 @@ def test_quic(tmp_path: Path) -> None:
     exchanged: list[bytes] = []
 
     class Server(QuicConnectionProtocol):
-        octets = b""
+        buffer = b""
 
         def quic_event_received(self, event: QuicEvent) -> None:
             if isinstance(event, StreamDataReceived):
-                self.octets += event.data
+                self.buffer += event.data
                 if event.end_stream:
-                    query = self.octets[2:]
+                    query = self.buffer[2:]
                     response = respond(query)
                     exchanged.extend((query, response))
                     self._quic.send_stream_data(event.stream_id, len(response).to_bytes(2) + response, end_stream=True)
