@@ -1,7 +1,7 @@
-"""Hypothesis strategies for dnstap: any legal value, what real servers log, and payloads that are hostile.
+"""Hypothesis strategies for dnstap: any legal values, payloads of real servers, and hostile payloads.
 
-For the tests of whatever reads or writes dnstap; docs/testing.md shows how to use them. The rest of the package does
-not need Hypothesis, which this does: `pip install hypothesis`.
+They are for tests of programs that read or write dnstap; docs/testing.md shows how to use them. Only this package and
+framestream.strategies need Hypothesis: `pip install hypothesis`.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""Payloads that are hostile: fields changed one by one and written again, octets changed, and ends cut off."""
+"""Strategies for hostile payloads: with changed fields, changed bytes, or cut off."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ __all__ = ["edits", "hostile_payloads", "unknown_fields"]
 
 
 def hostile_payloads(payloads: SearchStrategy[bytes] | None = None) -> SearchStrategy[bytes]:
-    """Payloads that a reader must survive, and either refuse or understand: changed by field, by octet, or cut off.
+    """Return payloads that a reader must survive: with changed fields, changed bytes, or cut off.
 
-    Of all ways to write fields, some are equal to what they were, some mean something else, and some are no payloads.
+    Some are still valid and mean the same, some are valid and mean something else, and the others must be refused.
 
-    Args: payloads: what is changed; by default, any legal values and those of servers.
+    Args: payloads: payloads to change; by default, any legal values and those of servers.
     """
     if payloads is None:
         payloads = dnstaps(nameless=True).map(bytes) | server_payloads() | _small_payloads()
@@ -51,16 +51,19 @@ def hostile_payloads(payloads: SearchStrategy[bytes] | None = None) -> SearchStr
 
 
 def _small_payloads() -> SearchStrategy[bytes]:
-    """Payloads with little but a Policy, which a change would rarely meet in others; its text may be no UTF-8."""
-    octets = st.binary(max_size=20).map(lambda octets: octets.decode("utf-8", "surrogateescape"))
-    policy = policies(nameless=True) | st.builds(replace, policies(nameless=True), type=octets)
+    """Return payloads with little but a Policy, which changes rarely hit in others; its text may be bad UTF-8."""
+    text = st.binary(max_size=20).map(lambda data: data.decode("utf-8", "surrogateescape"))
+    policy = policies(nameless=True) | st.builds(replace, policies(nameless=True), type=text)
     message = st.builds(Message, type=st.sampled_from(MessageType), policy=policy)
     return st.builds(Dnstap, message=message, type=st.just(DnstapType.MESSAGE)).map(bytes)
 
 
 @st.composite
 def edits(draw: DrawFn, payload: bytes) -> bytes:
-    """The payload with one to three changes to its fields, at any depth. The payload must be one that is accepted."""
+    """Return a payload with one to three changes to its fields, at any depth.
+
+    Args: payload: a valid one.
+    """
     fields = fields_of(payload)
     for _ in range(draw(st.integers(1, 3))):
         fields = _edited(draw, fields)
@@ -68,12 +71,12 @@ def edits(draw: DrawFn, payload: bytes) -> bytes:
 
 
 def unknown_fields() -> SearchStrategy[WireField]:
-    """Well-formed fields of any number and wire type, groups among them; a reader keeps or skips those not its own."""
+    """Return well-formed fields of any number and wire type, groups included, which a reader must keep or skip."""
     return _UNKNOWN
 
 
 def _nested(depth: int) -> tuple[WireField, ...]:
-    """Groups within each other: 100 deep is allowed, the messages and the group around them counted."""
+    """Return nested groups; protobuf allows a depth of 100, counting the messages and groups around them."""
     fields: tuple[WireField, ...] = ()
     for _ in range(depth):
         fields = (WireField(16, GROUP, fields),)
@@ -96,7 +99,7 @@ _UNKNOWN: SearchStrategy[WireField] = st.one_of(
 
 _OTHER_END = WireField(17, END_GROUP, b"").wire
 
-# What no reader accepts: number 0 or one too large, wire types 6 and 7, groups begun or ended alone.
+# Fields that every reader must refuse: number 0 or too large, wire types 6 and 7, groups without an end or a start.
 _BROKEN: SearchStrategy[WireField] = st.one_of(
     st.builds(replace, _UNKNOWN, number=st.sampled_from([0, 2**29])),
     st.builds(WireField, _NUMBERS, st.sampled_from([6, 7]), st.binary(max_size=8)),
@@ -107,13 +110,13 @@ _BROKEN: SearchStrategy[WireField] = st.one_of(
 
 @st.composite
 def _mutated(draw: DrawFn, payload: bytes) -> bytes:
-    """Octets changed anywhere, or where the fields begin."""
+    """Return the payload with bytes changed, anywhere or near the start."""
     head = draw(st.sampled_from([20, 60, len(payload)]))
     return draw(mutations(payload[:head])) + payload[head:]
 
 
 def _edited(draw: DrawFn, fields: tuple[WireField, ...]) -> tuple[WireField, ...]:
-    """The fields of one message or group with a change, to them or within one of them."""
+    """Return the fields of a message or group with one change, to them or inside one of them."""
     if not fields:
         return (_addition(draw, fields),)
     within = {at: field.value for at, field in enumerate(fields) if isinstance(field.value, tuple)}
@@ -131,28 +134,28 @@ def _edited(draw: DrawFn, fields: tuple[WireField, ...]) -> tuple[WireField, ...
 
 
 def _addition(draw: DrawFn, fields: tuple[WireField, ...]) -> WireField:
-    """What may be put among fields: one of them again, an unknown one, now and then a broken one."""
+    """Return a field to add: often one of the fields again or an unknown one, sometimes an invalid one."""
     again = st.sampled_from(fields) if fields else _UNKNOWN
     return draw(draw(st.sampled_from([again, again, _UNKNOWN, _UNKNOWN, _BROKEN])))
 
 
 def _changed(draw: DrawFn, field: WireField) -> tuple[WireField, ...]:
-    """One field with something wrong or unusual, which may be that it is gone, or that it is two."""
+    """Return a field with a fault or an oddity: changed, removed, or split in two."""
     ways = ["value", "value", "padding", "padding", "tag_padding", "type", "wire type", "gone"]
     if field.wire_type == LENGTH:
         ways += ["length", "length", "length"]
     how = draw(st.sampled_from(ways))
     if how in ("padding", "tag_padding"):
-        # From one octet, up to and beyond what is allowed: ten of a varint, five of a tag or length.
+        # Up to and beyond the limits: ten bytes of a varint, five of a tag or length.
         return (replace(field, **{how: draw(st.sampled_from([1, 4, 5, 9, 10]))}),)
     if how == "type":
         return (replace(draw(_UNKNOWN), number=field.number),)
     if how == "wire type":
         return (replace(field, wire_type=draw(st.integers(0, 7))),)
     if how == "length":
-        lies = st.sampled_from([0, 127, 128, 2**31 - 1, 2**31, 2**32 - 1, 2**35, 2**63, 2**64 - 1])
+        wrong = st.sampled_from([0, 127, 128, 2**31 - 1, 2**31, 2**32 - 1, 2**35, 2**63, 2**64 - 1])
         near = st.integers(-3, 30).map(lambda step: max(0, len(field.content) + step))
-        return (replace(field, length=draw(lies | near)),)
+        return (replace(field, length=draw(wrong | near)),)
     if how == "gone":
         return ()
     if isinstance(field.value, int):

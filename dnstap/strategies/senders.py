@@ -1,8 +1,8 @@
-"""For tests of others: what each DNS server logs, field by field in the order in which it writes them.
+"""Table of the fields that each DNS server logs, in the order in which it writes them.
 
 Source: the captures of tests/data and examples (BIND 9.18, Unbound 1.17, Knot 3.2, NSD 4.6, dnsdist 1.7, CoreDNS 1.15),
-which the tests hold against this table; for PowerDNS Recursor, Knot Resolver, `http_protocol` and the protocols that
-those versions do not speak, what the servers' own code sets.
+which the tests compare with this table. For PowerDNS Recursor, Knot Resolver, `http_protocol` and the protocols that
+those versions do not support: the servers' source code.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dnstap import MessageType, SocketProtocol
 __all__ = ["SENDERS", "Order", "Sender"]
 
 Order = tuple[str, ...]
-"""The names of the fields of one message as they follow each other."""
+"""Names of the fields of one message, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What one server logs.
+    """Fields that one server logs.
 
     Attributes:
-        version: what it calls itself.
-        protocols: over which it speaks DNS.
-        dnstap: the orders in which the fields of a Dnstap come, one for each set of fields.
-        messages: the same of a Message, by its type.
+        version: the server's `version` field.
+        protocols: DNS transports that it logs.
+        dnstap: order of the fields of a Dnstap, one for each set of fields that occurs.
+        messages: the same for a Message, by its type.
     """
 
     version: bytes
@@ -36,7 +36,7 @@ class Sender:
 
 
 def _orders(fields: str) -> tuple[Order, ...]:
-    """Each order that a line of the table stands for: a field with a "?" may be left out."""
+    """Return each order that a line of the table stands for; a field with a "?" may be absent."""
     choices = [((), (name[:-1],)) if name.endswith("?") else ((name,),) for name in fields.split()]
     return tuple(sum(chosen, ()) for chosen in product(*choices))
 
@@ -50,14 +50,14 @@ def _sender(version: str, protocols: str, dnstap: str, messages: dict[str, str])
     )
 
 
-# Most write by ascending number, as their libraries do.
+# Most servers write fields by ascending number, as their protobuf libraries do.
 _OUTER = "identity? version? message type"
 _ENDS = "query_address response_address query_port response_port"
 _HEAD = f"type socket_family socket_protocol {_ENDS}"
-_ASKED = "query_time_sec query_time_nsec"
-_ANSWERED = "response_time_sec response_time_nsec"
+_QUERY_TIME = "query_time_sec query_time_nsec"
+_REPLY_TIME = "response_time_sec response_time_nsec"
 
-# Those of PowerDNS share code that writes each field as it comes to know it.
+# The PowerDNS products share code that writes each field as soon as its value is known.
 _PDNS_OUTER = "identity version type message extra?"
 _PDNS_HEAD = "type socket_protocol socket_family query_address query_port response_address response_port"
 
@@ -67,10 +67,10 @@ SENDERS = {
         "UDP TCP DOT DOH",
         _OUTER,
         {
-            "AUTH_QUERY CLIENT_QUERY UPDATE_QUERY": f"{_HEAD} {_ASKED} query_message",
-            "AUTH_RESPONSE CLIENT_RESPONSE UPDATE_RESPONSE": f"{_HEAD} query_zone? {_ANSWERED} response_message",
-            "RESOLVER_QUERY FORWARDER_QUERY": f"{_HEAD} {_ASKED} query_message query_zone",
-            "RESOLVER_RESPONSE FORWARDER_RESPONSE": f"{_HEAD} {_ASKED} query_zone {_ANSWERED} response_message",
+            "AUTH_QUERY CLIENT_QUERY UPDATE_QUERY": f"{_HEAD} {_QUERY_TIME} query_message",
+            "AUTH_RESPONSE CLIENT_RESPONSE UPDATE_RESPONSE": f"{_HEAD} query_zone? {_REPLY_TIME} response_message",
+            "RESOLVER_QUERY FORWARDER_QUERY": f"{_HEAD} {_QUERY_TIME} query_message query_zone",
+            "RESOLVER_RESPONSE FORWARDER_RESPONSE": f"{_HEAD} {_QUERY_TIME} query_zone {_REPLY_TIME} response_message",
         },
     ),
     "Unbound": _sender(
@@ -78,11 +78,11 @@ SENDERS = {
         "UDP TCP DOT DOH",
         _OUTER,
         {
-            # This version leaves out the protocol if it is neither UDP nor TCP; later ones name it.
-            "CLIENT_QUERY": f"type socket_family socket_protocol? {_ENDS} {_ASKED} query_message",
-            "CLIENT_RESPONSE": f"type socket_family socket_protocol? {_ENDS} {_ANSWERED} response_message",
-            "RESOLVER_QUERY FORWARDER_QUERY": f"{_HEAD} {_ASKED} query_message query_zone",
-            "RESOLVER_RESPONSE FORWARDER_RESPONSE": f"{_HEAD} {_ASKED} query_zone {_ANSWERED} response_message",
+            # This version omits the protocol if it is neither UDP nor TCP; later versions have it.
+            "CLIENT_QUERY": f"type socket_family socket_protocol? {_ENDS} {_QUERY_TIME} query_message",
+            "CLIENT_RESPONSE": f"type socket_family socket_protocol? {_ENDS} {_REPLY_TIME} response_message",
+            "RESOLVER_QUERY FORWARDER_QUERY": f"{_HEAD} {_QUERY_TIME} query_message query_zone",
+            "RESOLVER_RESPONSE FORWARDER_RESPONSE": f"{_HEAD} {_QUERY_TIME} query_zone {_REPLY_TIME} response_message",
         },
     ),
     "Knot DNS": _sender(
@@ -90,8 +90,8 @@ SENDERS = {
         "UDP TCP",
         _OUTER,
         {
-            "AUTH_QUERY": f"{_HEAD} {_ASKED} query_message",
-            "AUTH_RESPONSE": f"{_HEAD} query_message? {_ANSWERED} response_message",
+            "AUTH_QUERY": f"{_HEAD} {_QUERY_TIME} query_message",
+            "AUTH_RESPONSE": f"{_HEAD} query_message? {_REPLY_TIME} response_message",
         },
     ),
     "NSD": _sender(
@@ -99,8 +99,8 @@ SENDERS = {
         "UDP TCP",
         _OUTER,
         {
-            "AUTH_QUERY": f"{_HEAD} {_ASKED} query_message",
-            "AUTH_RESPONSE": f"{_HEAD} query_zone? {_ANSWERED} response_message",
+            "AUTH_QUERY": f"{_HEAD} {_QUERY_TIME} query_message",
+            "AUTH_RESPONSE": f"{_HEAD} query_zone? {_REPLY_TIME} response_message",
         },
     ),
     "dnsdist": _sender(
@@ -108,8 +108,8 @@ SENDERS = {
         "UDP TCP DOT DOH DNSCryptUDP DNSCryptTCP DOQ",
         _PDNS_OUTER,
         {
-            "CLIENT_QUERY": f"{_PDNS_HEAD} {_ASKED} query_message http_protocol?",
-            "CLIENT_RESPONSE": f"{_PDNS_HEAD} {_ASKED} {_ANSWERED} response_message http_protocol?",
+            "CLIENT_QUERY": f"{_PDNS_HEAD} {_QUERY_TIME} query_message http_protocol?",
+            "CLIENT_RESPONSE": f"{_PDNS_HEAD} {_QUERY_TIME} {_REPLY_TIME} response_message http_protocol?",
         },
     ),
     "PowerDNS Recursor": _sender(
@@ -117,8 +117,8 @@ SENDERS = {
         "UDP TCP DOT",
         "identity version type message",
         {
-            "RESOLVER_QUERY": f"{_PDNS_HEAD} {_ASKED} query_message query_zone?",
-            "RESOLVER_RESPONSE": f"{_PDNS_HEAD} {_ASKED} {_ANSWERED} response_message query_zone?",
+            "RESOLVER_QUERY": f"{_PDNS_HEAD} {_QUERY_TIME} query_message query_zone?",
+            "RESOLVER_RESPONSE": f"{_PDNS_HEAD} {_QUERY_TIME} {_REPLY_TIME} response_message query_zone?",
         },
     ),
     "CoreDNS": _sender(
@@ -126,11 +126,11 @@ SENDERS = {
         "UDP TCP",
         "identity? version? extra? message type",
         {
-            "CLIENT_QUERY": f"type socket_family socket_protocol query_address query_port {_ASKED} query_message?",
-            "CLIENT_RESPONSE": f"type socket_family socket_protocol query_address query_port {_ASKED}"
-            f" {_ANSWERED} response_message?",
-            "FORWARDER_QUERY": f"{_HEAD} {_ASKED} query_message?",
-            "FORWARDER_RESPONSE": f"{_HEAD} {_ASKED} {_ANSWERED} response_message?",
+            "CLIENT_QUERY": f"type socket_family socket_protocol query_address query_port {_QUERY_TIME} query_message?",
+            "CLIENT_RESPONSE": f"type socket_family socket_protocol query_address query_port {_QUERY_TIME}"
+            f" {_REPLY_TIME} response_message?",
+            "FORWARDER_QUERY": f"{_HEAD} {_QUERY_TIME} query_message?",
+            "FORWARDER_RESPONSE": f"{_HEAD} {_QUERY_TIME} {_REPLY_TIME} response_message?",
         },
     ),
     "Knot Resolver": _sender(
@@ -138,9 +138,9 @@ SENDERS = {
         "UDP TCP DOT DOH",
         "identity? version extra? message type",
         {
-            "CLIENT_QUERY": f"{_HEAD} {_ASKED} query_message?",
-            "CLIENT_RESPONSE": f"{_HEAD} {_ANSWERED} response_message?",
+            "CLIENT_QUERY": f"{_HEAD} {_QUERY_TIME} query_message?",
+            "CLIENT_RESPONSE": f"{_HEAD} {_REPLY_TIME} response_message?",
         },
     ),
 }
-"""By the server's name."""
+"""Senders by the name of the server."""

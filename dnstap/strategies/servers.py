@@ -1,4 +1,4 @@
-"""What real servers log, by the table of dnstap.strategies.senders."""
+"""Strategies for payloads of real servers, by the table of dnstap.strategies.senders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ __all__ = ["Logged", "logged", "server_payloads"]
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What a server logs: its name in dnstap.strategies.SENDERS, the payload, and what is in it."""
+    """Payload of a server.
+
+    Attributes:
+        server: the server's name in dnstap.strategies.SENDERS.
+        payload: the bytes, with fields in the server's order.
+        dnstap: the values in it.
+    """
 
     server: str
     payload: bytes
@@ -33,9 +39,9 @@ class Logged:
 
 
 def server_payloads(servers: Sequence[str] = tuple(SENDERS)) -> SearchStrategy[bytes]:
-    """Payloads such as real servers log: their fields in their order, with DNS messages, addresses and times.
+    """Return payloads like those of real servers: with their fields in their order, DNS messages, addresses and times.
 
-    Args: servers: names of dnstap.strategies.SENDERS.
+    Args: servers: names in dnstap.strategies.SENDERS.
     """
     return logged(servers).map(lambda log: log.payload)
 
@@ -46,7 +52,10 @@ _EXTRAS = st.sampled_from([b"q:www.example.org.", b"rtt=312\n", b""]) | st.binar
 
 @st.composite
 def logged(draw: DrawFn, servers: Sequence[str] = tuple(SENDERS)) -> Logged:
-    """As `server_payloads`, with the server's name and the values."""
+    """Return payloads as `server_payloads` does, with the server's name and the values.
+
+    Args: servers: names in dnstap.strategies.SENDERS.
+    """
     server = draw(st.sampled_from(servers))
     sender = SENDERS[server]
     kind = draw(st.sampled_from(list(sender.messages)))
@@ -72,6 +81,7 @@ def logged(draw: DrawFn, servers: Sequence[str] = tuple(SENDERS)) -> Logged:
 
 
 def _in_order(fields: Iterable[WireField], names: Sequence[str], table: Table) -> tuple[WireField, ...]:
+    """Sort fields of a message by the order of their names."""
     places = {field.number: names.index(field.name) for field in table.fields if field.name in names}
     return tuple(sorted(fields, key=lambda field: places[field.number]))
 
@@ -87,12 +97,12 @@ _NANOSECONDS = st.integers(0, 999_999_999) | st.integers(0, 999_999).map(lambda 
 
 @st.composite
 def _message_values(draw: DrawFn, kind: MessageType, protocol: SocketProtocol) -> dict[str, Any]:
-    """A value for each field that a server may set in a Message."""
+    """Return a value for each field that a server may set in a Message."""
     family = draw(st.sampled_from(SocketFamily))
     loopback, own_port = _LOOPBACK[family], 1024
     own = loopback
     if "RESOLVER" in kind.name or "FORWARDER" in kind.name:
-        # The server that asks may know of itself only what it has bound: no address and no port in particular.
+        # A server that sends a query may log the address and port that its socket is bound to: any address, port 0.
         own, own_port = bytes(len(loopback)), 0
     second = draw(st.integers(1_400_000_000, 2_200_000_000))
     nanosecond = draw(_NANOSECONDS)
@@ -120,7 +130,7 @@ def _message_values(draw: DrawFn, kind: MessageType, protocol: SocketProtocol) -
 _LABEL = st.sampled_from([b"www", b"_443", b"example", b"org"]) | st.binary(min_size=1, max_size=20)
 _LABELS = st.lists(_LABEL.map(lambda label: bytes([len(label)]) + label), max_size=5)
 
-# By record type, what may be in a record of it: A, AAAA, CNAME, MX, TXT, and one that is unknown.
+# Contents of records by type: A, AAAA, CNAME, MX, TXT, and an unknown one.
 _RDATA: dict[int, SearchStrategy[bytes]] = {
     1: st.binary(min_size=4, max_size=4),
     28: st.binary(min_size=16, max_size=16),
@@ -134,7 +144,7 @@ _OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 0x8000, 0)
 
 @st.composite
 def _exchanges(draw: DrawFn, opcode: int) -> tuple[bytes, bytes, bytes]:
-    """A DNS query, its response, and the zone that it is from, in wire format."""
+    """Return a DNS query, its response, and the zone of the name, in wire format."""
     labels = draw(_LABELS)
     zone = b"".join([*labels[draw(st.integers(0, len(labels))) :], b"\0"])
     asked = draw(st.sampled_from(list(_RDATA)))

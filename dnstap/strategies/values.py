@@ -1,4 +1,4 @@
-"""Any legal value of each class, by the codec's field table: a field that is added to the schema needs nothing here."""
+"""Strategies for any legal values of each class, made from the codec's field tables."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ __all__ = ["BOUNDARIES", "dnstaps", "messages", "policies"]
 M = TypeVar("M", Dnstap, Message, Policy)
 
 MAX_BYTES = 300
-"""Of an octets field, unless more are asked for. Hypothesis warns when it has to print more than 30,000 in all."""
+"""Default for the longest bytes field. Hypothesis warns if it has to print more than 30,000 bytes of an example."""
 
-# Where a varint becomes one octet longer, and where a number stops to fit into its type.
+# Numbers at which a varint becomes one byte longer, and at which they no longer fit into 31, 32, 63 or 64 bits.
 BOUNDARIES = [0, *((1 << bits) + step for bits in (7, 14, 16, 21, 28, 31, 32, 35, 63, 64) for step in (-1, 0))]
 
 
 def dnstaps(*, nameless: bool = False, lenient: bool = False, max_bytes: int = MAX_BYTES) -> SearchStrategy[Dnstap]:
-    """Any Dnstap: each field is there or not, whatever the others are; numbers on the boundaries are common.
+    """Return Dnstaps with any legal values: each field is present or not, and numbers on boundaries are common.
 
     Args:
-        nameless: also enum numbers that the schema does not name, as a newer schema may.
-        lenient: also without the required `type`, here and in the Message.
-        max_bytes: of the longest octets; 65536 has lengths of each size on the wire.
+        nameless: include enum numbers without a name in the schema, such as a newer schema may have.
+        lenient: include messages without the required `type`.
+        max_bytes: length of the longest bytes field. 65536 makes lengths of one, two and three bytes on the wire.
     """
     return _any(Dnstap, nameless, lenient, max_bytes)
 
 
 def messages(*, nameless: bool = False, lenient: bool = False, max_bytes: int = MAX_BYTES) -> SearchStrategy[Message]:
-    """Any Message; the arguments are as of `dnstaps`."""
+    """Return Messages with any legal values; the arguments are those of `dnstaps`."""
     return _any(Message, nameless, lenient, max_bytes)
 
 
 def policies(*, nameless: bool = False, max_bytes: int = MAX_BYTES) -> SearchStrategy[Policy]:
-    """Any Policy; the arguments are as of `dnstaps`."""
+    """Return Policies with any legal values; the arguments are those of `dnstaps`."""
     return _any(Policy, nameless, True, max_bytes)
 
 

@@ -1,11 +1,11 @@
-"""For tests of others: the fields of a payload as they are written, to be changed and written again.
+"""Fields of a payload as they are on the wire, to be changed and written again.
 
     fields = fields_of(payload)
     assert written(fields) == payload
     twice = written((*fields, fields[-1]))
 
-What the decoder makes equal is kept apart here: the order of fields, fields that come again, tags and lengths that are
-longer than they need be. And what no encoder writes can be written: lengths that lie, groups without an end.
+Unlike a decoded message, they keep the order of fields, repeated fields, and tags and lengths that are longer than
+necessary. They can also be invalid: lengths that do not match, groups without an end.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ __all__ = [
 ]
 
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
-"""The wire types; 6 and 7 do not exist."""
+"""Wire types of protobuf; 6 and 7 do not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class WireField:
-    """One field as it is written. Nothing is checked: this is to make bad ones, too.
+    """One field as it is on the wire. Nothing is checked, so that invalid fields can be made.
 
     Attributes:
-        number: of the field; over 2**29 - 1 the tag has more than 32 bits.
-        wire_type: in the tag. LENGTH puts a length before octets and fields; GROUP puts its end behind fields.
+        number: field number; above 2**29 - 1, the tag has more than 32 bits.
+        wire_type: wire type in the tag. LENGTH writes a length before bytes and fields, GROUP an end tag after fields.
         value: an int is written as a varint, bytes as they are, a tuple as the fields of a submessage or group.
-        tag_padding: how many octets the tag is longer than it need be.
-        padding: the same of the varint, of the length, or of the tag that ends the group.
-        length: what the length says; None for what is true.
+        tag_padding: number of bytes by which the tag is longer than necessary.
+        padding: the same for the varint, the length, or the end tag of a group.
+        length: length to write; None for the actual one.
     """
 
     number: int
@@ -61,14 +61,14 @@ class WireField:
 
     @property
     def content(self) -> bytes:
-        """The octets of the value, without a length or an end."""
+        """Bytes of the value, without a length or an end tag."""
         if isinstance(self.value, int):
             return varint(self.value, self.padding)
         return self.value if isinstance(self.value, bytes) else written(self.value)
 
     @property
     def wire(self) -> bytes:
-        """The octets of the field."""
+        """Bytes of the field."""
         before = varint(self.number << 3 | self.wire_type, self.tag_padding)
         content = self.content
         if self.wire_type == LENGTH and not isinstance(self.value, int):
@@ -79,32 +79,32 @@ class WireField:
 
 
 def varint(value: int, padding: int = 0) -> bytes:
-    """The octets of a number that is not negative, by `padding` more than it needs."""
-    octets = [value & 127]
+    """Return the varint of a number that is not negative, longer than necessary by `padding` bytes."""
+    groups = [value & 127]
     while value := value >> 7:
-        octets.append(value & 127)
-    octets += [0] * padding
-    return bytes([*(octet | 128 for octet in octets[:-1]), octets[-1]])
+        groups.append(value & 127)
+    groups += [0] * padding
+    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
 
 def written(fields: Iterable[WireField]) -> bytes:
-    """The octets of fields, one after the other."""
+    """Return the bytes of fields, one after the other."""
     return b"".join(field.wire for field in fields)
 
 
 def fields_of(payload: bytes) -> tuple[WireField, ...]:
-    """The fields of a Dnstap, submessages and groups taken apart. `written` gives the same octets again.
+    """Return the fields of a Dnstap payload, with those of submessages and groups. `written` restores the same bytes.
 
-    Raises: DecodeError, as `Dnstap.parse(payload, lenient=True)` does.
+    Raises: DecodeError: not a payload that `Dnstap.parse` accepts with `lenient=True`.
     """
     Dnstap.parse(payload, lenient=True)
     return _read(BytesIO(payload), table_of(Dnstap))[0]
 
 
 def _read(stream: BytesIO, table: Table | None) -> tuple[tuple[WireField, ...], int]:
-    """Fields to the end, of the stream or of a group, and the padding of that. They are known to be well-formed.
+    """Read well-formed fields up to the end of the stream or group; return them and the padding of the end tag.
 
-    Args: table: of the message that they are in; None in a group.
+    Args: table: field table of the message that they are in; None in a group.
     """
     submessages = {} if table is None else {field.number: field for field in table.fields if field.kind == MESSAGE}
     fields: list[WireField] = []
@@ -131,10 +131,10 @@ def _read(stream: BytesIO, table: Table | None) -> tuple[tuple[WireField, ...], 
 
 
 def _read_varint(stream: BytesIO) -> tuple[int, int]:
-    """The value, all bits of it, and the padding."""
+    """Read a varint of any length; return its value and padding."""
     value = size = 0
-    while (octet := stream.read(1)[0]) > 127:
-        value |= (octet & 127) << 7 * size
+    while (byte := stream.read(1)[0]) > 127:
+        value |= (byte & 127) << 7 * size
         size += 1
-    value |= octet << 7 * size
+    value |= byte << 7 * size
     return value, size + 1 - len(varint(value))
