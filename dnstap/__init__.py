@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from dnstap.tap import AsyncTap as AsyncTap
     from dnstap.tap import Tap as Tap
     from dnstap.tap import TapCounts as TapCounts
+    from dnstap.tap import TapLimits as TapLimits
 
 lazy_import(
     globals(),
@@ -73,7 +74,7 @@ lazy_import(
             "SocketFamily",
             "SocketProtocol",
         ),
-        "dnstap.tap": ("AsyncTap", "Tap", "TapCounts"),
+        "dnstap.tap": ("AsyncTap", "Tap", "TapCounts", "TapLimits"),
     },
     submodules=("adapters", "dns", "strategies"),
 )

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FOLDERS = [
+    "dnstap/adapters",
     "dnstap/anonymize",
     "dnstap/cli",
     "dnstap/codec",
@@ -17,6 +18,8 @@ FOLDERS = [
     "dnstap/messages",
     "dnstap/pipeline",
     "dnstap/schema",
+    "dnstap/strategies",
+    "dnstap/tap",
     "framestream",
     "tests/conformance",
     "tests/dnstap/cli",

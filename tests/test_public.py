@@ -25,7 +25,10 @@ def public_modules() -> list[str]:
 
 
 PUBLIC = public_modules()
-DOCUMENTED = [module for module in PUBLIC if module.startswith("framestream")]
+DOCUMENTED = [module for module in PUBLIC if module.startswith("framestream")] + [
+    "dnstap.adapters",
+    "dnstap.strategies",
+]
 """Modules whose names all have docstrings."""
 
 

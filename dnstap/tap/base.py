@@ -98,13 +98,13 @@ class BaseTap:
 
     @property
     def counts(self) -> TapCounts:
-        """What became of all frames so far."""
+        """Numbers of frames so far, by what became of them."""
         refused = TapCounts(submitted=self._not_encodable, not_encodable=self._not_encodable)
         return self._queue.counts().plus(refused)
 
     @property
     def connected(self) -> bool:
-        """Whether there is a receiver."""
+        """True while there is a receiver."""
         return self._queue.connected
 
     def submit(self, message: Message) -> None:

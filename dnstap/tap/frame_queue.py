@@ -137,7 +137,7 @@ class FrameQueue:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a receiver, which decides how dropped frames are counted."""
+        """True while there is a receiver, which decides how dropped frames are counted."""
         return self._connected
 
     @connected.setter

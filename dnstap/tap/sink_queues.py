@@ -81,7 +81,7 @@ class SinkQueues:
 
     @property
     def connected(self) -> bool:
-        """Whether the stream to any sink has begun."""
+        """True while the stream to any sink has begun."""
         return bool(self._begun)
 
     @property
