@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import time
 from typing import TYPE_CHECKING
 
 from dnstap.pipeline.tasks import Tasks
+from tests.threads import start
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -64,10 +65,14 @@ def test_a_run_ends_with_the_first_failure() -> None:
 def test_a_run_is_stopped() -> None:
     async def use(tasks: Tasks) -> None:
         tasks.start(asyncio.sleep(DEADLINE_S * 2))
-        thread = threading.Timer(0.01, tasks.stop)
-        thread.start()
+
+        def stop() -> None:
+            time.sleep(0.01)
+            tasks.stop()
+
+        stopping = start(stop)
         await tasks.run()
-        thread.join()
+        stopping.result(DEADLINE_S)
 
     tasks = run(use)
     assert tasks.stopping
