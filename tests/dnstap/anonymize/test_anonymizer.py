@@ -59,7 +59,7 @@ def changed(**fields: Any) -> Dnstap:
 
 
 def anonymized(dnstap: Dnstap, **options: bool) -> Dnstap:
-    """By the object, which stays as it was, and by the octets."""
+    """Anonymize a message as an object, which must not change, and as a payload."""
     before = deepcopy(dnstap)
     after = Anonymizer(truncate(), **options).anonymize(dnstap)
     assert dnstap == before
@@ -122,7 +122,7 @@ def test_one_method_everywhere() -> None:
 
 @pytest.mark.parametrize("match", [None, *PolicyMatch, PolicyMatch(77)])
 def test_policies(match: PolicyMatch | None) -> None:
-    """What an address matched is left out; names stay."""
+    """A rule that matched an address is left out; a rule that matched a name stays."""
     policy = replace(MESSAGE.policy or Policy(), match=match)
     stays = match in (PolicyMatch.QNAME, PolicyMatch.NS_NAME)
     after = policy if stays else Policy("RPZ", None, PolicyAction.DROP, match)

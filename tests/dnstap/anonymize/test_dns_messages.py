@@ -17,7 +17,7 @@ HIDDEN6 = bytes.fromhex("20010db8ffffffffffffffffffffff99")
 
 
 def message(*sections: list[bytes], question: bytes = QUESTION, tail: bytes = b"") -> bytes:
-    """With records in the answer, authority and additional section."""
+    """Return a message with records in the answer, authority and additional sections."""
     counts = [len(section) for section in sections] + [0] * (3 - len(sections))
     header = struct.pack(">6H", 7, 0x8180, bool(question), *counts)
     return header + question + b"".join([record for section in sections for record in section]) + tail
@@ -39,7 +39,7 @@ COOKIE = (10, b"\0\x08\0\x08\0\1\x18\0")
 
 
 def anonymized(wire: bytes, *, answers: bool = False) -> bytes:
-    """By truncation to 24 and 48 bits; nothing may be cut."""
+    """Truncate addresses to 24 and 48 bits, and assert that nothing is cut."""
     anonymizer = DnsMessageAnonymizer(truncate(), answers=answers)
     new = anonymizer.anonymize(wire)
     assert anonymizer.cut == 0

@@ -1,4 +1,4 @@
-"""dnstap.dns.cached_questions: the fast way says what unpack(wire) says, of any octets."""
+"""dnstap.dns.cached_questions: the cache gives the same as unpack(wire) for any octets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.wait import least_processor_s
 
 
 def exact(wire: bytes) -> str | None:
-    """What it must say."""
+    """Return the text that the cache must give."""
     try:
         found = unpack(wire).questions
     except DnsMessageError:
@@ -26,7 +26,7 @@ def exact(wire: bytes) -> str | None:
 
 
 def check(*wires: bytes, usual: bool = True) -> None:
-    """Of each twice, and whether none or all of them take the fast way."""
+    """Compare each message twice, and assert that either none or all of them are left to the exact parser."""
     fast = CachedQuestions()
     for wire in wires * 2:
         assert fast.text(wire) == exact(wire)
@@ -44,7 +44,7 @@ def test_captures() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_made_messages(seed: int) -> None:
-    """With the usual limits, and with small ones and little credit."""
+    """Use the default limits, and small ones with little credit."""
     credit = Credit(limit=20, rest=9, max_rest=9, refill=2)
     fast = CachedQuestions(credit=credit, max_tails=3, max_tail_octets=60) if seed % 2 else CachedQuestions()
     generator = Generator(seed + 100)

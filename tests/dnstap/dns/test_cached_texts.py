@@ -1,4 +1,4 @@
-"""dnstap.dns.cached_texts: the fast way says what message_text(unpack(wire)) says, of any octets."""
+"""dnstap.dns.cached_texts: the cache gives the same as message_text(unpack(wire)) for any octets."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def indented(text: str) -> str:
 
 
 def exact(wire: bytes) -> str:
-    """What it must say, or the error."""
+    """Return the text that the cache must give, or the error."""
     try:
         return indented(message_text(unpack(wire))[:-1])
     except DnsMessageError as error:
         return f"error: {error}"
 
 
-def said(text: Callable[[bytes], str], wire: bytes) -> str:
+def text_or_error(text: Callable[[bytes], str], wire: bytes) -> str:
     try:
         return text(wire)
     except DnsMessageError as error:
@@ -56,10 +56,10 @@ def opt(options: bytes = b"", ttl: int = 0) -> bytes:
 
 
 def check(*wires: bytes, usual: bool = True, max_tail_octets: int = 1024) -> None:
-    """Of each twice, and whether none or all of them take the fast way."""
+    """Compare each message twice, and assert that either none or all of them are left to the exact parser."""
     texts = CachedTexts(indented, max_tail_octets=max_tail_octets)
     for wire in wires * 2:
-        assert said(texts.text, wire) == exact(wire)
+        assert text_or_error(texts.text, wire) == exact(wire)
     assert texts.unusual == (0 if usual else 2 * len(wires))
 
 
@@ -67,20 +67,20 @@ def test_captures() -> None:
     texts = CachedTexts(indented)
     wires = captured_messages()
     for wire in wires * 2:
-        assert said(texts.text, wire) == exact(wire)
+        assert text_or_error(texts.text, wire) == exact(wire)
     # There are many kinds of damage among them.
     assert texts.unusual < 0.2 * 2 * len(wires)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_made_messages(seed: int) -> None:
-    """With the usual limits, and with small ones and little credit."""
+    """Use the default limits, and small ones with little credit."""
     credit = Credit(limit=20, rest=9, max_rest=9, refill=2)
     texts = CachedTexts(indented, credit=credit, max_tails=3, max_parts=5) if seed % 2 else CachedTexts(indented)
     generator = Generator(seed)
     wires = [generator.dns_message() for _ in range(1500)]
     for wire in [*wires, *wires[::-1]]:
-        assert said(texts.text, wire) == exact(wire), wire.hex()
+        assert text_or_error(texts.text, wire) == exact(wire), wire.hex()
 
 
 def test_usual_messages() -> None:
@@ -172,7 +172,7 @@ def test_names_that_begin_in_each_other() -> None:
         last = struct.pack(">H", 0xC000 | min(start + 4 * length - 3, 0x3FFF))
         texts = CachedTexts(indented)
         wire = message(record(999, chain), record(1, b"\1\2\3\4", last))
-        assert said(texts.text, wire) == exact(wire)
+        assert text_or_error(texts.text, wire) == exact(wire)
         assert texts.unusual == (not usual)
 
 
@@ -196,6 +196,6 @@ def test_a_long_tail_is_not_remembered() -> None:
 def test_large_messages_take_no_more_than_the_exact_way(body: bytes) -> None:
     wire = struct.pack(">6H", 7, 0x8180, 1, 65535, 0, 0) + EXAMPLE + IN_A + body
     assert len(wire) < 65536
-    assert said(CachedTexts(indented).text, wire) == exact(wire)
+    assert text_or_error(CachedTexts(indented).text, wire) == exact(wire)
     limit = 3 * least_processor_s(lambda: exact(wire)) + 0.1
-    assert least_processor_s(lambda: said(CachedTexts(indented).text, wire)) < limit
+    assert least_processor_s(lambda: text_or_error(CachedTexts(indented).text, wire)) < limit
