@@ -257,12 +257,12 @@ def test_silent_peers_are_disconnected(tmp_path: Path) -> None:
     """Those that send nothing and those that stop in the handshake; a peer that has sent START may be idle."""
     path = tmp_path / "s"
     options = {"deadlines": Deadlines(handshake_s=1.0)}
-    with listening(path, **options) as running, open_writer(path, [CONTENT_TYPE]) as idle:
+    with listening(path, **options) as running, raw_connection(path) as idle:
+        idle.sendall(START + encode_data_frames([b"1"]))
         with raw_connection(path) as silent, raw_connection(path) as slow:
             slow.sendall(START[:-1])
-            idle.write(b"1")
             assert silent.recv(1) == slow.recv(1) == b""
-        idle.write(b"2")
+        idle.sendall(encode_data_frames([b"2"]))
         wait_for(lambda: running.payloads == [b"1", b"2"], "the payloads of the idle peer")
     assert sorted(running.reports) == [f"unix:{path} connection {number}: no START within 1.0 s" for number in (2, 3)]
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline import rotation as module
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.rotation import COMPRESSIONS, FileLimits, Rotation, parse_limits
@@ -162,10 +161,10 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [report.partition(": ")[2] for report in reports] == ["No such file or directory: /no/such/command"]
     reports.clear()
 
-    def full(_name: str) -> object:
+    def full(_name: str, _mode: str) -> object:
         raise OSError(28, "No space left on device", "x")
 
-    monkeypatch.setattr(module, "_opener", lambda _: full)
+    monkeypatch.setattr(lzma, "open", full)
     output = recording(tmp_path / "log", FileLimits(frames=1), reports, compression="xz")
     output.write_many([b"1"])
     output.close()

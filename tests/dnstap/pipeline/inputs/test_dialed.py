@@ -15,6 +15,7 @@ from framestream import Backoff, Deadlines, FrameStreamError, Limits, UnixEndpoi
 from tests.dnstap.pipeline.streams import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from framestream import Writer
@@ -70,13 +71,18 @@ def test_a_server_that_sends_nothing_is_connected_to_less_and_less(tmp_path: Pat
 
 
 def test_attempts_that_fail_alike_are_reported_once(tmp_path: Path) -> None:
-    path, reports = tmp_path / "s", list[str]()
+    path, reports, attempts = tmp_path / "s", list[str](), list[float]()
+
+    class Counted(Backoff):
+        def waits(self) -> Iterator[float]:
+            for wait in super().waits():
+                attempts.append(wait)
+                yield wait
 
     async def run() -> None:
-        receiving = asyncio.create_task(receive(path, Backoff(first_s=0.001, factor=1.0), 1, reports))
-        while not reports:
+        receiving = asyncio.create_task(receive(path, Counted(first_s=0.001, factor=1.0), 1, reports))
+        while len(attempts) < 4:
             await asyncio.sleep(0.001)
-        await asyncio.sleep(0.02)
         with closing(Server(path, lambda writer, _: writer.close())):
             assert await receiving == [0]
 
