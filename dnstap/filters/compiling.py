@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["compile_tree"]
 
 MAX_NAMES = 16384
-"""Number of names for which the answer of a regular expression is remembered."""
+"""Number of names for which the answer of a regular expression is remembered: as many as the other caches of names."""
 
 SEARCH_COST = 3
 """Cost of `~` and `under` beside that of reading the field, in the unit of Expression.cost."""

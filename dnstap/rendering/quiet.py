@@ -32,6 +32,8 @@ __all__ = ["renderer"]
 _MESSAGE = 1  # DnstapType.MESSAGE
 
 MAX_ADDRESSES = 16384
+"""Number of addresses whose text is remembered. With `-q` the process stays under 22 MiB, even if every address is new
+(docs/performance.md)."""
 
 _TYPES = {
     1: ("AQ", True, True),
