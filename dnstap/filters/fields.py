@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dnstap.schema.enums import OpenEnum
     from dnstap.schema.fields import Row
 
-__all__ = ["EITHER_FIELD", "FIELDS", "FLAG", "MESSAGE_TYPES", "NAME_OPERATORS", "OPERATORS", "Field"]
+__all__ = ["EITHER_FIELD", "FIELDS", "FLAG", "MESSAGE_TYPES", "NAME_OPERATORS", "OPERATORS", "Field", "schema_field"]
 
 EQUALITY_OPERATORS = ("=", "!=", "in")
 ORDER_OPERATORS = (*EQUALITY_OPERATORS, "<", "<=", ">", ">=")
@@ -133,7 +133,7 @@ FIELDS = {field.name: field for field in _ALL}
 """The fields by name."""
 
 
-def _schema_field(row: Row) -> Field:
+def schema_field(row: Row) -> Field:
     """Return the field of a row of the schema, under the name of the row."""
     if row.proto_type == "enum":
         return _enum_field(row.name, _numbers_by_name(row.python_type))
@@ -144,7 +144,7 @@ def _schema_field(row: Row) -> Field:
 
 # A row of the schema that no field above reads has an expression by its own name.
 FIELDS |= {
-    row.name: _schema_field(row) for row in rows(MessageFields) if row.name in EXPRESSIONS and row.name not in FIELDS
+    row.name: schema_field(row) for row in rows(MessageFields) if row.name in EXPRESSIONS and row.name not in FIELDS
 }
 
 EITHER_FIELD = {"address": ("client", "server"), "port": ("client_port", "server_port")}

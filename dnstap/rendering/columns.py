@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dnstap.schema.enums import OpenEnum
     from dnstap.schema.fields import Row
 
-__all__ = ["FIELDS", "paint", "renderer"]
+__all__ = ["FIELDS", "paint", "renderer", "schema_column"]
 
 ABSENT = "-"
 
@@ -180,7 +180,7 @@ FIELDS: dict[str, Column] = {
 """The columns by the name of their field."""
 
 
-def _schema_column(row: Row) -> Column:
+def schema_column(row: Row) -> Column:
     """Return the column for a row of the schema that no column above reads."""
 
     def text(line: _Line) -> str:
@@ -193,7 +193,7 @@ def _schema_column(row: Row) -> Column:
 
 
 _READ = {name for column in FIELDS.values() for name in column.reads.split()}
-FIELDS |= {row.name: _schema_column(row) for row in rows(MessageFields) if row.name not in _READ}
+FIELDS |= {row.name: schema_column(row) for row in rows(MessageFields) if row.name not in _READ}
 
 
 def _colour(name: str, text: str) -> str | None:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap import Dnstap, DnstapType, Message, MessageType, Policy, PolicyAction, Style, render
-from dnstap.rendering.columns import FIELDS
+from dnstap import Dnstap, DnstapType, Message, MessageType, Policy, PolicyAction, Style, render, renderer
+from dnstap.rendering.columns import FIELDS, schema_column
 from dnstap.schema.enums import HttpProtocol, SocketFamily, SocketProtocol
+from dnstap.schema.fields import Row
 from dnstap.strategies import dnstaps
 
 QUESTION = b"\7example\3org\0" + struct.pack(">HH", 28, 1)
@@ -172,3 +173,18 @@ def test_every_field_is_one_printable_word(dnstap: Dnstap) -> None:
 def test_colours_do_not_change_the_text(dnstap: Dnstap, date: bool) -> None:
     text = render("quiet", dnstap, Style("utc", date, colour=True))
     assert re.sub("\x1b\\[\\d+m", "", text) == render("quiet", dnstap, Style("utc", date))
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (Row("query_port", 17, "uint32", int), "40000"),
+        (Row("http_protocol", 17, "enum", HttpProtocol), "HTTP2"),
+        (Row("query_zone", 17, "bytes", bytes), "\\003org\\000"),
+    ],
+)
+def test_columns_for_rows_that_are_added_to_the_schema(row: Row, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FIELDS, "added", schema_column(row))
+    render_line = renderer("quiet", Style(fields=("added",)))
+    assert render_line(DNSTAP) == f"{text}\n"
+    assert render_line(Dnstap(message=Message())) == "-\n"

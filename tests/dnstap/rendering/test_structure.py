@@ -21,6 +21,8 @@ from dnstap.dns.records import RECORDS
 from dnstap.rendering import FORMATS
 from dnstap.rendering.structure import RDATA_FIELDS, structure_builder
 from dnstap.rendering.style import Style
+from dnstap.schema.enums import PolicyMatch
+from dnstap.schema.fields import Row
 from dnstap.strategies import dnstaps
 from tests.made_messages import DATA, read_frames
 
@@ -237,3 +239,21 @@ def test_other_values() -> None:
     }
     assert structure(Dnstap(message=Message(query_zone=b"\1"))) == {"message": {"query_zone": {"hex": "01"}}}
     assert list(yaml.safe_load_all(FORMATS["yaml-full"](Dnstap(message=Message())))) == [{"message": {}}]
+
+
+class NewerPolicy(Policy):
+    """A Policy of a schema with three more rows."""
+
+    ROWS = (
+        *Policy.ROWS,
+        Row("note", 6, "bytes", bytes),
+        Row("level", 7, "uint32", int),
+        Row("trigger", 8, "enum", PolicyMatch),
+        Row("absent", 9, "uint32", int),
+    )
+    note, level, trigger, absent = b"\x1b", 7, PolicyMatch.QNAME, None
+
+
+def test_rows_that_are_added_to_the_schema_come_last() -> None:
+    found = structure(Dnstap(message=Message(policy=NewerPolicy(rule=b"r"))))["message"]["policy"]
+    assert list(found.items()) == [("rule", "r"), ("note", {"hex": "1b"}), ("level", 7), ("trigger", "QNAME")]
