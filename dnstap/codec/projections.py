@@ -47,8 +47,7 @@ _DOCUMENTS = f"{_QUIET} socket_family query_port response_port query_zone"
 @cache
 def for_quiet() -> type[Any]:
     """Return the Dnstap for `dnstap -q`."""
-    # An extra before the Message is cut out and set by the decoder, so it must be kept.
-    return _dnstap("extra message type", _QUIET)
+    return _dnstap("message type", _QUIET)
 
 
 @cache
@@ -64,7 +63,7 @@ def for_fields(names: frozenset[str]) -> type[Any]:
     A class is kept for each set of names, for ever, so callers must not ask for arbitrarily many sets.
     """
     kept = " ".join(sorted(names))
-    return _dnstap(f"extra message type {kept}", f"type {kept}")
+    return _dnstap(f"message type {kept}", f"type {kept}")
 
 
 def _dnstap(kept: str, kept_of_message: str) -> type[Any]:
