@@ -207,6 +207,14 @@ def test_skip_counts_what_is_still_to_come() -> None:
     assert outcome.offset == 12
 
 
+def test_skip_between_encoded_frames() -> None:
+    decoder = skipping()
+    decoder.receive_data(data(b"abcde", b"a", bytes(9), bytes(5), b"z") + STOP)
+    runs = [decoder.next_encoded() for _ in range(4)]
+    assert runs == [EncodedFrames(data(b"a"), 1), EncodedFrames(data(b"z"), 1), STOPPED, None]
+    assert (decoder.skipped_frames, decoder.skipped_bytes) == (3, 19)
+
+
 def test_skip_is_of_data_frames_only() -> None:
     assert isinstance(decode(word(0) + word(513), skipping).error, ControlFrameError)
 
