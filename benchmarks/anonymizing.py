@@ -1,13 +1,14 @@
-"""Anonymizing payloads beside Google's protobuf (upb, C) with the same written in Python, and addresses beside PyPI's.
+"""Anonymizing: payloads beside the same written with Google's protobuf (upb, C), addresses beside PyPI's yacryptopan.
 
     python benchmarks/anonymizing.py [--json] [--rounds N]
 
-Measured is a payload, from its octets to its octets, of 10,000 like those of a busy Unbound, and of a busy named, whose
-messages have cookies (benchmarks/traffic.py); those whose DNS message does not parse are left out. Both sides know
-the 1,000 clients. Two programs with protobuf stand beside ours: one changes the addresses of the Message alone, and
-does not look into DNS messages; the other has dnspython look for Client Subnets, where the octets of their code are.
-A filter beside them shows what decoding and one look at the question take. Then single addresses that have not been
-seen: IPv4 anywhere and in one /16, and IPv6. The time is the processor's.
+Measures the processor time of a payload, from encoded to encoded, over 10,000 payloads like those of a busy Unbound
+and 10,000 like those of a busy named, whose messages have cookies (benchmarks/traffic.py). Payloads whose DNS message
+does not parse are left out. Both sides have seen the 1,000 client addresses before. Two programs use protobuf: one
+changes only the address fields of the Message; the other also has dnspython look for a Client Subnet in messages that
+contain the bytes of its option code. A filter is timed too, to show the cost of decoding and of the question alone.
+
+Then single addresses that have not been seen before: IPv4 anywhere, IPv4 in one /16, and IPv6.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
 
 COUNT = 10_000
 ADDRESSES = 2_000
+READ_FRAMES = 400
 KEY = bytes(range(32))
 
 _parse: Any = google("Dnstap").FromString
 
 
-def by_cutting(address: bytes) -> bytes:
+def truncated(address: bytes) -> bytes:
     return address[:3] + b"\0" if len(address) == 4 else address[:6] + bytes(10)
 
 
@@ -55,30 +57,35 @@ def by_yacryptopan(address: bytes) -> bytes:
 
 
 def by_protobuf(
-    method: Method, look: Callable[[bytes], bytes] | None, known: dict[bytes, bytes], payloads: list[bytes]
+    method: Method, replace_in: Callable[[bytes], bytes] | None, known: dict[bytes, bytes], payloads: list[bytes]
 ) -> list[bytes]:
-    """The payloads with other addresses; look: what becomes of a DNS message."""
-    out = []
+    """Replace the addresses of payloads.
+
+    Args:
+        replace_in: function from a DNS message to an anonymized one; None to leave DNS messages alone.
+        known: replacements of addresses seen before.
+    """
+    anonymized = []
     for payload in payloads:
-        d = _parse(payload)
-        m = d.message
+        dnstap = _parse(payload)
+        message = dnstap.message
         for name in "query_address", "response_address":
-            address = getattr(m, name)
+            address = getattr(message, name)
             if address:
                 if address not in known:
                     known[address] = method(address)
-                setattr(m, name, known[address])
-        if look:
-            if m.query_message:
-                m.query_message = look(m.query_message)
-            if m.response_message:
-                m.response_message = look(m.response_message)
-        out.append(d.SerializeToString())
-    return out
+                setattr(message, name, known[address])
+        if replace_in:
+            if message.query_message:
+                message.query_message = replace_in(message.query_message)
+            if message.response_message:
+                message.response_message = replace_in(message.response_message)
+        anonymized.append(dnstap.SerializeToString())
+    return anonymized
 
 
 def by_dnspython(wire: bytes) -> bytes:
-    """Looks for a Client Subnet. There are few, so that it does not matter that it is not replaced."""
+    """Look for a Client Subnet. Few messages have one, so replacing it would not change the figure."""
     if b"\0\x29" in wire and b"\0\x08" in wire:
         options = dns.message.from_wire(wire, ignore_trailing=True).options
         any(isinstance(option, dns.edns.ECSOption) for option in options)
@@ -86,83 +93,89 @@ def by_dnspython(wire: bytes) -> bytes:
 
 
 def in_reads(anonymizer: Anonymizer, payloads: list[bytes]) -> list[bytes]:
-    """In pieces such as reads bring."""
-    return [out for start in range(0, len(payloads), 400) for out in anonymizer(payloads[start : start + 400])]
+    """Anonymize payloads in batches of the size that reads of a socket return."""
+    starts = range(0, len(payloads), READ_FRAMES)
+    return [payload for start in starts for payload in anonymizer(payloads[start : start + READ_FRAMES])]
 
 
-def each(method: Callable[[], Method], addresses: list[bytes]) -> list[bytes]:
-    """Of addresses that have not been seen."""
-    return list(map(method(), addresses))
+def by_new(make_method: Callable[[], Method], addresses: list[bytes]) -> list[bytes]:
+    """Anonymize addresses by a new method, which has seen none of them."""
+    return list(map(make_method(), addresses))
 
 
 def process_time(run: Callable[[], object]) -> float:
-    """Seconds of the processor."""
+    """Return the processor seconds of a call."""
     began = time.process_time()
     run()
     return time.process_time() - began
 
 
 def parses(payload: bytes) -> bool:
+    """Return whether dnspython parses the DNS message of a payload."""
     message = Dnstap.parse(payload).message
     try:
         return message is not None and message.dns is not None
-    except Exception:  # noqa: BLE001 (dnspython raises more than it says)
+    except Exception:  # noqa: BLE001 (dnspython raises more than it documents)
         return False
 
 
-def addresses_alike(one: list[bytes], other: list[bytes]) -> bool:
+def same_addresses(one: list[bytes], other: list[bytes]) -> bool:
+    """Return whether two lists of payloads have the same addresses."""
+
     def addresses(payload: bytes) -> tuple[bytes, bytes]:
-        m = _parse(payload).message
-        return m.query_address, m.response_address
+        message = _parse(payload).message
+        return message.query_address, message.response_address
 
     return [addresses(payload) for payload in one] == [addresses(payload) for payload in other]
 
 
 def main() -> None:
-    """Print a table a job."""
+    """Run the benchmark and print one table per job."""
     options = arguments((__doc__ or "").splitlines()[0], rounds=9)
     whole = compile_filter("has answers and has qname")
-    by_name = compile_filter("type = CLIENT_QUERY and qname under org")
+    by_type_and_name = compile_filter("type = CLIENT_QUERY and qname under org")
     methods: dict[str, tuple[Callable[[], Method], Method]] = {
-        "truncate": (truncate, by_cutting),
+        "truncate": (truncate, truncated),
         "Crypto-PAn": (lambda: CryptoPan(KEY), by_yacryptopan),
     }
     for capture in "unbound-unix", "named-recursor":
         payloads = list(filter(parses, whole.select(busy(capture, COUNT))))
         for name, (ours, theirs) in methods.items():
-            usual, answers = Anonymizer(ours()), Anonymizer(ours(), answers=True)
+            default, answers = Anonymizer(ours()), Anonymizer(ours(), answers=True)
             known: dict[bytes, bytes] = {}
-            if not addresses_alike(in_reads(usual, payloads), by_protobuf(theirs, None, known, payloads)):
-                raise SystemExit(f"{name}: the sides do not make the same")
+            if not same_addresses(in_reads(default, payloads), by_protobuf(theirs, None, known, payloads)):
+                raise SystemExit(f"{name}: the two sides give different addresses")
             contest(
                 f"{name}, {capture}, a payload",
                 len(payloads),
                 {
-                    "Anonymizer": partial(in_reads, usual, payloads),
-                    "Anonymizer, answers too": partial(in_reads, answers, payloads),
-                    "a filter by type and name": partial(by_name.select, payloads),
-                    "protobuf, addresses alone": partial(by_protobuf, theirs, None, known, payloads),
+                    "Anonymizer": partial(in_reads, default, payloads),
+                    "Anonymizer with answers": partial(in_reads, answers, payloads),
+                    "a filter by type and name": partial(by_type_and_name.select, payloads),
+                    "protobuf, only addresses": partial(by_protobuf, theirs, None, known, payloads),
                     "protobuf and dnspython": partial(by_protobuf, theirs, by_dnspython, known, payloads),
                 },
                 options,
                 ["protobuf", "dnspython", "yacryptopan", "cryptography"],
                 process_time,
             )
-    rnd = random.Random(1)
+    randomness = random.Random(1)
     kinds = {
-        "IPv4": [rnd.randbytes(4) for _ in range(ADDRESSES)],
-        "IPv4 of one /16": [b"\xc0\0" + number.to_bytes(2, "big") for number in rnd.sample(range(65536), ADDRESSES)],
-        "IPv6": [rnd.randbytes(16) for _ in range(ADDRESSES)],
+        "IPv4": [randomness.randbytes(4) for _ in range(ADDRESSES)],
+        "IPv4 of one /16": [
+            b"\xc0\0" + number.to_bytes(2, "big") for number in randomness.sample(range(65536), ADDRESSES)
+        ],
+        "IPv6": [randomness.randbytes(16) for _ in range(ADDRESSES)],
     }
     for kind, addresses in kinds.items():
         if [CryptoPan(KEY)(address) for address in addresses] != [by_yacryptopan(address) for address in addresses]:
-            raise SystemExit(f"{kind}: the sides do not make the same")
+            raise SystemExit(f"{kind}: the two sides give different addresses")
         contest(
             f"Crypto-PAn, a new address, {kind}",
             ADDRESSES,
             {
-                "CryptoPan": partial(each, lambda: CryptoPan(KEY), addresses),
-                "yacryptopan": partial(each, lambda: by_yacryptopan, addresses),
+                "CryptoPan": partial(by_new, lambda: CryptoPan(KEY), addresses),
+                "yacryptopan": partial(by_new, lambda: by_yacryptopan, addresses),
             },
             options,
             ["yacryptopan", "cryptography"],

@@ -1,19 +1,19 @@
-"""The codec beside Google's protobuf (upb, C), job by job, and beside the Python codecs that there are.
+"""The codec beside Google's protobuf (upb, C), job by job, and beside other Python codecs.
 
     python benchmarks/codec.py [--json] [--rounds N] [JOB ...]
 
-Each job runs in processes of its own, both sides in turn, and gives the median over the rounds of our processor time
-over theirs. *Read* means each field, since upb makes Python objects of them only then. The jobs:
+Each job runs in processes of its own, the two sides in turn. The ratio is the median over the rounds of our processor
+time divided by theirs. "Read" means reading each field, because upb makes Python objects of fields only then. The jobs:
 
-    captures   decode and read the payloads of each capture, and of made senders, by a decoder of its own
-    generic    the same by our generic decoder alone
+    captures   decode and read the payloads of each capture and each synthetic sender, each by a new decoder
+    generic    the same by our strict decoder alone, without plans
     first      decode and read 100,000 payloads of a busy server for the first time, learning included
     senders    all captures and senders by one decoder: shuffled, and one after the other
-    hostile    decode payloads with no two alike; over our generic decoder, and the memory of the decoder
+    hostile    decode payloads of which no two are alike: time over our strict decoder, and memory of the decoder
     encode     build messages and encode them
-    others     the same and decoding by other Python codecs, over ours
-    kept       memory of a message that is kept
-    stream     memory while a stream of 1 GB is decoded
+    others     decode and encode by other Python codecs: their time over ours
+    kept       memory of each message that a program keeps
+    stream     peak memory while a stream of 1 GB is decoded
 """
 
 from __future__ import annotations
@@ -60,10 +60,11 @@ upb = google("Dnstap")
 
 
 def decode_and_read(parse: Any, data: list[bytes]) -> None:
-    """Objects, and each of their usual fields."""
+    """Decode payloads and read each of their common fields."""
     for payload in data:
         dnstap = parse(payload)
         dnstap.type, dnstap.identity, dnstap.version, dnstap.extra  # noqa: B018
+        # A short name keeps the lines of one statement for each field together; nothing else is timed here.
         m = dnstap.message
         m.type, m.socket_family, m.socket_protocol, m.query_address, m.response_address  # noqa: B018
         m.query_port, m.response_port, m.query_time_sec, m.query_time_nsec, m.query_message  # noqa: B018
@@ -71,7 +72,10 @@ def decode_and_read(parse: Any, data: list[bytes]) -> None:
 
 
 def duel(ours: Callable[[], object], theirs: Callable[[], object], count: int, rounds: int) -> Row:
-    """Microseconds of each side for one of `count` things, the least of all rounds; and the median of the ratios."""
+    """Time two sides in turn; return the least microseconds of each per item, and the median of the ratios.
+
+    Args: count: number of items that one call handles.
+    """
     seconds: tuple[list[float], list[float]] = [], []
     for _ in range(rounds):
         for side, run in enumerate((ours, theirs)):
@@ -79,13 +83,13 @@ def duel(ours: Callable[[], object], theirs: Callable[[], object], count: int, r
             began = time.process_time()
             run()
             seconds[side].append(time.process_time() - began)
-    ratio = statistics.median(a / b for a, b in zip(*seconds, strict=True))
-    us, them = (min(times) / count * 1e6 for times in seconds)
-    return {"ours_us": us, "theirs_us": them, "ratio": ratio}
+    ratio = statistics.median(mine / other for mine, other in zip(*seconds, strict=True))
+    ours_us, theirs_us = (min(times) / count * 1e6 for times in seconds)
+    return {"ours_us": ours_us, "theirs_us": theirs_us, "ratio": ratio}
 
 
 def against_upb(parse: Any, data: list[bytes], rounds: int, *, warm: int = 3) -> Row:
-    """Decode and read."""
+    """Time decoding and reading beside upb, after `warm` calls of ours that are not timed."""
     ours, theirs = partial(own(decode_and_read), parse, data), partial(own(decode_and_read), upb.FromString, data)
     for _ in range(warm):
         ours()
@@ -93,27 +97,27 @@ def against_upb(parse: Any, data: list[bytes], rounds: int, *, warm: int = 3) ->
 
 
 def repeated(data: list[bytes], count: int) -> list[bytes]:
-    """So many of them, from the beginning again where they do not suffice."""
+    """Return `count` payloads, repeating the list as needed."""
     return (data * (1 + count // len(data)))[:count]
 
 
 def sender(name: str) -> list[bytes]:
-    """The payloads of a capture, or of a made sender."""
+    """Return the payloads of a capture or a synthetic sender."""
     return list(SENDERS[name]()) if name in SENDERS else payloads_of(name)
 
 
 def job_captures(name: str, rounds: int) -> list[Row]:
-    """One sender, one decoder."""
+    """Decode one sender by a decoder of its own."""
     return [against_upb(Decoder(Dnstap).decode, repeated(sender(name), 4000), 3 * rounds)]
 
 
 def job_generic(name: str, rounds: int) -> list[Row]:
-    """Without plans."""
+    """Decode one sender by the strict decoder, without plans."""
     return [against_upb(partial(generic, Dnstap), repeated(sender(name), 4000), rounds)]
 
 
 def job_first(name: str, rounds: int) -> list[Row]:
-    """A decoder that knows nothing, and no shape in the process."""
+    """Decode by a new decoder, with no shape known in the process."""
     data = busy(name, 100_000)
     run = own(decode_and_read)
     last: list[Decoder[Dnstap]] = []
@@ -131,7 +135,7 @@ def job_first(name: str, rounds: int) -> list[Row]:
 
 
 def job_senders(name: str, rounds: int) -> list[Row]:
-    """Many through one."""
+    """Decode all senders by one decoder."""
     each = [repeated(sender(name), 1000) for name in [*captures(), *SENDERS]]
     data = [payload for payloads in each for payload in payloads]
     if name == "shuffled":
@@ -140,7 +144,7 @@ def job_senders(name: str, rounds: int) -> list[Row]:
 
 
 def job_hostile(_: str, rounds: int) -> list[Row]:
-    """Nothing to learn."""
+    """Decode payloads from which there is nothing to learn."""
     data = hostile(80_000)
     row = duel(
         lambda: own(decode_and_read)(Decoder(Dnstap).decode, data),
@@ -151,12 +155,12 @@ def job_hostile(_: str, rounds: int) -> list[Row]:
     tracemalloc.start()
     kept = Decoder(Dnstap, shapes=ShapeCache())
     decode_and_read(kept.decode, data)
-    row["note"] = f"over our generic decoder; the decoder then has {tracemalloc.get_traced_memory()[0] / 1e6:.1f} MB"
+    row["note"] = f"over our strict decoder; the decoder then has {tracemalloc.get_traced_memory()[0] / 1e6:.1f} MB"
     return [row]
 
 
 def builds(data: list[bytes]) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
-    """By how messages are built: ours, and Google's, which build and encode one for each payload."""
+    """Return, for each way to build a message, two functions that build and encode all: ours, and Google's."""
     theirs_cls, theirs_inner = upb, type(upb().message)  # type: ignore[attr-defined]
     dictionaries: list[tuple[Any, Any, Any, Any]] = []
     for payload in data:
@@ -206,20 +210,20 @@ def builds(data: list[bytes]) -> dict[str, tuple[Callable[[], object], Callable[
 
 
 def _set(message: Any) -> dict[str, Any]:
-    """The fields that are set."""
+    """Return the fields that are set."""
     values = {sys.intern(field.name): getattr(message, field.name) for field in table_of(type(message)).fields}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _by_keywords(outer: dict[str, Any], inner: dict[str, Any], encode: str) -> Any:
-    """A function in whose source each field is named, as in that of a program that taps."""
+    """Compile a function that passes each field by keyword, as a program that taps does."""
     outside, inside = (", ".join(f"{name}=v_{kind}_{name}" for name in d) for kind, d in (("o", outer), ("i", inner)))
     parameters = ", ".join([*(f"v_o_{name}" for name in outer), *(f"v_i_{name}" for name in inner)])
     return eval(f"lambda D, M, {parameters}: D({outside}, message=M({inside})).{encode}()")
 
 
 def _tapped(outer: dict[str, Any], inner: dict[str, Any]) -> tuple[Any, bytes | None, dict[str, Any], dict[str, Any]]:
-    """The constructor for the type, and its arguments. Fields that it does not take are left out: see `tappable`."""
+    """Return the constructor for the type, and its arguments. Fields that it does not take are left out: `tappable`."""
     names = "query_address", "query_port", "response_address", "response_port", "socket_protocol"
     arguments = {name: inner[name] for name in names if name in inner}
     for side in "query", "response":
@@ -232,7 +236,7 @@ def _tapped(outer: dict[str, Any], inner: dict[str, Any]) -> tuple[Any, bytes | 
 
 
 def tappable(payload: bytes) -> bool:
-    """Whether a constructor makes all of the message."""
+    """Return whether a constructor can make the whole message."""
     ours = Dnstap.parse(payload)
     make, wire, arguments, outer = _tapped(_set(ours) | {"message": None}, _set(ours.message))
     made = Dnstap(**outer | {"message": make(wire, **arguments)})
@@ -240,7 +244,7 @@ def tappable(payload: bytes) -> bool:
 
 
 def job_encode(_: str, rounds: int) -> list[Row]:
-    """Build and encode."""
+    """Build and encode messages of all captures."""
     data = [payload for name in captures() for payload in payloads_of(name)[:300]]
     rows = []
     for name, (ours, theirs) in builds([payload for payload in data if tappable(payload)]).items():
@@ -250,18 +254,25 @@ def job_encode(_: str, rounds: int) -> list[Row]:
 
 
 def betterproto2_classes() -> tuple[Any, Any]:
-    """The same classes with betterproto2's own wire code."""
+    """Return Dnstap and Message as classes that use betterproto2's own wire code."""
     return _plain(betterproto2, Dnstap, optional=True), _plain(betterproto2, Message, optional=True)
 
 
 def betterproto_classes() -> tuple[Any, Any]:
-    """The same classes for the classic betterproto."""
-    classic = importlib.import_module("betterproto")
-    return _plain(classic, Dnstap), _plain(classic, Message)
+    """Return Dnstap and Message as classes of the original betterproto."""
+    betterproto = importlib.import_module("betterproto")
+    return _plain(betterproto, Dnstap), _plain(betterproto, Message)
 
 
 def _plain(library: Any, cls: type[Any], *, optional: bool = False) -> Any:
-    maker = {BYTES: "bytes", STRING: "string", MESSAGE: "message", UINT: "uint64", FIXED32: "fixed32", ENUM: "int32"}
+    type_names = {
+        BYTES: "bytes",
+        STRING: "string",
+        MESSAGE: "message",
+        UINT: "uint64",
+        FIXED32: "fixed32",
+        ENUM: "int32",
+    }
     made = []
     for field in table_of(cls).fields:
         python_type = _plain(library, field.python_type, optional=optional) if field.kind == MESSAGE else int
@@ -272,20 +283,20 @@ def _plain(library: Any, cls: type[Any], *, optional: bool = False) -> Any:
             annotation = (field.python_type if field.kind == ENUM else python_type) | None
             made.append((field.name, annotation, library.field(field.number, kind, optional=True)))
         else:
-            made.append((field.name, python_type, getattr(library, f"{maker[field.kind]}_field")(field.number)))
+            made.append((field.name, python_type, getattr(library, f"{type_names[field.kind]}_field")(field.number)))
     return dataclasses.make_dataclass(
         f"Plain{cls.__name__}", made, bases=(library.Message,), namespace={"__module__": __name__}
     )
 
 
 def build_and_encode(outer: Any, inner: Any, encode: Any, fields: list[tuple[Any, Any]]) -> None:
-    """Messages from their fields, and their octets."""
+    """Build messages from their fields, and encode them."""
     for outside, inside in fields:
         encode(outer(**{**outside, "message": inner(**inside)}))
 
 
 def job_others(name: str, rounds: int) -> list[Row]:
-    """Another codec, slow enough for few payloads."""
+    """Compare with another Python codec, on few payloads because these codecs are slow."""
     data = [payload for capture in captures() for payload in payloads_of(capture)[:150]]
     if name.startswith("protobuf"):
         assert api_implementation.Type() == "python", api_implementation.Type()
@@ -309,18 +320,18 @@ def job_others(name: str, rounds: int) -> list[Row]:
         ),
     }
     rows = []
-    for what, (ours, theirs) in sides.items():
+    for task, (ours, theirs) in sides.items():
         for _ in range(3):
             ours()
-        # The other way round: how many times our time they take.
+        # The other way round, so that the ratio is their time over ours.
         row = duel(theirs, ours, len(data), rounds)
         row["ours_us"], row["theirs_us"] = row["theirs_us"], row["ours_us"]
-        rows.append({**row, "name": f"{name} {version}, {what}", "note": "theirs over ours"})
+        rows.append({**row, "name": f"{name} {version}, {task}", "note": "theirs over ours"})
     return rows
 
 
 def job_kept(name: str, _: int) -> list[Row]:
-    """A million messages in a list, the process's memory before and after; their octets are part of it."""
+    """Keep a million messages in a list; give the growth of the process, which includes the bytes of their fields."""
     data = busy("unbound-unix", 20_000)
     parse: Any = Decoder(Dnstap).decode if name == "ours" else upb.FromString
     decode_and_read(parse, data)
@@ -328,17 +339,17 @@ def job_kept(name: str, _: int) -> list[Row]:
     kept = [parse(payload) for _ in range(50) for payload in data]
     each = (resident() - before) / len(kept)
     mean = statistics.mean(map(len, data))
-    return [{"note": f"{each:.0f} octets for each of {len(kept):,} messages, of {mean:.0f} octets as payloads"}]
+    return [{"note": f"{each:.0f} bytes for each of {len(kept):,} messages, with payloads of {mean:.0f} bytes"}]
 
 
 def job_stream(_: str, __: int) -> list[Row]:
-    """A gigabyte through the frame decoder and the codec, in chunks of 64 KiB."""
-    octets = encode_data_frames(busy("unbound-unix", 20_000))
+    """Pass a gigabyte through the frame decoder and the codec, in chunks of 64 KiB."""
+    stream = encode_data_frames(busy("unbound-unix", 20_000))
     frames, decode = FrameDecoder(), Decoder(Dnstap).decode
     size = count = early = 0
     while size < 1_000_000_000:
-        for at in range(0, len(octets), 65536):
-            chunk = octets[at : at + 65536]
+        for start in range(0, len(stream), 65536):
+            chunk = stream[start : start + 65536]
             frames.receive_data(chunk)
             while payloads := frames.next_payloads():
                 assert isinstance(payloads, list)
@@ -354,12 +365,12 @@ def job_stream(_: str, __: int) -> list[Row]:
 
 
 def resident() -> int:
-    """Octets of this process in memory."""
+    """Return the resident bytes of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def peak() -> int:
-    """The most that there were."""
+    """Return the peak of the resident bytes of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -374,11 +385,11 @@ JOBS: dict[str, tuple[Callable[[str, int], list[Row]], list[str]]] = {
     "kept": (job_kept, ["ours", "upb"]),
     "stream": (job_stream, ["1 GB"]),
 }
-"""Job -> what it runs, and with what: a process for each."""
+"""Job -> function, and the names to call it with, each in a process of its own."""
 
 
 def rows_of(job: str, name: str, rounds: int) -> list[Row]:
-    """What a process of its own has measured."""
+    """Return the rows that a new process measures."""
     environment = dict(os.environ)
     if name.startswith("protobuf"):
         environment["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
@@ -389,15 +400,15 @@ def rows_of(job: str, name: str, rounds: int) -> list[Row]:
 
 
 def main() -> None:
-    """All jobs, or those that are asked for."""
+    """Run the jobs of the command line, or all of them, and print their tables."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         epilog=__doc__.partition("The jobs:")[2],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("jobs", nargs="*", metavar="JOB", help="all of them")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help="jobs to run (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side runs at least (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="minimum runs of each side (default %(default)s)")
     options = parser.parse_args()
     if unknown := set(options.jobs) - set(JOBS):
         parser.error(f"no such job: {', '.join(unknown)}")
@@ -430,7 +441,7 @@ def _print_summary(rows: list[Row]) -> None:
 
 
 def process(job: str, name: str, rounds: str) -> None:
-    """Be the process for one row, or a few."""
+    """Run in the process that measures the rows of one name, and print them."""
     rows = JOBS[job][0](name, int(rounds))
     print(json.dumps([{"name": name, "peak_mib": peak() / 2**20, **row} for row in rows]))
 

@@ -1,10 +1,10 @@
-"""Memory of a receiving process with 1 to 1,000 connections, each of which has sent frames and stays.
+"""Memory of a receiving process with 1 to 1,000 connections that have sent frames and stay open.
 
     python benchmarks/connections.py [--json]
 
-Ours by asyncio, with a thread for each connection, and the command, beside fstrm_capture. Each connection sends 2,000
-frames of 200 bytes. The figure is the resident memory of the process, and what each connection past the first has added
-to it.
+Compares our asyncio server, our server with a thread per connection, and the command with fstrm_capture. Each
+connection sends 2,000 frames of 200 bytes. Printed are the resident memory of the process, and the memory that each
+connection after the first has added.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COUNTS = (1, 10, 100, 1000)
 
 
 def receive(contestant: str, tap: str) -> None:
-    """Be one of ours, until killed."""
+    """Serve as one of our contestants, until killed."""
     if contestant == "framestream threads":
 
         def take(reader: Reader) -> None:
@@ -49,14 +49,14 @@ def receive(contestant: str, tap: str) -> None:
 
 
 def resident(pid: int) -> int:
-    """Its resident memory in KiB."""
+    """Return the resident memory of a process in KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 def measure(contestant: str) -> dict[int, int]:
-    """Resident KiB by number of connections."""
-    found = {}
+    """Return the resident KiB for each number of connections."""
+    resident_kib = {}
     with tempfile.TemporaryDirectory() as folder:
         tap = f"{folder}/tap"
         if contestant == "fstrm_capture":
@@ -80,31 +80,31 @@ def measure(contestant: str) -> dict[int, int]:
                         writer.write(b"x" * 200)
                     writer.flush()
                 time.sleep(0.5)
-                found[count] = resident(process.pid)
+                resident_kib[count] = resident(process.pid)
         finally:
             process.kill()
             process.wait()
             for writer in writers:
                 writer.abort()
-    return found
+    return resident_kib
 
 
 def main() -> None:
-    """Measure all, and print."""
+    """Measure all contestants, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, maximum), maximum))
     results = {contestant: measure(contestant) for contestant in CONTESTANTS}
     if options.json:
         print(json.dumps({"frames": FRAMES, "resident_kib": results}))
         return
-    print(f"resident memory in MiB by connections, each of which has sent {FRAMES} frames")
-    print(" " * 24 + "".join(f"{count:>9,}" for count in COUNTS) + "   KiB a connection")
-    for contestant, found in results.items():
-        each = (found[COUNTS[-1]] - found[COUNTS[0]]) / (COUNTS[-1] - COUNTS[0])
-        print(f"  {contestant:22}" + "".join(f"{found[count] / 1024:9.1f}" for count in COUNTS) + f"{each:19.1f}")
+    print(f"resident memory in MiB by number of connections, each of which has sent {FRAMES} frames")
+    print(" " * 24 + "".join(f"{count:>9,}" for count in COUNTS) + "   KiB per connection")
+    for contestant, kib in results.items():
+        each = (kib[COUNTS[-1]] - kib[COUNTS[0]]) / (COUNTS[-1] - COUNTS[0])
+        print(f"  {contestant:22}" + "".join(f"{kib[count] / 1024:9.1f}" for count in COUNTS) + f"{each:19.1f}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Contestants that do the same job, timed in turn in one run.
+"""Timing of contestants that do the same job, in turn, in one run.
 
-Each round runs every contestant once, so that a machine whose speed drifts is unfair to nobody; printed are the least
-time of all rounds, and the median over the rounds of each contestant's time over ours.
+Each round runs every contestant once, so that a machine whose speed drifts treats all alike. Printed are the least time
+of all rounds, and the median over the rounds of each contestant's time divided by ours.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ __all__ = ["arguments", "contest", "own", "processor"]
 
 
 def arguments(description: str, rounds: int = 25) -> argparse.Namespace:
-    """The command line that every benchmark has."""
+    """Parse the command line that most benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--rounds", type=int, default=rounds, help="how often each contestant runs (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=rounds, help="runs of each contestant (default %(default)s)")
     return parser.parse_args()
 
 
 def elapsed(run: Callable[[], object]) -> float:
-    """Seconds on the clock."""
+    """Return the wall-clock seconds of a call."""
     began = time.perf_counter()
     run()
     return time.perf_counter() - began
 
 
 def processor(run: Callable[[], object]) -> float:
-    """Seconds of the processor, user and system, that the processes take which it runs to their end."""
+    """Return the processor seconds, user and system, of the processes that a call runs to their end."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -55,9 +55,9 @@ def contest(
     """Time the contestants, the first of which is ours, and print the result.
 
     Args:
-        count: how many times one call of a contestant does the job.
-        distributions: whose versions are worth knowing.
-        measure: the seconds that a contestant takes.
+        count: number of times that one call of a contestant does the job.
+        distributions: installed packages whose versions are printed.
+        measure: returns the seconds that a call of a contestant takes.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(options.rounds):
@@ -88,7 +88,7 @@ def _line(contestant: str, microseconds: float, millions_per_second: float, time
 
 
 def own(function: Any) -> Any:
-    """A copy with a code object of its own: the interpreter's caches are kept for each code object."""
+    """Copy a function with its code object, so that two contestants do not share the interpreter's inline caches."""
     copy = type(function)(function.__code__.replace(), function.__globals__, function.__name__)
     copy.__defaults__ = function.__defaults__
     return copy

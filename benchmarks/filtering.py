@@ -1,11 +1,11 @@
-"""Selecting payloads by a filter beside Google's protobuf (upb, C) with the same test written in Python.
+"""Filters beside Google's protobuf (upb, C) with the same test written in Python.
 
     python benchmarks/filtering.py [--json] [--rounds N]
 
-Measured is a payload, from its octets, of 40,000 like those of a busy Unbound (benchmarks/traffic.py), decoding
-included; those whose DNS message does not parse are left out. Both sides must select the same. Google's takes what it
-needs of each message, cheap fields first, and looks for the name in the octets as a program written for just this
-would: it believes that they are what they seem.
+Measures a payload, decoding included, over 40,000 like those of a busy Unbound (benchmarks/traffic.py). Payloads whose
+DNS message does not parse are left out. Both sides must select the same. The functions for protobuf read only the
+fields they need, cheap ones first, and search for the name in the DNS message as a program written for one test would:
+without checking that the message is well-formed.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def is_client_query(payload: bytes) -> bool:
 
 
 def is_client_query_under_org(payload: bytes) -> bool:
-    m = _parse(payload).message
-    if m.type != 5:
+    message = _parse(payload).message
+    if message.type != 5:
         return False
-    wire = m.query_message
+    wire = message.query_message
     return bool(wire[12 : wire.find(b"\0", 12) + 1].lower().endswith(b"\3org\0"))
 
 
 def asks_for_aaaa(payload: bytes) -> bool:
-    m = _parse(payload).message
-    wire = m.query_message if m.type % 2 else m.response_message
+    message = _parse(payload).message
+    wire = message.query_message if message.type % 2 else message.response_message
     end = wire.find(b"\0", 12)
     return bool(wire[end + 1 : end + 3] == b"\0\x1c")
 
@@ -55,9 +55,9 @@ def is_from_network(payload: bytes) -> bool:
 
 
 def is_servfail(payload: bytes) -> bool:
-    """Without the upper bits in EDNS, for which the whole message would have to be taken apart."""
-    m = _parse(payload).message
-    return not m.type % 2 and m.response_message[3] & 15 == 2
+    """Compare the header's bits only: those in EDNS would take a parser of the whole message."""
+    message = _parse(payload).message
+    return not message.type % 2 and message.response_message[3] & 15 == 2
 
 
 JOBS: dict[str, Callable[[bytes], bool]] = {
@@ -70,30 +70,30 @@ JOBS: dict[str, Callable[[bytes], bool]] = {
 
 
 def by_function(test: Callable[[bytes], bool], payloads: list[bytes]) -> list[bytes]:
-    """The payloads for which a function says so."""
+    """Return the payloads for which a function returns True."""
     return [payload for payload in payloads if test(payload)]
 
 
 def by_object(text: str, payloads: list[bytes]) -> list[bytes]:
-    """By whole objects of ours."""
+    """Return the payloads that a filter matches as decoded objects."""
     matches, parse = compile_filter(text).matches, Dnstap.parse
     return [payload for payload in payloads if matches(parse(payload))]
 
 
 def main() -> None:
-    """Print a table an expression."""
+    """Run the benchmark and print one table per expression."""
     options = arguments((__doc__ or "").splitlines()[0], rounds=9)
     payloads = compile_filter("has answers and has qname").select(busy("unbound-unix", COUNT))
     for text, test in JOBS.items():
-        chosen = compile_filter(text)
-        selected = chosen.select(payloads)
+        expression = compile_filter(text)
+        selected = expression.select(payloads)
         if not selected or not selected == by_function(test, payloads) == by_object(text, payloads):
-            raise SystemExit(f"{text}: the sides do not select the same, or nothing")
+            raise SystemExit(f"{text}: the two sides select different payloads, or none")
         contest(
             f"{text}: {len(selected)} of {len(payloads)}",
             len(payloads),
             {
-                "Filter.select": partial(chosen.select, payloads),
+                "Filter.select": partial(expression.select, payloads),
                 "Filter.matches(Dnstap.parse())": partial(by_object, text, payloads),
                 "protobuf (upb) and a function": partial(by_function, test, payloads),
             },

@@ -1,9 +1,9 @@
-"""Reading a file of a million 200-byte frames, and copying it: ours beside fstrm_dump and the Go tool, as processes.
+"""Reading and copying a file of a million 200-byte frames: ours beside fstrm_dump and the Go tool, as processes.
 
     python benchmarks/reading.py [--json] [--rounds N]
 
-Measured is the processor time of the whole process, its start included. Each does with the frames what it is there
-for: fstrm_dump prints them, the Go tool copies them to /dev/null.
+Measures the processor time of the whole process, its start included. The other two cannot only read: fstrm_dump
+prints the frames, the Go tool copies them to /dev/null.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ assert writer.frames == int(sys.argv[2])
 
 
 def run(*command: str | Path) -> None:
-    """Run it to its end."""
+    """Run a command to its end."""
     root = Path(__file__).parents[1]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=root)
 

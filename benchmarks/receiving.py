@@ -2,10 +2,9 @@
 
     python benchmarks/receiving.py [--json] [--rounds N] [--frames N]
 
-Each contestant is a process that listens, takes the one stream and ends; fstrm_capture and the Go tool, which write
-what they receive, write to /dev/null. Measured is the processor time of the whole process, user and system, its start
-included, and the time from fstrm_replay's start to its end, which is when FINISH has come. The Go tool uses more than
-one processor.
+Each contestant is a process that listens, receives one stream and ends. fstrm_capture and the Go tool write what they
+receive, here to /dev/null. Measures the processor time of the whole process, user and system, its start included, and
+the wall-clock time of fstrm_replay, which ends when it has received FINISH. The Go tool uses more than one processor.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ CONTENT_TYPE = b"protobuf:dnstap.Dnstap"
 
 
 def receive_blocking(endpoint: str) -> int:
-    """Our blocking reader; how many frames came."""
+    """Receive a stream by our blocking reader; return the number of frames."""
     from framestream.sync import listen_reader
 
     with listen_reader(endpoint, [CONTENT_TYPE]) as listener, listener.accept() as reader:
@@ -44,7 +43,7 @@ def receive_blocking(endpoint: str) -> int:
 
 
 def receive_each(endpoint: str) -> int:
-    """The same, payload by payload."""
+    """Receive a stream by our blocking reader, payload by payload; return the number of frames."""
     from framestream.sync import listen_reader
 
     with listen_reader(endpoint, [CONTENT_TYPE]) as listener, listener.accept() as reader:
@@ -52,7 +51,7 @@ def receive_each(endpoint: str) -> int:
 
 
 def receive_asyncio(endpoint: str) -> int:
-    """Our asyncio reader; how many frames came."""
+    """Receive a stream by our asyncio reader; return the number of frames."""
     from framestream.aio import listen_reader
 
     async def run() -> int:
@@ -65,7 +64,7 @@ def receive_asyncio(endpoint: str) -> int:
 
 
 def receive_each_asyncio(endpoint: str) -> int:
-    """The same, payload by payload."""
+    """Receive a stream by our asyncio reader, payload by payload; return the number of frames."""
     from framestream.aio import listen_reader
 
     async def run() -> int:
@@ -84,7 +83,7 @@ OURS: dict[str, Callable[[str], int]] = {
 
 
 def command(contestant: str, tap: str, frames: int) -> list[str]:
-    """What runs a contestant."""
+    """Return the command line of a contestant."""
     content_type = CONTENT_TYPE.decode()
     if contestant == "fstrm_capture":
         return ["/usr/bin/fstrm_capture", "-t", content_type, "-u", tap, "-w", "/dev/null"]
@@ -94,7 +93,7 @@ def command(contestant: str, tap: str, frames: int) -> list[str]:
 
 
 def measure(contestant: str, workdir: Path, recording: Path, frames: int) -> tuple[float, float]:
-    """Seconds of the processor, and seconds on the clock."""
+    """Return the processor seconds and the wall-clock seconds of one run."""
     tap = str(workdir / "tap")
     receiver = subprocess.Popen(
         command(contestant, tap, frames), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ
@@ -118,11 +117,11 @@ def measure(contestant: str, workdir: Path, recording: Path, frames: int) -> tup
 
 
 def main() -> None:
-    """Run all contestants in turn, and print."""
+    """Run all contestants in turn, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant runs (%(default)s)")
-    parser.add_argument("--frames", type=int, default=1_000_000, help="how many frames are sent (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each contestant (default %(default)s)")
+    parser.add_argument("--frames", type=int, default=1_000_000, help="number of frames to send (default %(default)s)")
     options = parser.parse_args()
     contestants = ["fstrm_capture", "Go dnstap", *OURS]
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
@@ -154,7 +153,7 @@ def main() -> None:
     print(f"receive {options.frames} frames of 200 bytes from fstrm_replay over a unix socket")
     for row in rows:
         print(
-            f"  {row['contestant']:32} {row['processor_us_per_frame']:7.3f} us of processor a frame"
+            f"  {row['contestant']:32} {row['processor_us_per_frame']:7.3f} us of processor per frame"
             f"  {row['processor_times_fstrm_capture']:6.2f} x fstrm_capture  {row['seconds']:6.2f} s"
         )
 

@@ -1,14 +1,14 @@
-"""The command receiving real frames from fstrm_replay over a unix socket: ours beside fstrm_capture and the Go tool.
+"""The command as receiver of real frames over a unix socket: ours beside fstrm_capture and the Go tool.
 
     python benchmarks/recording.py [--json] [--rounds N] [--frames N] [--capture FILE]
 
-Two jobs: recording into a file (`-u SOCKET -w FILE`), and lines of text (`-u SOCKET -q`), which fstrm_capture cannot.
-Measured is the processor time of the whole process, its start included, and the time from fstrm_replay's start to its
-end, which is when FINISH has come. A recording that is not as large as what was sent ends the benchmark, but for the
-Go tool's, which keeps its last 4096 octets to itself.
+There are two jobs: recording into a file (`-u SOCKET -w FILE`), and lines of text (`-u SOCKET -q`), which
+fstrm_capture cannot write. Measures the processor time of the whole process, its start included, and the wall-clock
+time of fstrm_replay, which ends when it has received FINISH. The benchmark fails if a recording differs in size from
+what was sent, except for the Go tool, which never writes its last 4096 bytes.
 
-Sent are the frames of a capture, over and over, a million in a stream. With --frames 10000000 the memory tells whether
-it grows. Use an installed package, not an editable one, which starts slower.
+fstrm_replay sends the frames of a capture, repeated, up to a million per stream. With --frames 10000000, the memory
+shows whether it grows. Install the package normally for this: an editable one starts more slowly.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CAPTURE = Path(__file__).parents[1] / "tests" / "data" / "unbound-unix.fstrm"
 
 STREAM_FRAMES = 1_000_000
 CONTROL_BYTES = 42 + 12
-"""START and STOP."""
+"""Bytes of START and STOP with their escapes and lengths."""
 
 OURS = [sys.executable, "-m", "dnstap"]
 GO = ["/usr/bin/dnstap"]
@@ -43,7 +43,7 @@ JOBS = {"record": {"fstrm_capture": FSTRM, "Go dnstap": GO, "ours": OURS}, "line
 
 
 def measure(job: str, name: str, folder: Path, recording: Path, streams: int) -> tuple[float, float, int]:
-    """Seconds of the processor, seconds on the clock, and the most memory that it had, in KiB."""
+    """Return the processor seconds, the wall-clock seconds and the peak memory in KiB of one run."""
     tap, out = folder / "tap", folder / "out"
     tap.unlink(missing_ok=True)
     command = [*JOBS[job][name], "-u", str(tap), *(["-q"] if job == "lines" else []), "-w", str(out)]
@@ -60,7 +60,7 @@ def measure(job: str, name: str, folder: Path, recording: Path, streams: int) ->
     for _ in range(streams):
         subprocess.run(replay, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds = time.perf_counter() - began
-    # What the system says at the end begins with the memory of this process.
+    # Not ru_maxrss at the end: it includes the memory of this process, of which the receiver began as a copy.
     status = Path(f"/proc/{receiver.pid}/status").read_text()
     memory = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
     receiver.send_signal(signal.SIGINT)
@@ -73,24 +73,24 @@ def measure(job: str, name: str, folder: Path, recording: Path, streams: int) ->
 
 
 def main() -> None:
-    """Run all contestants in turn, and print."""
+    """Run all contestants in turn, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant runs (%(default)s)")
-    parser.add_argument("--frames", type=int, default=1_000_000, help="how many frames are sent (%(default)s)")
-    parser.add_argument("--capture", type=Path, default=CAPTURE, help="whose frames (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each contestant (default %(default)s)")
+    parser.add_argument("--frames", type=int, default=1_000_000, help="number of frames to send (default %(default)s)")
+    parser.add_argument("--capture", type=Path, default=CAPTURE, help="file whose frames to send (default %(default)s)")
     options = parser.parse_args()
     results: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
-    in_a_stream = min(options.frames, STREAM_FRAMES)
-    streams = -(-options.frames // in_a_stream)
-    frames = streams * in_a_stream
+    frames_per_stream = min(options.frames, STREAM_FRAMES)
+    streams = -(-options.frames // frames_per_stream)
+    frames = streams * frames_per_stream
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "recording"
         with read_file(options.capture) as reader:
             payloads = list(reader)
         with write_file(recording, [CONTENT_TYPE]) as writer:
-            for start in range(0, in_a_stream, len(payloads)):
-                writer.write_many(payloads[: in_a_stream - start])
+            for start in range(0, frames_per_stream, len(payloads)):
+                writer.write_many(payloads[: frames_per_stream - start])
         for _ in range(options.rounds):
             for job, contestants in JOBS.items():
                 for name in contestants:
@@ -114,7 +114,7 @@ def main() -> None:
     print(f"receive {frames} frames of {options.capture.name} from fstrm_replay over a unix socket")
     for row in rows:
         print(
-            f"  {row['job']:7} {row['contestant']:14} {row['processor_us_per_frame']:7.3f} us of processor a frame"
+            f"  {row['job']:7} {row['contestant']:14} {row['processor_us_per_frame']:7.3f} us of processor per frame"
             f"  ours / theirs {row['processor_ours_over_theirs']:5.2f}  {row['seconds']:6.2f} s"
             f"  {row['mebibytes']:5.1f} MiB"
         )

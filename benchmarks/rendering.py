@@ -1,12 +1,14 @@
-"""The command beside the Go tool: `-q`, `-y` and `-j` of a file into a file, and how long a small file takes.
+"""The command beside the Go tool: `-q`, `-y` and `-j` of a file into a file, and the start-up time of a small file.
 
     python benchmarks/rendering.py [--json] [--rounds N] [--formats q,y,j] [--jobs N] [--hits] [FILE...]
 
-Measured is the processor time of the whole process, user and system, its start included. With --jobs also the time on
-the clock: that of the Go tool, of one process of ours, and of ours with so many. Without files: 100,000 made
-payloads like those of a busy Unbound and a busy named; then the same *cold*, with nothing in them that comes again
-(benchmarks/traffic.py). Of files only as many as are given, and each again cold. What both write is compared first.
-docs/performance.md says how to record large files. With --hits: of how many messages what was remembered served.
+Measures the processor time of the whole process, user and system, its start included, after comparing what both write.
+With --jobs N it measures wall-clock time instead: of the Go tool, of one process of ours, and of ours with N workers.
+With --hits it counts for how many messages a cached part served.
+
+Without files it makes 100,000 payloads like those of a busy Unbound and as many like those of a busy named, and then
+the same "cold", with no repeated contents (benchmarks/traffic.py). Given files are rendered as they are and then cold.
+docs/performance.md says how to record large files.
 """
 
 from __future__ import annotations
@@ -40,13 +42,14 @@ GO = "/usr/bin/dnstap"
 OURS = str(Path(sys.executable).with_name("dnstap"))
 COUNT = 100_000
 
-# Compiled modules are kept, as they are where the package is installed.
+# Python must find compiled modules, as it does where the package is installed.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"TZ": "UTC"}
 
 
 def run(*command: str, output: Path) -> tuple[float, float, float]:
-    """Run a command with its output in a file: its processor seconds, with those of processes that it made, the MiB
-    that it had resident at the most, and the seconds on the clock.
+    """Run a command with its output in a file.
+
+    Returns: its processor seconds, those of its child processes included; its peak memory in MiB; wall-clock seconds.
     """
     began = time.perf_counter()
     with output.open("wb") as file:
@@ -60,30 +63,30 @@ def run(*command: str, output: Path) -> tuple[float, float, float]:
 
 
 def compare(name: str, path: Path, flags: Iterable[str], rounds: int) -> Iterator[dict[str, Any]]:
-    """One row for each flag."""
+    """Time both commands; yield one row for each flag."""
     folder = path.parent
     with read_file(path) as reader:
         frames = sum(map(len, reader.batches()))
     for flag in flags:
         ours, theirs = folder / "ours", folder / "theirs"
-        mine, yours = [OURS, "-r", str(path), f"-{flag}"], [GO, "-r", str(path), f"-{flag}"]
-        run(*mine, output=ours)
-        run(*yours, output=theirs)
+        our_command, go_command = [OURS, "-r", str(path), f"-{flag}"], [GO, "-r", str(path), f"-{flag}"]
+        run(*our_command, output=ours)
+        run(*go_command, output=theirs)
         same = filecmp.cmp(ours, theirs, shallow=False)
-        pairs = [(run(*mine, output=ours), run(*yours, output=theirs)) for _ in range(rounds)]
+        pairs = [(run(*our_command, output=ours), run(*go_command, output=theirs)) for _ in range(rounds)]
         yield {
             "job": f"{name} -{flag}",
             "frames": frames,
             "same_output": same,
-            "microseconds": min(mine[0] for mine, _ in pairs) / frames * 1e6,
-            "go_microseconds": min(yours[0] for _, yours in pairs) / frames * 1e6,
-            "times_go": statistics.median(mine[0] / yours[0] for mine, yours in pairs),
-            "mebibytes": max(mine[1] for mine, _ in pairs),
+            "microseconds": min(our_run[0] for our_run, _ in pairs) / frames * 1e6,
+            "go_microseconds": min(go_run[0] for _, go_run in pairs) / frames * 1e6,
+            "times_go": statistics.median(our_run[0] / go_run[0] for our_run, go_run in pairs),
+            "mebibytes": max(our_run[1] for our_run, _ in pairs),
         }
 
 
-def share_out(name: str, path: Path, flags: Iterable[str], rounds: int, jobs: int) -> Iterator[dict[str, Any]]:
-    """One row for each flag: the clock, and the processor, with several processes."""
+def compare_workers(name: str, path: Path, flags: Iterable[str], rounds: int, jobs: int) -> Iterator[dict[str, Any]]:
+    """Time the command with several workers; yield one row for each flag."""
     for flag in flags:
         commands = {
             "jobs": [OURS, "-r", str(path), f"-{flag}", "--jobs", str(jobs)],
@@ -128,25 +131,27 @@ def start_up(folder: Path, flag: str, rounds: int) -> dict[str, Any]:
 
 
 def hits(name: str, path: Path) -> dict[str, Any]:
-    """How often what a text is made of had been seen before: shares of the DNS messages, and of those with records."""
+    """Count how often a part of the text came from the caches: shares of the messages, and of those with records."""
     with read_file(path) as reader:
         messages = [Dnstap.parse(payload).message or Message() for payload in reader]
-    wires = [wire for m in messages for wire in (m.query_message, m.response_message) if wire]
-    row: dict[str, Any] = {"job": f"{name}, served from memory", "messages": len(wires)}
-    ways: list[tuple[str, Any]] = [("-q", CachedQuestions()), ("-y", CachedTexts(str))]
-    for flag, fast in ways:
-        misses = {way: Counted(fast, f"_{way}") for way in ("question", "check" if flag == "-q" else "records")}
+    wires = [wire for message in messages for wire in (message.query_message, message.response_message) if wire]
+    row: dict[str, Any] = {"job": f"{name}, served by caches", "messages": len(wires)}
+    caches: list[tuple[str, Any]] = [("-q", CachedQuestions()), ("-y", CachedTexts(str))]
+    for flag, cache in caches:
+        # These private methods do what no cache served; they exist under these names for this count.
+        methods = "_question", "_check" if flag == "-q" else "_records"
+        misses = [Counted(cache, method) for method in methods]
         for wire in wires:
             with contextlib.suppress(DnsMessageError):
-                fast.text(wire)
+                cache.text(wire)
         with_records = sum(any(wire[6:12]) and wire[6:12] != b"\0\0\0\0\0\1" for wire in wires)
-        question, records = (counted.calls for counted in misses.values())
+        question, records = (counted.calls for counted in misses)
         row[flag] = {"questions": 1 - question / len(wires), "records": 1 - records / with_records}
     return row
 
 
 class Counted:
-    """A method of an object, which counts its calls."""
+    """Stand-in for a method of an object that counts its calls."""
 
     def __init__(self, owner: object, name: str) -> None:
         self.calls = 0
@@ -159,14 +164,14 @@ class Counted:
 
 
 def main() -> None:
-    """Print a line a job."""
+    """Run the benchmark and print one line per job."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("files", nargs="*", metavar="FILE")
-    parser.add_argument("--json", action="store_true", help="print a JSON object a job")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each command runs (%(default)s)")
-    parser.add_argument("--formats", default="q,y,j", help="which (%(default)s)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="instead, the time on the clock with so many processes")
-    parser.add_argument("--hits", action="store_true", help="what is remembered, instead of how long it takes")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="recordings to render (default: synthetic ones)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each command (default %(default)s)")
+    parser.add_argument("--formats", default="q,y,j", help="output formats to time (default %(default)s)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="measure wall-clock time with N workers instead")
+    parser.add_argument("--hits", action="store_true", help="count hits of the caches instead of timing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "capture"
@@ -175,17 +180,17 @@ def main() -> None:
                 show(start_up(Path(folder), flag, options.rounds), options)
         for source in options.files or ["unbound-unix", "named-recursor"]:
             for is_cold in False, True:
-                # In a process of its own: the memory that a command has at first counts as its own.
-                writing = Process(target=write, args=(source, path, is_cold))
-                writing.start()
-                writing.join()
+                # In a process of its own: a command begins as a copy of this process, and its peak counts that memory.
+                writer = Process(target=write, args=(source, path, is_cold))
+                writer.start()
+                writer.join()
                 name = f"{Path(source).stem}{', cold' if is_cold else ''}"
                 if options.hits:
                     show(hits(name, path), options)
                     continue
                 formats = options.formats.split(",")
                 if options.jobs:
-                    rows = share_out(name, path, formats, options.rounds, options.jobs)
+                    rows = compare_workers(name, path, formats, options.rounds, options.jobs)
                 else:
                     rows = compare(name, path, formats, options.rounds)
                 for row in rows:
@@ -193,7 +198,7 @@ def main() -> None:
 
 
 def write(source: str, path: Path, is_cold: bool) -> None:
-    """Write a file of the payloads of a file, or made like those of a capture."""
+    """Write a recording: the payloads of a file, or synthetic ones like those of a capture."""
     if source in captures():
         payloads = busy(source, COUNT)
     else:

@@ -1,8 +1,8 @@
-"""Sending batches of frames over a unix socket: joined for one `send`, as our writers do, beside `sendmsg`.
+"""Batches of frames over a unix socket: joined for one `send`, as our writers do, beside `sendmsg`.
 
     python benchmarks/sending.py [--json] [--rounds N]
 
-Measured is the processor time of the sending thread, for frames of several sizes in batches of 64 KiB, or of one frame.
+Measures the processor time of the sending thread, for frames of several sizes, in batches of 64 KiB or of one frame.
 """
 
 from __future__ import annotations
@@ -26,50 +26,52 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 1 << 16
 BATCHES = 200
-MOST_PARTS = 1024
+MAX_PARTS = 1024
+"""IOV_MAX of Linux, the most buffers that one sendmsg() takes."""
+
 WORD = struct.Struct(">I")
 
 
 def joined(sock: socket.socket, payloads: list[bytes]) -> None:
-    """One copy of everything, one call."""
+    """Send with one copy of everything, in one call."""
     sock.sendall(encode_data_frames(payloads))
 
 
 def scattered(sock: socket.socket, payloads: list[bytes]) -> None:
-    """No copy, and a buffer for each length word and each payload."""
+    """Send without a copy, with a buffer for each length word and each payload."""
     parts: list[bytes] = []
     for payload in payloads:
         parts += (WORD.pack(len(payload)), payload)
-    for start in range(0, len(parts), MOST_PARTS):
-        some = parts[start : start + MOST_PARTS]
+    for start in range(0, len(parts), MAX_PARTS):
+        some = parts[start : start + MAX_PARTS]
         sent = sock.sendmsg(some)
         if sent < sum(map(len, some)):
             sock.sendall(b"".join(some)[sent:])
 
 
 def drain(sock: socket.socket) -> None:
-    """Take all of it."""
+    """Receive and discard everything."""
     buffer = bytearray(1 << 20)
     while sock.recv_into(buffer):
         pass
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """Of the processor, in this thread."""
+    """Return the processor seconds of a call in this thread."""
     began = time.thread_time()
     run()
     return time.thread_time() - began
 
 
-def send(how: Callable[[socket.socket, list[bytes]], None], payloads: list[bytes]) -> None:
-    """All batches, to a thread that takes them."""
+def send(send_batch: Callable[[socket.socket, list[bytes]], None], payloads: list[bytes]) -> None:
+    """Send all batches to a thread that discards them."""
     ours, theirs = socket.socketpair()
-    taker = threading.Thread(target=drain, args=(theirs,))
-    taker.start()
+    receiver = threading.Thread(target=drain, args=(theirs,))
+    receiver.start()
     for _ in range(BATCHES):
-        how(ours, payloads)
+        send_batch(ours, payloads)
     ours.close()
-    taker.join()
+    receiver.join()
     theirs.close()
 
 

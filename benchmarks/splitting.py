@@ -1,8 +1,8 @@
-"""Splitting a stream of 200-byte frames in memory, in reads of 64 KiB: ours beside the PyPI package fstrm.
+"""Frames of 200 bytes split out of a stream in memory, in reads of 64 KiB: ours beside the PyPI package fstrm.
 
     python benchmarks/splitting.py [--json] [--rounds N]
 
-fstrm copies its buffer once a frame, so it gets fewer frames, in smaller reads, as its users must feed it.
+fstrm copies its whole buffer once a frame, so it gets 100th parts of the stream, as its users would have to feed it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FSTRM_SHARE = 100
 
 
 def chunks(data: bytes) -> list[bytes]:
-    """The data as a socket would give it."""
+    """Cut data into the chunks that a socket would return."""
     return [data[start : start + READ_BYTES] for start in range(0, len(data), READ_BYTES)]
 
 
@@ -41,7 +41,7 @@ STREAM_CHUNKS = chunks(START + DATA)
 
 
 def decoder() -> None:
-    """The frame decoder alone."""
+    """Split by the frame decoder alone."""
     frames = 0
     split = FrameDecoder()
     for chunk in DATA_CHUNKS:
@@ -52,7 +52,7 @@ def decoder() -> None:
 
 
 def protocol() -> None:
-    """The whole reader: state, limits, START."""
+    """Split by the whole protocol: states, limits, START."""
     frames = 0
     reader = ReaderProtocol()
     for chunk in STREAM_CHUNKS:
@@ -63,7 +63,7 @@ def protocol() -> None:
 
 
 def fstrm() -> None:
-    """The PyPI package, a share of the frames as often as it makes all of them."""
+    """Split by the PyPI package: one part of the stream, as many times as there are parts."""
     frames = 0
     part = DATA[: len(DATA) // FSTRM_SHARE]
     for _ in range(FSTRM_SHARE):
@@ -76,7 +76,7 @@ def fstrm() -> None:
 
 
 def check(frames: int) -> None:
-    """Nobody wins by losing frames."""
+    """End the benchmark if frames were lost."""
     if frames != FRAMES:
         raise SystemExit(f"{frames} frames instead of {FRAMES}")
 

@@ -1,18 +1,19 @@
-"""What a tap costs a server: a call's latency, frames a second, the sender's share, and lost answers.
+"""Cost of a tap to a server: latency of a call, frames per second, time taken by the sender, answers lost.
 
     python benchmarks/tapping.py [--json] [--rounds N] [--seconds S] [--jobs JOB ...]
 
-In turn, in one run, with fstrm_capture as the receiver that is healthy or stopped (SIGSTOP):
+All jobs run in turn, in one run. The receiver is fstrm_capture, either healthy or stopped by SIGSTOP; "away" means
+that there is no receiver. The jobs:
 
-- latency of `submit` of a ready message and of `client_query` from raw values, with nobody there, too; the clock's own
-  time is not subtracted. Beside them: PyPI fstrm and Google's protobuf (upb), which encode and write in the call, and a
-  record put by the standard library's QueueHandler, which encodes and writes nothing.
-- frames a second from one thread into fstrm_capture, of which none may be dropped: the thread waits for the queue.
-- what the sender takes from a loop of Python in the main thread, which submits in each step: the time with a receiver
-  less the time with nobody there, where everything but sending is done.
-- answers a second, and a second of the processor, of a UDP server with two threads, each of which taps query and
-  response, over the same without: one that answers by dnspython, and one that sends back what comes, to which nothing
-  could be more. And the first without a network.
+- latency: of `submit` with a message made before, and of `client_query` with raw values. The clock's own time is not
+  subtracted. For comparison: PyPI fstrm with Google's protobuf (upb), which encode and write in the call, and the
+  standard library's QueueHandler, which only queues a record.
+- throughput: frames per second from one thread to fstrm_capture. None may be dropped: the thread waits for the queue.
+- share: time that the sender takes from a Python loop in the main thread that submits in each step. It is the time with
+  a receiver minus the time without one, where everything but sending is done.
+- answers: answers per second, and per processor second, of a UDP server with two threads that tap queries and
+  responses, divided by the same without a tap. One server answers by dnspython; the other returns the query as its
+  response, which is the least work a server can do. The first is also measured without a network.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
 
 @contextlib.contextmanager
 def receiver(state: str) -> Iterator[str]:
-    """Where a receiver in this state is; "" for no tap at all."""
+    """Run a receiver in this state and give its endpoint; "" for the state "none", without a tap."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         path = f"{folder}/s"
         if state in ("healthy", "stopped"):
@@ -86,11 +87,11 @@ def receiver(state: str) -> Iterator[str]:
             while not listens(path):
                 time.sleep(0.01)
         elif state in ("silent", "garbage"):
-            says = b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20 if state == "garbage" else b""
+            greeting = b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20 if state == "garbage" else b""
             server = stack.enter_context(socket.socket(socket.AF_UNIX))
             server.bind(path)
             server.listen()
-            threading.Thread(target=_misbehave, args=(server, says), daemon=True).start()
+            threading.Thread(target=_misbehave, args=(server, greeting), daemon=True).start()
             stack.callback(server.shutdown, socket.SHUT_RDWR)
         if state == "none":
             yield ""
@@ -104,23 +105,24 @@ def receiver(state: str) -> Iterator[str]:
             yield f"unix:{path}"
 
 
-def _misbehave(server: socket.socket, says: bytes) -> None:
-    taken = []
+def _misbehave(server: socket.socket, greeting: bytes) -> None:
+    """Accept connections, send the greeting and never read."""
+    connections = []
     with contextlib.suppress(OSError):
         while True:
             sock, _ = server.accept()
-            taken.append(sock)
-            sock.sendall(says)
+            connections.append(sock)
+            sock.sendall(greeting)
 
 
 @contextlib.contextmanager
 def tapping(state: str) -> Iterator[Tap | None]:
-    """A tap whose receiver is in this state; a healthy one is connected."""
-    with receiver(state) as where:
-        if not where:
+    """Open a tap with a receiver in this state, connected if that is healthy; None for the state "none"."""
+    with receiver(state) as endpoint:
+        if not endpoint:
             yield None
             return
-        tap = Tap(where, identity="ns1", version="1")
+        tap = Tap(endpoint, identity="ns1", version="1")
         while state == "healthy" and not tap.connected:
             time.sleep(0.01)
         yield tap
@@ -128,7 +130,7 @@ def tapping(state: str) -> Iterator[Tap | None]:
 
 
 def latencies(call: Callable[[], object], pause: Callable[[], object] = lambda: None) -> list[float]:
-    """Microseconds of each call, the clock's own time included."""
+    """Return the microseconds of each call, the clock's own time included; `pause` runs between calls, untimed."""
     clock = time.perf_counter_ns
     times = []
     for number in range(CALLS):
@@ -140,7 +142,7 @@ def latencies(call: Callable[[], object], pause: Callable[[], object] = lambda: 
     return times
 
 
-def raw(tap: Tap) -> Callable[[], object]:
+def raw_query(tap: Tap) -> Callable[[], object]:
     return lambda: tap.client_query(
         QUERY,
         query_address="192.0.2.1",
@@ -151,7 +153,7 @@ def raw(tap: Tap) -> Callable[[], object]:
     )
 
 
-def ready() -> Message:
+def ready_message() -> Message:
     return Message.client_query(
         QUERY,
         query_address="192.0.2.1",
@@ -164,7 +166,7 @@ def ready() -> Message:
 
 
 def by_protobuf() -> bytes:
-    """The same message by Google's classes."""
+    """Encode the same message by Google's classes."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     record: Any = google("Dnstap")()
     record.identity = b"ns1"
@@ -180,8 +182,8 @@ def by_protobuf() -> bytes:
     message.query_time_sec = seconds
     message.query_time_nsec = nanoseconds
     message.query_message = QUERY
-    octets: bytes = record.SerializeToString()
-    return octets
+    payload: bytes = record.SerializeToString()
+    return payload
 
 
 def measure_latency(results: dict[str, list[float]]) -> None:
@@ -194,11 +196,11 @@ def measure_latency(results: dict[str, list[float]]) -> None:
     for state in "healthy", "stopped", "away":
         with tapping(state) as tap:
             assert tap
-            drained = partial(until_few_wait, tap, 1000) if state == "healthy" else (lambda: None)
-            keep(f"submit, {state}", latencies(partial(tap.submit, ready()), drained))
-            keep(f"client_query, {state}", latencies(raw(tap), drained))
-    with receiver("healthy") as where, open_writer(where, [CONTENT_TYPE]) as writer:
-        # It has no writer: the handshake is ours.
+            drained = partial(wait_for_queue, tap, 1000) if state == "healthy" else (lambda: None)
+            keep(f"submit, {state}", latencies(partial(tap.submit, ready_message()), drained))
+            keep(f"client_query, {state}", latencies(raw_query(tap), drained))
+    with receiver("healthy") as endpoint, open_writer(endpoint, [CONTENT_TYPE]) as writer:
+        # The package has no writer, so the handshake is ours.
         codec, sock = FstrmCodec(), socket.socket(fileno=writer.fileno())
         keep(
             "PyPI fstrm and upb", latencies(lambda: sock.sendall(codec.encode(FSTRM_DATA_FRAME, payload=by_protobuf())))
@@ -213,15 +215,16 @@ def measure_latency(results: dict[str, list[float]]) -> None:
     listener.stop()
 
 
-def until_few_wait(tap: Tap, few: int) -> None:
-    while tap.counts.waiting > few:
+def wait_for_queue(tap: Tap, limit: int) -> None:
+    """Wait until no more than `limit` frames are queued."""
+    while tap.counts.waiting > limit:
         time.sleep(0.0005)
 
 
 def measure_throughput(results: dict[str, list[float]]) -> None:
-    with receiver("healthy") as where:
-        tap = Tap(where, identity="ns1", version="1")
-        message = ready()
+    with receiver("healthy") as endpoint:
+        tap = Tap(endpoint, identity="ns1", version="1")
+        message = ready_message()
         while not tap.connected:
             time.sleep(0.01)
         began, before = time.perf_counter(), time.process_time()
@@ -229,7 +232,7 @@ def measure_throughput(results: dict[str, list[float]]) -> None:
         for _ in range(0, FRAMES, 1000):
             for _ in range(1000):
                 submit(message)
-            until_few_wait(tap, 8000)
+            wait_for_queue(tap, 8000)
         left = tap.close(30)
         seconds, processor = time.perf_counter() - began, time.process_time() - before
     if left or tap.counts.sent != FRAMES:
@@ -252,7 +255,7 @@ def measure_share(results: dict[str, list[float]]) -> None:
     for state in "away", "healthy":
         with tapping(state) as tap:
             assert tap
-            submit, message, work = tap.submit, ready(), range(150)
+            submit, message, work = tap.submit, ready_message(), range(150)
             began = time.perf_counter()
             for _ in range(STEPS):
                 for _ in work:
@@ -266,7 +269,7 @@ def measure_share(results: dict[str, list[float]]) -> None:
 
 
 def dnspython(query: bytes) -> bytes:
-    """What a small authoritative server does."""
+    """Answer as a small authoritative server does."""
     parsed = dns.message.from_wire(query)
     response = dns.message.make_response(parsed)
     response.answer.append(dns.rrset.from_text(parsed.question[0].name, 300, "IN", "A", "192.0.2.7"))
@@ -278,7 +281,7 @@ def echo(query: bytes) -> bytes:
 
 
 def answers(answer: Callable[[bytes], bytes], state: str, seconds: float) -> tuple[float, float]:
-    """Answers a second of a server with two threads, and a second of the processor, the sender's included."""
+    """Run a server with two threads; return its answers per second, and per processor second, the sender's included."""
     ended = threading.Event()
     counts = [0, 0]
 
@@ -318,9 +321,9 @@ def answers(answer: Callable[[bytes], bytes], state: str, seconds: float) -> tup
 
 
 def measure_alone(results: dict[str, list[float]]) -> None:
-    """The same without a network, 50 answers with and 50 without in turn, which a noisy machine disturbs less.
+    """Measure answers without a network: 50 with a tap and 50 without in turn, to disturb less on a noisy machine.
 
-    What the sender takes falls on both.
+    The sender's work falls on both.
     """
     for state in "healthy", "stopped", "silent", "garbage", "away":
         with tapping(state) as tap:
@@ -345,7 +348,7 @@ def measure_answers(results: dict[str, list[float]], seconds: float) -> None:
         without = answers(answer, "none", seconds)
         results.setdefault(f"{answer.__name__}: answers/s without a tap", []).append(without[0])
         for state in "healthy", "stopped", "silent", "garbage", "away":
-            # Between two without, so that a machine whose speed drifts is unfair to none.
+            # Between two runs without a tap, so that a machine whose speed drifts treats both alike.
             tapped, after = answers(answer, state, seconds), answers(answer, "none", seconds)
             for number, unit in enumerate(("s", "s of processor")):
                 ratio = 2 * tapped[number] / (without[number] + after[number])
@@ -354,13 +357,15 @@ def measure_answers(results: dict[str, list[float]], seconds: float) -> None:
 
 
 def main() -> None:
-    """Run all in turn, and print the medians over the rounds."""
+    """Run the jobs in turn, and print the medians over the rounds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a server answers (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each measurement (default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="seconds that a server answers (default %(default)s)"
+    )
     jobs = "latency", "throughput", "share", "answers"
-    parser.add_argument("--jobs", nargs="+", choices=jobs, default=jobs, help="leave the others out")
+    parser.add_argument("--jobs", nargs="+", choices=jobs, default=jobs, help="jobs to run (default: all)")
     options = parser.parse_args()
     results: dict[str, list[float]] = {}
     for _ in range(options.rounds):

@@ -1,8 +1,10 @@
-"""A small authoritative server on dnslib, over UDP and TCP, that taps what it is asked and answers.
+"""A small authoritative server on dnslib, over UDP and TCP, that taps its queries and responses.
 
-dnstap -u dnstap.sock &
-python examples/authoritative_dnslib.py --port 5301 --tap unix:dnstap.sock &
-dig @127.0.0.1 -p 5301 www.example.test
+Run it between a receiver and a client:
+
+    dnstap -u dnstap.sock &
+    python examples/authoritative_dnslib.py --port 5301 --tap unix:dnstap.sock &
+    dig @127.0.0.1 -p 5301 www.example.test
 """
 
 from __future__ import annotations
@@ -36,23 +38,23 @@ MAX_UDP = 512
 
 
 class Zone:
-    """Answers from records; what is in none of them does not exist."""
+    """Answers from the records of one zone."""
 
     def __init__(self, text: str) -> None:
         self._records = RR.fromZone(text)
         self._soa = next(record for record in self._records if record.rtype == QTYPE.SOA)
 
     def resolve(self, request: Any, handler: DNSHandler) -> Any:
-        """The reply to a request; dnslib calls it, in many threads."""
+        """Return the reply to a request. dnslib calls this in many threads."""
         reply = request.reply(ra=0)
         name = request.q.qname
         if not name.matchSuffix(self._soa.rname):
             reply.header.aa = 0
             reply.header.rcode = RCODE.REFUSED
             return reply
-        there = [record for record in self._records if record.rname == name]
-        reply.add_answer(*(r for r in there if request.q.qtype in (r.rtype, QTYPE.ANY) or r.rtype == QTYPE.CNAME))
-        if not there:
+        records = [record for record in self._records if record.rname == name]
+        reply.add_answer(*(r for r in records if request.q.qtype in (r.rtype, QTYPE.ANY) or r.rtype == QTYPE.CNAME))
+        if not records:
             reply.header.rcode = RCODE.NXDOMAIN
         if not reply.rr:
             reply.add_auth(self._soa)

@@ -1,10 +1,10 @@
-"""A small forwarding proxy on asyncio and dnspython, over UDP and TCP, that taps both of its sides.
+"""A small forwarding proxy on asyncio and dnspython, over UDP and TCP, that taps both clients and upstream.
 
     dnstap -u dnstap.sock &
     python examples/forwarder_asyncio.py --port 5300 --upstream 192.0.2.53 --tap unix:dnstap.sock &
     dig @127.0.0.1 -p 5300 www.example.test
 
-Who asks over TCP is asked for over TCP, so that a truncated answer leads to a whole one.
+A query over TCP is forwarded over TCP, so that a client gets the whole of an answer that was truncated over UDP.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ TIMEOUT_S = 5.0
 
 
 class Server:
-    """What both protocols have: a query in wire format, asked by a task of its own.
+    """Common base of both protocols: answers each query in a task of its own.
 
-    Args: ask: gives the answer to a query.
+    Args: ask: returns the response to a query.
     """
 
     def __init__(self, ask: Callable[[dns.message.Message], Awaitable[dns.message.Message]]) -> None:
@@ -50,7 +50,7 @@ class Server:
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, wire: bytes, send: Callable[[bytes], object]) -> None:
-        with contextlib.suppress(dns.exception.DNSException):  # what is no query has no answer
+        with contextlib.suppress(dns.exception.DNSException):  # Malformed queries get no response.
             query = dns.message.from_wire(wire)
             try:
                 answer = await self._ask(query)
@@ -66,13 +66,13 @@ class Datagrams(Server, asyncio.DatagramProtocol):
 
 
 class Stream(Server, asyncio.Protocol):
-    _octets = b""
+    _received = b""
 
     def data_received(self, data: bytes) -> None:
-        self._octets += data
-        while len(self._octets) >= (end := 2 + int.from_bytes(self._octets[:2])) > 2:
-            self.start(self._octets[2:end], lambda answer: self._transport.write(len(answer).to_bytes(2) + answer))
-            self._octets = self._octets[end:]
+        self._received += data
+        while len(self._received) >= (end := 2 + int.from_bytes(self._received[:2])) > 2:
+            self.start(self._received[2:end], lambda answer: self._transport.write(len(answer).to_bytes(2) + answer))
+            self._received = self._received[end:]
 
 
 class TappedDatagrams(TappedDatagramProtocol, Datagrams):

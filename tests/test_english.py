@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FOLDERS = [
+    "benchmarks",
     "dnstap/adapters",
     "dnstap/anonymize",
     "dnstap/cli",
@@ -22,6 +23,7 @@ FOLDERS = [
     "dnstap/schema",
     "dnstap/strategies",
     "dnstap/tap",
+    "examples",
     "framestream",
     "tests/conformance",
     "tests/dnstap/cli",
