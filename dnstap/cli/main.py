@@ -30,7 +30,7 @@ GATHER_S = 0.0003
 
 
 class _CommandError(Exception):
-    """Ends the command with one line."""
+    """An error that ends the command with one line."""
 
 
 def run() -> NoReturn:

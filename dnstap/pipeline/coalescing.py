@@ -18,7 +18,7 @@ fstrm_capture's processor time (docs/performance.md).
 
 
 class Coalescer:
-    """Blocks the event loop briefly while servers are busy, so that the next read finds more.
+    """A pause while servers are busy: it blocks the event loop briefly, so that the next read finds more.
 
     Args: pause_s: how long; nothing else runs meanwhile, so this is for programs that only receive.
     """

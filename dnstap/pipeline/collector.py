@@ -47,7 +47,7 @@ TICK_S = 1.0
 
 
 class Collector:
-    """Passes the payloads of all its inputs to all its outputs.
+    """An asyncio runner that passes the payloads of all its inputs to all its outputs.
 
     Add inputs, then `run`, then `close`.
 

@@ -28,7 +28,7 @@ __all__ = ["FileRunner"]
 
 
 class FileRunner:
-    """Passes the payloads of files to outputs, one file after the other.
+    """A blocking runner that passes the payloads of files to outputs, one file after the other.
 
     Add files, then `run`, then `close`.
 

@@ -24,7 +24,7 @@ __all__ = ["Forwarder"]
 
 
 class Forwarder:
-    """Passes on each stream to its end, and counts and reports what was wrong with it.
+    """A link from streams to a dispatcher: passes on each to its end, and counts and reports what was wrong with it.
 
     Args:
         report: takes one line.

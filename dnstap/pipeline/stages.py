@@ -26,7 +26,7 @@ class Stage(Part, ABC):
 
 
 class Matching(Stage):
-    """Keep the payloads that match a filter."""
+    """A stage that keeps the payloads that match a filter."""
 
     def __init__(self, wanted: Filter) -> None:
         self._filter = wanted
@@ -48,7 +48,7 @@ class Matching(Stage):
 
 
 class Sample(Stage):
-    """Keep the first of every N payloads."""
+    """A stage that keeps the first of every N payloads."""
 
     def __init__(self, every: int) -> None:
         self._every = every
@@ -61,7 +61,7 @@ class Sample(Stage):
 
 
 class Head(Stage):
-    """Keep the first N payloads, and then none.
+    """A stage that keeps the first N payloads, and then none.
 
     Args: done: called once there have been N, and for each further batch.
     """
@@ -79,7 +79,7 @@ class Head(Stage):
 
 
 class Anonymizing(Stage):
-    """Replace the addresses in payloads."""
+    """A stage that replaces the addresses in payloads."""
 
     def __init__(self, anonymizer: Anonymizer) -> None:
         self._anonymizer = anonymizer
@@ -104,7 +104,7 @@ class Anonymizing(Stage):
 
 
 class FunctionStage(Stage):
-    """A function from a batch of payloads to those to keep, as programs give it to a Collector."""
+    """A stage made of a function, which programs may give to a Collector."""
 
     def __init__(self, function: Callable[[list[bytes]], list[bytes]]) -> None:
         self._function = function

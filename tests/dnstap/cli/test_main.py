@@ -914,3 +914,13 @@ def test_jobs_that_are_of_no_use(arguments: list[str], text: str, capfd: pytest.
         main([*arguments, "--jobs", "2"])
     assert caught.value.code == 2
     assert text in capfd.readouterr().err
+
+
+def test_metrics_that_cannot_be_served(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert error(capfd, "-r", SAMPLE, "--metrics", where) == "--metrics: Address already in use"
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    assert error(capfd, "-r", SAMPLE, "--metrics", ":0").startswith(
+        "--metrics: metrics needs a library that is not installed; "
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import sys
 import urllib.request
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dnstap import Anonymizer, truncate
-from dnstap.cli.main import main
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.collector import Collector
 from dnstap.pipeline.outputs.custom import CustomOutput
@@ -105,10 +103,3 @@ def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         serving("", 0, Collector(print), [], []),
     ):
         pass
-
-
-def test_in_use(capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        where = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert main(["-r", str(DATA / "nsd-auth.fstrm"), "--metrics", where]) == 1
-    assert capfd.readouterr().err == "dnstap: --metrics: Address already in use\n"
