@@ -1,4 +1,4 @@
-"""The command, called in this process; tests/interop runs it as a process beside the real peers."""
+"""The command, called in this process; tests/interop runs it as a process with real peers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def error(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """The one line of stderr of a command that fails."""
+    """Return the one line on standard error of a command that fails."""
     assert main([*map(str, arguments)]) == 1
     err = capfd.readouterr().err
     assert err.count("\n") == 1, err
@@ -353,7 +353,7 @@ def test_socket_path_too_long(tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_record_until_a_signal(tmp_path: Path, number: int, capfd: pytest.CaptureFixture[str]) -> None:
-    """On the path of a socket that a dead listener has left behind."""
+    """At the path of a socket that a dead listener has left."""
     path, recording = tmp_path / "s", tmp_path / "recording"
     dead = socket.socket(socket.AF_UNIX)
     dead.bind(str(path))
@@ -400,7 +400,7 @@ def test_output_closed_early(capfd: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_standard_files_that_are_closed(redirection: str, expected: str, tmp_path: Path) -> None:
-    """The input is not opened under a number to which the output is written."""
+    """The input never gets the number of a standard descriptor that the output is written to."""
     sample = Path(shutil.copy(SAMPLE, tmp_path))
     process = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m dnstap -r {sample} {redirection}"],
@@ -563,7 +563,7 @@ def test_wrong_arguments(arguments: list[str], text: str, capfd: pytest.CaptureF
 
 
 def receiving(endpoint: str | Path, received: list[bytes], tls: Tls | None = None) -> Threads:
-    """Somebody who listens there, in a thread, for one stream."""
+    """Listen for one stream in a thread."""
     listener = listen_reader(endpoint, [CONTENT_TYPE], tls=tls)
 
     def receive() -> None:
@@ -576,7 +576,7 @@ def receiving(endpoint: str | Path, received: list[bytes], tls: Tls | None = Non
 
 
 def test_relay_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """To several, and into a file; what is read of a pipe too."""
+    """To several receivers and a file at once, from a pipe."""
     with read_file(SAMPLE) as reader:
         expected = list(reader)
     got: list[list[bytes]] = [[], [], []]
@@ -624,7 +624,7 @@ def test_relay_over_tls(tmp_path: Path) -> None:
 
 
 def test_relay_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Files wait for the receiver; what could not be sent when a signal ends that is said, and is a failure."""
+    """Files wait for the receiver. Frames that were not sent when a signal came are reported, and are a failure."""
     text = ""
 
     def told() -> bool:
@@ -736,7 +736,7 @@ def test_hang_up_without_a_file(tmp_path: Path) -> None:
 
 
 def test_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Before the sample is taken, and in both ways through the command."""
+    """The filter comes before the sample, with either runner."""
     path, fifo = tmp_path / "bad", tmp_path / "fifo"
     with read_file(SAMPLE) as reader, write_file(path, [CONTENT_TYPE]) as writer:
         writer.write_many([b"junk", *reader])
@@ -770,7 +770,7 @@ def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("capture", sorted(DATA.glob("*.fstrm")), ids=lambda path: path.stem)
 def test_anonymize(capture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Lines of captures differ in their addresses, and in nothing else but where a DNS message was cut."""
+    """Only the addresses in the lines differ, except where a DNS message was cut."""
     (tmp_path / "key").write_text("1522178d33a4cf80130a5b1649907d10 d8988f837979652762574c2d2a842202\n")
     (tmp_path / "key").chmod(0o600)
     before = [line.split(" ") for line in capture.with_suffix(".q.txt").read_text().splitlines()]
@@ -792,7 +792,7 @@ def test_anonymize(capture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[s
 
 
 def test_anonymize_frames(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Behind the filter, which sees all; in both ways through the command, and to every output."""
+    """After the filter, which sees real addresses; with either runner, for every output."""
     path, fifo = tmp_path / "bad", tmp_path / "fifo"
     with read_file(SAMPLE) as reader:
         frames = list(reader)
@@ -909,7 +909,7 @@ def test_jobs(capfd: pytest.CaptureFixture[str]) -> None:
         (["-r", str(SAMPLE), "--follow"], "--jobs: only for regular files"),
     ],
 )
-def test_jobs_that_are_of_no_use(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_jobs_without_text_or_files(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*arguments, "--jobs", "2"])
     assert caught.value.code == 2

@@ -1,4 +1,4 @@
-"""The line that shows how far a job has come, on a terminal."""
+"""The progress line on a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ERASE = "\r\x1b[K"
 
 
 class Terminal:
-    """A terminal: what programs write to, and what it has been given since it was last asked."""
+    """A terminal: its descriptor for programs, and the text written to it since the last call."""
 
     def __init__(self) -> None:
         self._ours, self.theirs = pty.openpty()
@@ -60,7 +60,7 @@ def terminal() -> Iterator[Terminal]:
 
 
 def test_a_long_job(terminal: Terminal) -> None:
-    """Nothing in the first second; then five lines a second at the most; all of it removed once."""
+    """Nothing in the first second, then at most five updates a second; removed once."""
     now, position = [100.0], [0]
     progress = Progress(terminal.theirs, 1000, lambda: position[0], clock=lambda: now[0])
     payloads = [b"1"] * 1500
@@ -111,7 +111,7 @@ def test_the_terminal_goes(terminal: Terminal) -> None:
 
 @pytest.fixture
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every job is long, and on a terminal that can erase."""
+    """Show progress from the start, on a terminal that can erase."""
     monkeypatch.setattr(module, "Progress", partial(Progress, first_s=1e-9, period_s=0.0))
     monkeypatch.setenv("TERM", "xterm")
 
@@ -126,7 +126,7 @@ def run(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, *arguments: str | P
 
 @pytest.mark.usefixtures("_always")
 def test_the_command(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of all files, compressed ones as they are; other lines come when it has been removed."""
+    """Progress covers all files, by their compressed size; other lines are printed after it is removed."""
     compressed = tmp_path / "compressed"
     compressed.write_bytes(gzip.compress(SAMPLE.read_bytes()))
     sizes = [path.stat().st_size for path in (SAMPLE, compressed)]

@@ -1,4 +1,4 @@
-"""The collector: many inputs, one output, and what becomes of the broken ones."""
+"""The collector: many inputs and outputs, broken streams, and the end of a run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class Running:
-    """A collector in a thread, what it passed on and what it reported."""
+    """A collector in a thread, with the payloads and reports that it gave."""
 
     def __init__(self, prepare: Callable[[Collector], Awaitable[object]], *outputs: Writable, **options: Any) -> None:
         self.payloads = Payloads()
@@ -78,7 +78,7 @@ class Running:
 def collecting(
     prepare: Callable[[Collector], Awaitable[object]], *outputs: Writable, **options: Any
 ) -> Iterator[Running]:
-    """A collector that runs."""
+    """Run a collector."""
     running = Running(prepare, *outputs, **options)
     try:
         yield running
@@ -87,12 +87,12 @@ def collecting(
 
 
 def listening(path: Path, **options: Any) -> AbstractContextManager[Running]:
-    """A collector that listens."""
+    """Run a collector that listens."""
     return collecting(lambda collector: collector.listen(path), **options)
 
 
 def listening_to(path: Path, output: Writable, **options: Any) -> AbstractContextManager[Running]:
-    """A collector that listens, with an output."""
+    """Run a collector that listens, with an output."""
     return collecting(lambda collector: collector.listen(path), output, **options)
 
 
@@ -180,7 +180,7 @@ def test_bytes_behind_stop_are_reported(tmp_path: Path) -> None:
 
 
 def test_stop_passes_on_all_that_has_been_received(tmp_path: Path) -> None:
-    """Also from connections that have not even been accepted."""
+    """Also from connections that have not been accepted yet."""
     path = tmp_path / "s"
     payloads = Payloads()
     reports: list[str] = []
@@ -346,7 +346,7 @@ def test_any_number_of_inputs_and_outputs(tmp_path: Path) -> None:
 
 
 def test_only_passed_on(tmp_path: Path) -> None:
-    """Frames go into recordings as they came."""
+    """Frames are recorded as they were received."""
     recordings = [Recording(str(tmp_path / name)) for name in ("b", "c")]
     sizes = [1, 300_000, 5, 70_000]
     with collecting(lambda collector: collector.listen(tmp_path / "s"), *recordings) as running:
@@ -362,8 +362,8 @@ def test_only_passed_on(tmp_path: Path) -> None:
             assert [len(payload) for payload in reader] == sizes
 
 
-def test_an_output_that_waits(tmp_path: Path) -> None:
-    """A pipe that nobody reads holds up neither the end of the handshake of others, nor the loop."""
+def test_a_blocking_output(tmp_path: Path) -> None:
+    """A pipe that is not read delays neither the loop nor the handshakes of other connections."""
     reading, writing = os.pipe()
     output = TextOutput(f"/dev/fd/{writing}", "json")
     os.close(writing)
@@ -380,7 +380,7 @@ def test_an_output_that_waits(tmp_path: Path) -> None:
 
 
 class Slow(Payloads):
-    """An output that takes nothing until it is told to."""
+    """An output that takes nothing until `may` is set."""
 
     may = False
 
@@ -390,8 +390,8 @@ class Slow(Payloads):
         self.extend(payloads)
 
 
-def test_frames_are_dropped_if_they_may_be(tmp_path: Path) -> None:
-    """While the output is behind, sockets are read on; what does not fit into the queue is counted. Files wait."""
+def test_overload_drops_frames(tmp_path: Path) -> None:
+    """While the output is behind, sockets are still read, and frames that do not fit are counted. Files wait."""
     options: dict[str, Any] = {"overload": "drop", "queue_bytes": 100, "report_period_s": 0.0, "tick_s": 0.01}
     path, file = tmp_path / "s", tmp_path / "file"
     with write_file(file, [CONTENT_TYPE]) as writer:
@@ -420,7 +420,7 @@ def test_frames_are_dropped_if_they_may_be(tmp_path: Path) -> None:
     assert running.reports[0].endswith(f"behind; {running.reports[0].split()[0]} in all")
 
 
-def test_what_waits_at_the_end_is_counted(tmp_path: Path) -> None:
+def test_queued_frames_are_counted_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "s"
     slow = Slow()
     options: dict[str, Any] = {"overload": "drop", "drain_s": 0.2}
@@ -438,7 +438,7 @@ def test_what_waits_at_the_end_is_counted(tmp_path: Path) -> None:
 
 
 def test_small_batches_are_let_gather(tmp_path: Path) -> None:
-    """Those that come at once are passed on together; nothing is lost or reordered."""
+    """Frames that arrive together are passed on together; none is lost or reordered."""
     batches: list[list[bytes]] = []
 
     class Batches:
@@ -456,7 +456,7 @@ def test_small_batches_are_let_gather(tmp_path: Path) -> None:
 
 
 def test_connect_to_writers_that_listen(tmp_path: Path) -> None:
-    """Each time the stream ends it is made again, at once; where it broke, the good frames are kept."""
+    """The connection is made again each time a stream ends; the good frames of a broken one are kept."""
     path = tmp_path / "server"
 
     def serve(writer: Writer, number: int) -> None:
@@ -528,7 +528,7 @@ def test_outputs_that_do_not_take_it_at_the_end(tmp_path: Path) -> None:
 
 
 def test_stages(tmp_path: Path) -> None:
-    """Of ours, functions, and an Anonymizer, which reports what it left out."""
+    """Stages are Stage objects, functions, or an Anonymizer, which reports what it left out."""
     payloads = Payloads()
     reports: list[str] = []
     good = bytes.fromhex("7801")
@@ -555,7 +555,7 @@ def test_stages(tmp_path: Path) -> None:
 
 
 def test_what_is_due_is_done(tmp_path: Path) -> None:
-    """Files are opened again though nothing comes; counts are said once a period; an error there ends the run."""
+    """Files are reopened while nothing is received; reports are summed up; an error ends the run."""
     path = tmp_path / "out"
     output = TextOutput(str(path), "yaml")
     with listening_to(tmp_path / "s", output, tick_s=0.01, report_period_s=0.02) as running:

@@ -115,7 +115,7 @@ def test_frames_stay_encoded_if_nothing_looks_into_them(
 
 
 def test_encoded_frames() -> None:
-    """An output that only takes payloads gets them all the same."""
+    """They reach an output that inherits write_encoded as payloads."""
     output = KeptEncoded()
     dispatcher = Dispatcher([output])
     dispatcher.write(EncodedFrames.of([b"1", b"22"]))

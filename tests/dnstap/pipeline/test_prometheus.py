@@ -25,7 +25,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 def scraped(port: int) -> dict[str, float]:
-    """The samples at a port."""
+    """Return the samples served at a port."""
     with urllib.request.urlopen(f"http://localhost:{port}/metrics", timeout=DEADLINE_S) as answer:
         text = answer.read().decode()
     return {name: float(value) for name, value in re.findall(r"^(dnstap_\S+) (\S+)$", text, re.MULTILINE)}

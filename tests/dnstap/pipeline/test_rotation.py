@@ -1,4 +1,4 @@
-"""Files that have had enough: limits, names, compression, commands."""
+"""Rotation: limits of files, names, compression, commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_no_limits(text: str) -> None:
 
 
 def files(folder: Path) -> dict[str, list[bytes]]:
-    """The recordings there, in the order of their content."""
+    """Return the payloads of each recording in a folder, in the order of their content."""
     found = {}
     for path in folder.iterdir():
         with read_file(path, [CONTENT_TYPE]) as reader:
@@ -56,7 +56,7 @@ def recording(path: Path, limits: FileLimits, reports: list[str], **options: str
 
 
 def test_by_count(tmp_path: Path) -> None:
-    """No frame is lost between the files, each of which is a whole stream; names never take another's place."""
+    """No frame is lost between files, each file is a complete stream, and no name is used twice."""
     reports: list[str] = []
     output = recording(tmp_path / "log.fstrm", FileLimits(frames=2), reports)
     for number in range(7):
@@ -84,7 +84,7 @@ def test_by_size(tmp_path: Path) -> None:
 
 
 def test_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though nothing comes; but not while there is nothing in the file."""
+    """Also while nothing is received, but never for an empty file."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     output = recording(tmp_path / "log", FileLimits(time=10), [])
@@ -153,7 +153,7 @@ def test_command(tmp_path: Path) -> None:
     assert len(reports) == 1
 
 
-def test_what_cannot_be_done_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[str] = []
     output = recording(tmp_path / "log", FileLimits(frames=1), reports, command="/no/such/command")
     output.write_many([b"1"])

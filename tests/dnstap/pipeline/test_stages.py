@@ -12,7 +12,7 @@ from dnstap.pipeline.stages import Anonymizing, FunctionStage, Head, Matching, S
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 20)))
 def test_a_sample_is_evenly_spaced(of: int, sizes: list[int]) -> None:
-    """However the payloads come."""
+    """For any sizes of batches."""
     payloads = [b"%d" % number for number in range(sum(sizes))]
     sample = Sample(of)
     chosen: list[bytes] = []
@@ -34,7 +34,7 @@ def test_the_head(sizes: list[int]) -> None:
     assert not done
 
 
-def test_what_cannot_be_matched_is_said_once() -> None:
+def test_payloads_that_cannot_be_matched_are_reported_once() -> None:
     payload = bytes(Dnstap(type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
     matching = Matching(compile_filter("qr = Q"))
     assert matching.process([payload]) == [payload]

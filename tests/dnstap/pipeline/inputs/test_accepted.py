@@ -1,4 +1,4 @@
-"""Connections accepted: all of them, and at the end those that wait."""
+"""Connections accepted: during the run, and those waiting at its end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_each_connection_is_a_stream(tmp_path: Path) -> None:
 
 
 def test_those_that_wait_at_the_end(tmp_path: Path) -> None:
-    """All of them, but a limited number, because others may go on connecting."""
+    """Up to a limit, because others may go on connecting."""
     path = tmp_path / "s"
 
     async def run(stack: ExitStack, backlog: int) -> int:

@@ -1,4 +1,4 @@
-"""Connections made: again when a stream has ended, and later and later if nothing comes of it."""
+"""Connections made: again after each stream, and with growing waits if they bring nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def receive(path: Path, backoff: Backoff, streams: int, reports: list[str]
 
 @pytest.mark.parametrize(("frames", "first_s"), [(FEW_FRAMES - 1, 0.1), (FEW_FRAMES, 60.0)])
 def test_a_stream_that_breaks_early_is_not_made_again_at_once(tmp_path: Path, frames: int, first_s: float) -> None:
-    """But after the first wait, however often; after one with more frames it is."""
+    """It waits for first_s, each time; after a stream with more frames it does not wait."""
     times: list[float] = []
 
     def serve(writer: Writer, number: int) -> None:

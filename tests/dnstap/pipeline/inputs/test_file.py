@@ -1,4 +1,4 @@
-"""Files as inputs: one stream, or one after the other while others take the file's name."""
+"""Files as inputs: one stream, or several while other files replace the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All outputs that write a file: they are opened again, and may say that a write takes long."""
+"""Outputs that write a file: they reopen it, and are blocking unless it is a regular file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def payload(octets: bytes) -> bytes:
-    """A payload with this identity."""
+    """Return a payload with this identity."""
     return bytes(Dnstap(identity=octets, type=DnstapType.MESSAGE))
 
 
 def contents(path: Path) -> list[bytes]:
-    """The identities of what was written."""
+    """Return the identities in a file."""
     if path.read_bytes().startswith(b"type"):
         return re.findall(rb'identity: "(.*)"', path.read_bytes())
     with read_file(path, [CONTENT_TYPE]) as reader:
@@ -36,7 +36,7 @@ def contents(path: Path) -> list[bytes]:
 
 @pytest.mark.parametrize("kind", [partial(TextOutput, format_name="yaml"), Recording], ids=["text", "recording"])
 def test_reopened(tmp_path: Path, kind: Callable[[str], FileOutput]) -> None:
-    """A file that has been given another name is ended; one that has its name still is gone on with."""
+    """A file that was renamed is completed and another begun; one that was not is continued."""
     path, old = tmp_path / "out", tmp_path / "old"
     output = kind(str(path))
     assert not output.blocking
@@ -66,7 +66,7 @@ def test_reopened(tmp_path: Path, kind: Callable[[str], FileOutput]) -> None:
     assert output.frames == 6
 
 
-def test_who_waits(tmp_path: Path) -> None:
+def test_a_pipe_is_blocking(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     output = TextOutput(f"/dev/fd/{writing}", "yaml")
     assert output.blocking

@@ -1,4 +1,4 @@
-"""Text by several processes: the same as by one, and no process stays behind, whatever happens."""
+"""Text by several processes: equal to that of one process, and no process is left over."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _nobody_stays() -> Iterator[None]:
 
 
 def payloads() -> list[bytes]:
-    """Those of the sample, with some that do not decode."""
+    """Return the payloads of the sample, with some that do not decode."""
     with read_file(SAMPLE) as reader:
         made = list(reader)
     made[200:200] = [b"junk", b""]
@@ -73,7 +73,7 @@ def test_as_by_one_process(tmp_path: Path, format_name: str, jobs: int) -> None:
 
 
 def test_less_than_a_batch(tmp_path: Path) -> None:
-    """And nothing at all."""
+    """Also no payload at all."""
     output = ParallelText(str(tmp_path / "out"), "quiet", jobs=2)
     output.flush()
     output.write_many([GOOD])
@@ -84,7 +84,7 @@ def test_less_than_a_batch(tmp_path: Path) -> None:
 
 
 def test_rotated_by_count(tmp_path: Path) -> None:
-    """A thread compresses what was there before; the processes are there already."""
+    """A thread compresses the file that was there before; the processes were forked earlier."""
     written = []
     for jobs in 1, 3:
         folder = tmp_path / str(jobs)
@@ -167,7 +167,7 @@ def test_a_worker_that_is_killed() -> None:
 
 
 def test_a_worker_that_has_ended() -> None:
-    """By a fault of ours, whose traceback is on standard error."""
+    """By an error in its own code, with a traceback on standard error."""
 
     class Faulty(BatchRenderer):
         def render(self, payloads: Sequence[bytes]) -> RenderedBatch:
@@ -203,7 +203,7 @@ def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The stages come before; what is bad is said as by one process."""
+    """Stages come first, and problems are reported as with one process."""
     path = tmp_path / "bad"
     with write_file(path, [CONTENT_TYPE]) as writer:
         writer.write_many(filter(None, payloads()))
@@ -219,7 +219,7 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A file that is more than two processes and their parent have at a time."""
+    """Make a file larger than two processes and their parent hold at a time."""
     path = tmp_path / "large"
     path.write_bytes(SAMPLE.read_bytes() * (8 * parallel.BATCH_BYTES * 2 // SAMPLE.stat().st_size))
     return path
@@ -227,7 +227,7 @@ def large(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def running(path: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int], bytes]]:
-    """The command with two workers, which waits for who reads its output; its workers; the first of its output."""
+    """Run the command with two workers until it waits for its reader: the process, its workers, its first output."""
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "dnstap", "-r", path, "--jobs", "2", "--stats"],
         stdout=subprocess.PIPE,
@@ -252,7 +252,7 @@ def there(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal(large: Path, number: int) -> None:
-    """To all processes, as of a terminal: what has been read is written."""
+    """Sent to all processes, as by a terminal: everything read is written."""
     with running(large) as (process, workers, first):
         assert len(workers) == 2
         os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""Relays: receivers that come and go, and what is said of it."""
+"""Relays: receivers that come and go, and reports about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAST = Backoff(first_s=0.005, most_s=0.02)
 
 
 def test_receivers_come_and_go(tmp_path: Path) -> None:
-    """Each reads until it is closed: what was not sent to one is sent to the next, and every line is said once."""
+    """Payloads not sent to one receiver are sent to the next, and no line is reported twice in a row."""
     path = tmp_path / "s"
     said: list[str] = []
     received: list[bytes] = []
@@ -102,7 +102,7 @@ def test_a_receiver_that_does_not_finish(tmp_path: Path) -> None:
 
 
 def test_a_receiver_that_stops_reading(tmp_path: Path) -> None:
-    """The write waits, until the deadline; what it had not taken is counted when it is closed."""
+    """The write waits until the deadline, and what was not sent is counted at the end."""
     said: list[str] = []
     path = tmp_path / "s"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def payload(octets: bytes) -> bytes:
-    """A payload with this identity."""
+    """Return a payload with this identity."""
     return bytes(Dnstap(identity=octets, type=DnstapType.MESSAGE))
 
 

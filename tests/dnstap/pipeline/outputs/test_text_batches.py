@@ -1,4 +1,4 @@
-"""The text of many payloads."""
+"""Text of batches of payloads."""
 
 from __future__ import annotations
 
