@@ -1,4 +1,4 @@
-"""The tap of asyncio servers."""
+"""AsyncTap: a tap whose close is awaited."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_frames_arrive(tmp_path: Path) -> None:
     assert len(receiver.payloads) == 100
 
 
-def test_closing_holds_up_nobody(tmp_path: Path) -> None:
+def test_the_loop_goes_on_while_the_tap_closes(tmp_path: Path) -> None:
     async def main() -> None:
         tap = AsyncTap(tmp_path / "s")
         tap.client_query(b"1")
@@ -46,7 +46,7 @@ def test_closing_holds_up_nobody(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_closing_goes_on_if_cancelled(tmp_path: Path) -> None:
+def test_a_cancelled_close_goes_on(tmp_path: Path) -> None:
     async def main() -> None:
         tap = AsyncTap(tmp_path / "s")
         tap.client_query(b"1")
