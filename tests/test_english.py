@@ -26,10 +26,13 @@ FOLDERS = [
     "examples",
     "framestream",
     "tests/conformance",
+    "tests/dnstap/adapters",
     "tests/dnstap/cli",
     "tests/dnstap/filters",
     "tests/dnstap/pipeline",
     "tests/dnstap/rendering",
+    "tests/dnstap/strategies",
+    "tests/dnstap/tap",
     "tests/framestream",
 ]
 """Held to the rule; each with the folders in it."""

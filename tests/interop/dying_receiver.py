@@ -1,14 +1,13 @@
-"""A receiver that is killed again and again, and whose death loses nothing that nobody counts.
+"""Receiver that is killed again and again, without losing a byte that the kernel has taken for it.
 
     python dying_receiver.py SOCKET FOLDER
 
-Each connection is served by a process of its own, which has the system move what comes into a pipe, so that at any time
-each octet is either still in the socket or in the pipe. When it has been killed, this process ends the connection as
-the system would have, saves what is in the pipe and in the socket into a file of FOLDER, whose name is the number of
-the connection, and takes the next one.
+Each connection is served by a process of its own, which has the kernel move received bytes into a pipe (splice). So at
+any time, each byte is either in the socket or in the pipe. After killing that process, this one ends the connection as
+the kernel would have, saves the bytes in the pipe and in the socket in a file in FOLDER, named by the number of the
+connection, and accepts the next connection.
 
-Standard input tells it when to kill: each line is a number, how many octets are to have come by then of those that
-follow the line.
+Standard input tells when to kill: each line is the number of bytes to be received after the line.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ ACCEPT = bytes.fromhex("00000000 00000022 00000001 00000001 00000016") + b"proto
 
 
 def receive(sock: socket.socket, pipe: int) -> None:
-    """What each of the processes does: the handshake, and then it hands everything on."""
-    sock.recv(PIECE)  # READY, behind which nothing comes yet
+    """Do the handshake, then move all bytes into the pipe; run in the process that is killed."""
+    sock.recv(PIECE)  # READY, which nothing follows before ACCEPT
     sock.sendall(ACCEPT)
-    # While it waited for something to come, the system would let nobody read the pipe.
+    # While splice() waits for bytes, the kernel lets no process read the pipe, so select() waits before it.
     while select.select([sock], [], []) and os.splice(sock.fileno(), pipe, PIECE):
         pass
 
 
 def serve(sock: socket.socket, out: Path) -> bool:
-    """One connection, to its end; whether there is another to come."""
+    """Serve one connection to its end; return whether there is another to come."""
     from_pipe, to_pipe = os.pipe()
     child = os.fork()
     if not child:
@@ -59,7 +58,7 @@ def serve(sock: socket.socket, out: Path) -> bool:
                     break
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        # Its end, for the sender; what has come can still be read.
+        # The sender sees the end of the connection; bytes that have arrived can still be read.
         sock.shutdown(socket.SHUT_RD)
         while data := os.read(from_pipe, PIECE):
             file.write(data)

@@ -1,4 +1,4 @@
-"""The servers of examples/, as processes, into our command: what they were asked and answered, octet for octet."""
+"""Servers of examples/, as processes, with our command: it records their queries and responses byte for byte."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ QUESTIONS = [
 ]
 
 Entry = tuple[str, str, bool, bytes]
-"""The type of a message, who logged it, whether it went over TCP, its octets."""
+"""Type of a message, identity of the server, whether it went over TCP, and its bytes."""
 
 
 @contextmanager
 def example(workdir: Path, name: str, number: signal.Signals, *arguments: str | int) -> Iterator[int]:
-    """A server of examples/ that is ended by a signal, and its port."""
+    """Run a server of examples/, which a signal ends; yield its port."""
     port = free_port()
     log = workdir / f"{name}.log"
     with log.open("wb") as file:
@@ -77,7 +77,7 @@ def example(workdir: Path, name: str, number: signal.Signals, *arguments: str | 
 
 
 def make_queries() -> list[bytes]:
-    """One of each question, with EDNS and without, under IDs of their own."""
+    """Return a query for each question, with EDNS and without, with unique IDs."""
     queries = []
     for number, (name, qtype, _) in enumerate(QUESTIONS * 2):
         query = dns.message.make_query(name, qtype, use_edns=number % 2 == 0, id=number + 1)
@@ -86,7 +86,7 @@ def make_queries() -> list[bytes]:
 
 
 def ask_all(port: int, queries: list[bytes]) -> list[bytes]:
-    """The answers to queries that are sent together over one connection, cut where no message ends."""
+    """Send queries together over one connection, in pieces of 37 bytes; return the answers."""
     stream = b"".join([len(query).to_bytes(2) + query for query in queries])
     with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as connection, connection.makefile("rb") as file:
         for at in range(0, len(stream), 37):
@@ -95,7 +95,7 @@ def ask_all(port: int, queries: list[bytes]) -> list[bytes]:
 
 
 def logged(recording: Path) -> tuple[Counter[Entry], list[Message]]:
-    """What the servers have logged."""
+    """Return the messages that the servers have logged, and how often each occurs."""
     entries: Counter[Entry] = Counter()
     messages = []
     for dnstap in map(Dnstap.parse, payloads(recording)):
@@ -109,12 +109,12 @@ def logged(recording: Path) -> tuple[Counter[Entry], list[Message]]:
     return entries, messages
 
 
-def entries(kind: str, who: str, *, tcp: bool, wires: list[bytes]) -> Counter[Entry]:
-    return Counter([(kind, who, tcp, wire) for wire in wires])
+def entries(kind: str, identity: str, *, tcp: bool, wires: list[bytes]) -> Counter[Entry]:
+    return Counter([(kind, identity, tcp, wire) for wire in wires])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_authoritative_server(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_authoritative_server_logs_all_it_sends_and_receives(tmp_path: Path, number: signal.Signals) -> None:
     recording = tmp_path / "log.fstrm"
     queries, bad = make_queries(), b"\0\1no message"
     with listening(tmp_path / "tap.sock", tmp_path, "-w", recording) as command:
@@ -137,8 +137,8 @@ def test_the_authoritative_server(tmp_path: Path, number: signal.Signals) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_forwarder(tmp_path: Path, number: signal.Signals) -> None:
-    """Before the authoritative server, whose log says what the forwarder should have logged of its other side."""
+def test_the_forwarder_logs_both_of_its_sides(tmp_path: Path, number: signal.Signals) -> None:
+    """The log of the authoritative server behind it tells what the forwarder should have logged on that side."""
     recording = tmp_path / "log.fstrm"
     queries, bad = make_queries(), b"\0\1no message"
     with listening(tmp_path / "tap.sock", tmp_path, "-w", recording) as command:
@@ -161,11 +161,11 @@ def test_the_forwarder(tmp_path: Path, number: signal.Signals) -> None:
     expected += entries("CLIENT_RESPONSE", "forwarder", tcp=False, wires=udp)
     expected += entries("CLIENT_QUERY", "forwarder", tcp=True, wires=queries)
     expected += entries("CLIENT_RESPONSE", "forwarder", tcp=True, wires=tcp)
-    behind = Counter({entry: count for entry, count in found.items() if entry[1] == "authoritative"})
-    assert behind.total() == 4 * len(queries)
-    for (kind, _, is_tcp, wire), count in behind.items():
+    upstream_log = Counter({entry: count for entry, count in found.items() if entry[1] == "authoritative"})
+    assert upstream_log.total() == 4 * len(queries)
+    for (kind, _, is_tcp, wire), count in upstream_log.items():
         expected[kind.replace("AUTH", "FORWARDER"), "forwarder", is_tcp, wire] += count
-    assert found == expected + behind
+    assert found == expected + upstream_log
     for kind, server in (("CLIENT", port), ("AUTH", upstream)):
         check_exchanges([m for m in messages if m.type is not None and m.type.name.startswith(kind)], server)
     for message in messages:
@@ -174,7 +174,7 @@ def test_the_forwarder(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def check_exchanges(messages: list[Message], port: int) -> None:
-    """Who asked and who answered, and when: a response says when its query came."""
+    """Check addresses, ports and times: a response has the time of its query."""
     asked: dict[tuple[bytes, int | None], int] = {}
     for message in messages:
         assert message.wire is not None

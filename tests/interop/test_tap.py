@@ -1,4 +1,4 @@
-"""Our tap into the receivers of others and into our command, and its frames beside those of a real CoreDNS."""
+"""Taps: frames reach other programs and our command, and equal those of a real CoreDNS."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ MESSAGES: list[Message] = [
     for dnstap in map(Dnstap.parse, payloads(path))
     if dnstap.message
 ]
-"""Those of real servers, of several types."""
+"""Messages of real servers, of several types."""
 
 STOP = bytes.fromhex("00000000 00000004 00000003")
 
 
 def frame(message: Message) -> bytes:
-    """The payload that a tap called "ns1" makes of it."""
+    """Return the payload that a tap with the identity "ns1" makes of a message."""
     return Dnstap(identity=b"ns1", type=DnstapType.MESSAGE, message=message).encode()
 
 
@@ -57,8 +57,8 @@ def submit_all(tap: Tap) -> None:
         tap.submit(message)
 
 
-def all_arrived(tap: Tap, recording: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Each frame of MESSAGES, in order, is in a recording; and nothing went wrong on the way, FINISH came too."""
+def check_arrival(tap: Tap, recording: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Check that a recording has the frames of all MESSAGES in order, and that nothing was logged or dropped."""
     assert len(MESSAGES) > 1000
     assert tap.counts == TapCounts(submitted=len(MESSAGES), sent=len(MESSAGES))
     assert payloads(recording) == FRAMES
@@ -68,7 +68,9 @@ def all_arrived(tap: Tap, recording: Path, caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("receiver", ["fstrm_capture", "Go"])
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
-def test_others(tmp_path: Path, receiver: str, transport: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_frames_reach_other_receivers(
+    tmp_path: Path, receiver: str, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
     out = tmp_path / "received"
     port = free_port()
     there = f"unix:{tmp_path}/sock" if transport == "unix" else f"tcp:127.0.0.1:{port}"
@@ -92,11 +94,11 @@ def test_others(tmp_path: Path, receiver: str, transport: str, caplog: pytest.Lo
         else:
             process.send_signal(signal.SIGTERM)
             process.wait(DEADLINE_S)
-    all_arrived(tap, out, caplog)
+    check_arrival(tap, out, caplog)
 
 
 @pytest.mark.parametrize("transport", ["unix", "tcp", "tls", "tls, mutual", "tls, skip-verify"])
-def test_our_command(tmp_path: Path, transport: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_frames_reach_our_command(tmp_path: Path, transport: str, caplog: pytest.LogCaptureFixture) -> None:
     out = tmp_path / "out"
     certificates(tmp_path)
     where = f"unix:{tmp_path}/s" if transport == "unix" else f"{transport[:3]}:127.0.0.1:0"
@@ -109,13 +111,15 @@ def test_our_command(tmp_path: Path, transport: str, caplog: pytest.LogCaptureFi
         with Tap(command.endpoint, identity="ns1", tls=tls) as tap:
             submit_all(tap)
         assert command.stop() == 0
-    all_arrived(tap, out, caplog)
+    check_arrival(tap, out, caplog)
     assert statistics(command) == (len(MESSAGES), 1, 0)
 
 
 @pytest.mark.parametrize("transport", ["unix", "tcp", "tls"])
-def test_our_command_connects(tmp_path: Path, transport: str, caplog: pytest.LogCaptureFixture) -> None:
-    """To a tap that listens: by TLS, each shows a certificate."""
+def test_frames_reach_our_command_that_connects(
+    tmp_path: Path, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Over TLS, both ends present a certificate."""
     out = tmp_path / "out"
     certificates(tmp_path)
     where = f"unix:{tmp_path}/s" if transport == "unix" else f"{transport}:127.0.0.1:0"
@@ -133,20 +137,22 @@ def test_our_command_connects(tmp_path: Path, transport: str, caplog: pytest.Log
             # The stream is over; it tries again, and nobody is there.
             wait_for(lambda: said(command), "the line that it has gone")
             assert command.stop() == 0
-    all_arrived(tap, out, caplog)
+    check_arrival(tap, out, caplog)
     check_connections(command, len(MESSAGES))
 
 
 def check_connections(command: Command, frames: int) -> None:
-    """All frames came over one connection; there may be another, without any, of the moment in which the tap closes."""
+    """Check that all frames came over one connection; while the tap closes, another without frames may be made."""
     told = statistics(command)
     assert told.frames == frames
     assert told.connections in (1, 2)
     assert told.broken <= told.connections - 1  # The second may end before anything is sent on it.
 
 
-def test_sinks_that_come_one_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Each gets every frame from when it is connected, which is when one has come, and the last comes back."""
+def test_sinks_that_connect_one_after_the_other_get_all_later_frames(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each sink gets every frame from the one that it receives first."""
     everything: list[bytes] = []
     recordings = [tmp_path / str(number) / "out" for number in range(4)]
 
@@ -192,11 +198,11 @@ SETTINGS = {
     "extra of frames without messages": 'dnstap {} {{\nidentity ex\nversion 1\nextra "{{type}} over {{proto}}"\n}}',
     "empty texts": 'dnstap {} full {{\nidentity ""\nversion ""\n}}',
 }
-"""By what the tap is called, in a Corefile."""
+"""Lines of a Corefile, by the name of the setting."""
 
 
 def taps(there: str) -> dict[str, Callable[[], Tap]]:
-    """The same as taps of ours, each of which connects when it is made."""
+    """Return functions that make our taps with the same settings."""
 
     def extra(message: Message) -> str:
         assert message.question
@@ -215,10 +221,10 @@ def taps(there: str) -> dict[str, Callable[[], Tap]]:
 
 
 def test_frames_are_those_of_coredns(tmp_path: Path) -> None:
-    """Octet for octet, when both are told the same: which fields there are, in which order, and how they are encoded.
+    """Byte for byte, for the same events: the same fields in the same order, with the same encoding.
 
-    What our tap is told is what a server has at hand: text for addresses, nanoseconds, the octets of the DNS message,
-    which for those that CoreDNS leaves out are those of the frame of its other tap for the same event.
+    Our tap gets what a server has: addresses as text, times in nanoseconds, and the bytes of the DNS message. Where
+    CoreDNS leaves out the DNS message, it is taken from the frame of another of its taps for the same event.
     """
     recording = tmp_path / "theirs"
     with listening(f"unix:{tmp_path}/s", tmp_path, "-w", recording) as command:
@@ -259,7 +265,7 @@ def test_frames_are_those_of_coredns(tmp_path: Path) -> None:
 
 
 def by_identity(found: list[bytes]) -> dict[bytes | None, list[bytes]]:
-    """Frames of each of its taps, in the order in which they came."""
+    """Return the frames of each tap, by its identity, in order."""
     result: dict[bytes | None, list[bytes]] = {}
     for payload in found:
         result.setdefault(Dnstap.parse(payload).identity, []).append(payload)
@@ -267,7 +273,7 @@ def by_identity(found: list[bytes]) -> dict[bytes | None, list[bytes]]:
 
 
 def submit_raw(tap: Tap, message: Message, its: Message) -> None:
-    """Have this sent, as a server would that has no Message: with the times and addresses of another frame."""
+    """Send a message from raw values, with the times and addresses of another frame."""
     assert message.type
     submit = getattr(tap, MessageType(message.type).name.lower())
     submit(

@@ -1,4 +1,4 @@
-"""What goes wrong around a tap, which its server does not notice; who is at fault is dropped alone."""
+"""Taps with faulty receivers, and in programs that fork or end: the server notices nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HASTY = TapLimits(
 
 @contextlib.contextmanager
 def bad_receiver(says: bytes) -> Iterator[str]:
-    """Takes connections, says this on each, and does nothing more; where."""
+    """Accept connections, send these bytes on each, and do nothing more; yield the endpoint."""
     taken: list[socket.socket] = []
 
     def accept() -> None:
@@ -62,22 +62,22 @@ def bad_receiver(says: bytes) -> Iterator[str]:
 
 
 def submit(tap: Tap, count: int, first: int = 0, size: int = 1) -> None:
-    """Frames with the numbers from `first` on, of so many digits at least."""
+    """Submit frames with consecutive numbers, padded to a number of digits."""
     for number in range(first, first + count):
         tap.submit(Message(MessageType.CLIENT_QUERY, query_message=WIRE + b"%0*d" % (size, number)))
 
 
 def submitted_numbers(found: list[bytes]) -> list[int]:
-    """Those of frames that have arrived, all of which decode."""
+    """Return the numbers in received frames, all of which decode."""
     messages = [dnstap.message for dnstap in map(Dnstap.parse, found)]
     return [int((message.query_message or b"")[len(WIRE) :]) for message in messages if message]
 
 
 @pytest.mark.parametrize("fault", ["silent", "garbage", "DNS", "wrong certificate", "no TLS", "nobody there"])
-def test_receivers_that_are_none(fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """50,000 frames are submitted at once, and all but the newest are dropped and counted; of the cause the log has one
-    line, and of the drops one a period.
-    """
+def test_frames_for_a_receiver_that_is_none_are_dropped_and_counted(
+    fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of 50,000 frames, all but the newest are dropped. The cause is logged once, their number once per interval."""
     says = {
         "garbage": b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20,
         "DNS": b"\0\x0c" + bytes(12),
@@ -103,22 +103,22 @@ def test_receivers_that_are_none(fault: str, tmp_path: Path, caplog: pytest.LogC
         assert not tap.connected
         assert tap.close(0.2) == 1000
         seconds = time.monotonic() - began
-        # It may be in the middle of a handshake.
+        # The thread may be in the middle of a handshake.
         wait_for(lambda: threading.active_count() == before, "the end of the thread")
     counts = tap.counts
     assert (counts.not_connected, counts.closed, counts.sent, counts.waiting) == (49_000, 1000, 0, 0)
     lines = [record.message for record in caplog.records]
     assert len([line for line in lines if "frames dropped: " in line]) <= 2 + seconds / 0.2
     assert sum(int(line.split()[1]) for line in lines if "frames dropped: " in line) == 50_000
-    # How it is refused depends on when: each line is said once, until another was.
+    # The error depends on the moment, and each is logged again only after another one.
     causes = [line for line in lines if "frames dropped: " not in line]
     assert all(one != other for one, other in pairwise(causes))
     assert not [record for record in caplog.records if record.levelno > logging.WARNING]
 
 
 @pytest.mark.parametrize("how_long", ["a moment", "until the deadline"])
-def test_a_receiver_that_is_stopped(tmp_path: Path, how_long: str, caplog: pytest.LogCaptureFixture) -> None:
-    """SIGSTOP: 50,000 frames are submitted nevertheless, the oldest give way; all others arrive after SIGCONT."""
+def test_a_stopped_receiver_delays_nothing(tmp_path: Path, how_long: str, caplog: pytest.LogCaptureFixture) -> None:
+    """After SIGSTOP, 50,000 frames are submitted, and the oldest dropped; all others arrive after SIGCONT."""
     out = tmp_path / "out"
     seconds = DEADLINE_S if how_long == "a moment" else 0.5
     limits = TapLimits(deadlines=Deadlines(write_s=seconds, handshake_s=seconds))
@@ -150,16 +150,17 @@ def test_a_receiver_that_is_stopped(tmp_path: Path, how_long: str, caplog: pytes
     assert counts.submitted == counts.sent + counts.dropped
     assert len(set(found)) == len(found)
     assert 60_000 in found
-    # The connection that was given up is read at the same time as the next one.
+    # The connection that was given up is read at the same time as the next one, so that frames may be interleaved.
     assert found == sorted(found) or how_long != "a moment"
-    # The connection that had been given up was read to its end too.
+    # It is read to its end, too.
     assert len(found) == counts.sent
 
 
 @pytest.mark.parametrize("kind", ["stops reading", "is silent", "sends garbage", "goes"])
 @pytest.mark.parametrize("transport", ["unix", "tls"])
-def test_a_bad_sink(kind: str, transport: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Of a tap that listens: the other gets every frame, and the bad one is dropped alone."""
+def test_a_bad_sink_is_disconnected_alone(
+    kind: str, transport: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     where, tls = (f"unix:{tmp_path}/s", None) if transport == "unix" else ("tls:127.0.0.1:0", MUTUAL)
     count = 20_000
     before = threading.active_count()
@@ -183,7 +184,7 @@ def test_a_bad_sink(kind: str, transport: str, tmp_path: Path, caplog: pytest.Lo
         if kind == "goes":
             bad.close()
         received = pool.submit(list, good)
-        # More than what TCP holds.
+        # More than the buffers of a TCP connection hold.
         submit(tap, count, size=1000)
         wait_for(lambda: sinks(tap) == 1, "that the bad sink is dropped")
         wait_for(lambda: not tap.counts.waiting, "that all is sent")
@@ -199,8 +200,7 @@ def test_a_bad_sink(kind: str, transport: str, tmp_path: Path, caplog: pytest.Lo
     wait_for(lambda: threading.active_count() == before, "the end of all threads")
 
 
-def test_many_threads(tmp_path: Path) -> None:
-    """Eight at once: the stream stays whole, and the frames of each are in their order."""
+def test_frames_of_eight_threads_arrive_in_the_order_of_each(tmp_path: Path) -> None:
     count = 3000
     with listening(tmp_path / "s", tmp_path, "-w", tmp_path / "out") as command:
         with Tap(f"unix:{tmp_path}/s", queue=8 * count) as tap:
@@ -257,7 +257,7 @@ print(*tap.counts)
 
 
 def script(source: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """A program in a process of its own, to its end."""
+    """Run a program in a process of its own."""
     return subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", source, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -268,8 +268,8 @@ def script(source: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_preforking_server(tmp_path: Path) -> None:
-    """Each worker has a connection of its own; those that end by sys.exit do not disturb that of the server."""
+def test_each_worker_of_a_preforking_server_has_its_connection(tmp_path: Path) -> None:
+    """Workers that end by sys.exit do not disturb the connection of the server."""
     out = tmp_path / "out"
     with listening(tmp_path / "s", tmp_path, "-w", out, "--stats") as command:
         done = script(PREFORKING, f"unix:{tmp_path}/s", "")
@@ -287,7 +287,7 @@ def test_a_preforking_server(tmp_path: Path) -> None:
 
 
 def connected(where: str) -> Reader:
-    """Our reader, once somebody listens."""
+    """Return a reader that is connected, once the tap listens."""
 
     def attempt() -> Reader | None:
         with contextlib.suppress(OSError):
@@ -299,8 +299,8 @@ def connected(where: str) -> Reader:
     return reader
 
 
-def test_a_preforking_server_that_listens(tmp_path: Path) -> None:
-    """Only the frames of the process that listens arrive, which are all of them, and the stream is not disturbed."""
+def test_workers_of_a_preforking_server_that_listens_send_nothing(tmp_path: Path) -> None:
+    """All frames of the server itself arrive, in one stream."""
     source = PREFORKING.replace(
         "submit(0, 500)\n", "import time\nwhile not tap.connected: time.sleep(0.01)\nsubmit(0, 500)\n"
     )
@@ -323,7 +323,7 @@ for number in range(3000):
 """
 
 
-def test_a_program_that_just_ends(tmp_path: Path) -> None:
+def test_a_program_that_ends_without_closing_loses_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with listening(tmp_path / "s", tmp_path, "-w", out, "--stats") as command:
         done = script(EXITING, f"unix:{tmp_path}/s")
@@ -334,8 +334,8 @@ def test_a_program_that_just_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["nobody there", "silent"])
-def test_a_program_that_ends_and_nobody_listens(fault: str, tmp_path: Path) -> None:
-    """It ends within the deadline of 5 s, and says what was dropped."""
+def test_a_program_ends_in_time_without_a_receiver(fault: str, tmp_path: Path) -> None:
+    """It ends within the deadline of 5 s, and logs the drops."""
     with contextlib.ExitStack() as stack:
         where = f"unix:{tmp_path}/s" if fault == "nobody there" else stack.enter_context(bad_receiver(b""))
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Receivers of a tap that are killed in mid-stream, and come back: what is lost is counted, or bounded."""
+"""Taps with receivers that are killed and restarted: lost frames are counted, or their number is bounded."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ if TYPE_CHECKING:
 
 WIRE = b"\x7e\x57\1\0\0\1\0\0\0\0\0\0\7example\0\0\1\0\1"
 
-SOCKET_OCTETS = int(Path("/proc/sys/net/core/wmem_default").read_text())
-"""How much a unix socket holds that has been sent and not been read; of frames less, since the system counts its own
-structures too."""
+SOCKET_BYTES = int(Path("/proc/sys/net/core/wmem_default").read_text())
+"""Capacity of a unix socket in bytes, including the kernel's own structures."""
 
 ROUNDS = int(os.environ.get("DNSTAP_KILLS", "8"))
-"""How often a receiver is killed."""
+"""Number of times that a receiver is killed."""
 
 
 def whole_frames(path: Path) -> list[bytes]:
-    """The payloads of a file that may end inside a frame, or before there is a stream."""
+    """Return the payloads of a file that may end inside a frame, or before the stream begins."""
     found: list[bytes] = []
     with suppress(FrameStreamError, FileNotFoundError), read_file(path) as reader:
         found.extend(reader)
@@ -49,7 +48,7 @@ def ends_inside_a_frame(path: Path) -> bool:
 
 
 def numbers(payloads: list[bytes]) -> list[int]:
-    """Those that `submit_next` has put into them."""
+    """Return the numbers that `submit_next` has put into frames."""
     return [int(dnstap.extra or b"") for dnstap in map(Dnstap.parse, payloads)]
 
 
@@ -67,11 +66,10 @@ def dying(path: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def test_killed_again_and_again(tmp_path: Path) -> None:
-    """Each time: what was received, whole, and what was counted as dropped, are what was submitted; in order, and no
-    frame twice.
+def test_frames_are_received_or_counted_however_often_a_receiver_is_killed(tmp_path: Path) -> None:
+    """Each frame is either received, in order and once, or counted as dropped.
 
-    Nobody could count what the system had taken for a process that never read it; so here that is saved.
+    Frames that the kernel has taken for a process that never reads them cannot be counted, so here they are saved.
     """
     chance = random.Random(9)
     submitted = 0
@@ -81,7 +79,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     last = (0, 0)
 
     def arrived(sent: int) -> bool:
-        """Whether so many frames are in the files, of which only the last ones are still growing."""
+        """Return whether this number of frames is in the files, of which the last ones may still grow."""
         nonlocal last
         while True:
             number, known = last
@@ -127,10 +125,10 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert any(ends_inside_a_frame(path) for path in folder.iterdir()) or ROUNDS < 20
 
 
-def test_our_command_killed(tmp_path: Path) -> None:
-    """A process that is killed loses what its system has taken for it and it has not read, and nobody can count that.
+def test_few_frames_are_lost_when_our_command_is_killed(tmp_path: Path) -> None:
+    """A killed process loses frames that the kernel has taken for it and it has not read, which cannot be counted.
 
-    It is no more than a socket holds and a read brings; everything else is received or counted, and in order.
+    They are no more than a socket and a read can hold. All others are received in order, or counted.
     """
     chance = random.Random(10)
     submitted = lost = 0
@@ -138,7 +136,7 @@ def test_our_command_killed(tmp_path: Path) -> None:
     with Tap(f"unix:{tmp_path}/s", extra=lambda _: str(submitted), queue=100_000) as tap:
         for number in range(ROUNDS + 1):
             out = tmp_path / str(number)
-            # Nobody is there: what waits is sent as soon as somebody is.
+            # Without a receiver, frames wait, and are sent as soon as there is one.
             before = tap.counts.sent
             with listening(tmp_path / "s", tmp_path, "-w", out) as command:
                 wait_for(lambda: tap.connected, "the connection")
@@ -160,7 +158,7 @@ def test_our_command_killed(tmp_path: Path) -> None:
             sent = tap.counts.sent - before
             assert len(found) <= sent
             lost += sent - len(found)
-            assert (sent - len(found)) * len(WIRE) <= SOCKET_OCTETS + (1 << 18)
+            assert (sent - len(found)) * len(WIRE) <= SOCKET_BYTES + (1 << 18)
     counts = tap.counts
     assert counts.submitted == submitted == counts.sent + counts.dropped
     assert counts.sent == len(received) + lost

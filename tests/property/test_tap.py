@@ -1,7 +1,7 @@
-"""A tap while its receiver comes, goes, reads slowly or not at all: the counters always add up.
+"""Taps with a receiver that starts, stops, reads slowly or not at all: the counts always add up.
 
-The receiver is the test itself, and breaks a connection so that it knows what the system had taken for it: it refuses
-more, reads what is there, and closes.
+The receiver is the test itself. It breaks a connection in a way that tells it which frames the kernel had taken for it:
+it refuses more, reads what is there, and closes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ QUICK = TapLimits(
 
 
 class Connection:
-    """One connection of the tap, and the frames of it that have come."""
+    """Connection of the tap, with the frames received on it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -44,7 +44,7 @@ class Connection:
         self._decoder = FrameDecoder()
 
     def receive(self, size: int) -> bool:
-        """Take bytes that have come; whether there were any, or will be."""
+        """Receive bytes; return whether there were any, or more may come."""
         self.sock.setblocking(False)
         try:
             data = self.sock.recv(size)
@@ -59,7 +59,7 @@ class Connection:
         return bool(data)
 
     def end(self) -> None:
-        """Take no more, but all that the system has taken."""
+        """Refuse more bytes, receive those that the kernel has taken, and close."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RD)
         while self.receive(1 << 20):
@@ -85,13 +85,13 @@ class Machine(RuleBasedStateMachine):
             self.submitted += 1
 
     @rule()
-    def submit_what_is_no_message(self) -> None:
+    def submit_a_bad_message(self) -> None:
         self.tap.client_query(b"", query_address="nowhere")
         self.submitted += 1
 
     @precondition(lambda self: not self.listening)
     @rule()
-    def comes(self) -> None:
+    def starts(self) -> None:
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.settimeout(DEADLINE_S)
         with contextlib.suppress(FileNotFoundError):
@@ -102,7 +102,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.listening and not self.live)
     @rule(answer=st.sampled_from([ACCEPT, ACCEPT, ACCEPT, FINISH, b"\xff" * 8, b""]))
     def accepts(self, answer: bytes) -> None:
-        """And answers right, wrong, or not at all."""
+        """Accept a connection, and answer READY correctly, wrongly or not at all."""
         assert self.listening
         sock, _ = self.listening.accept()
         sock.settimeout(DEADLINE_S)
@@ -167,5 +167,5 @@ class Machine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def test_counters_always_add_up() -> None:
+def test_counts_always_add_up() -> None:
     run_state_machine_as_test(Machine, settings=settings(stateful_step_count=25))

@@ -1,4 +1,4 @@
-"""What the captures of real servers hold: the orders of fields, and who wrote them."""
+"""Orders of fields in the captures of real servers, and the servers that wrote them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ SERVERS = {
     "unbound": "Unbound",
     "coredns": "CoreDNS",
 }
-"""First word of a capture's name -> its name in SENDERS."""
+"""Names in SENDERS by the first word of a capture's name."""
 
 
 class Form(NamedTuple):
-    """How one payload is written: the names of the fields as they follow each other."""
+    """Form of one payload: the names of its fields in order."""
 
     dnstap: tuple[str, ...]
     type: MessageType
@@ -39,13 +39,13 @@ class Form(NamedTuple):
 
 
 def names(cls: type[Dnstap | Message], fields: Sequence[WireField]) -> tuple[str, ...]:
-    """The names of fields."""
+    """Return the names of fields."""
     known = {field.number: field.name for field in table_of(cls).fields}
     return tuple(known[field.number] for field in fields)
 
 
 def form_of(payload: bytes) -> Form:
-    """How a payload of a Message is written."""
+    """Return the form of a payload with a Message."""
     outer = fields_of(payload)
     (inner,) = (field.value for field in outer if isinstance(field.value, tuple))
     parsed = Dnstap.parse(payload).message
@@ -56,7 +56,7 @@ def form_of(payload: bytes) -> Form:
 
 @cache
 def real_payloads() -> list[tuple[str, bytes]]:
-    """Each payload of tests/data and examples, with the server that wrote it."""
+    """Yield each payload of tests/data and examples, with the server that wrote it."""
     found = []
     for path in sorted([*ROOT.glob("tests/data/*.fstrm"), *ROOT.glob("examples/*.fstrm")]):
         with read_file(path) as reader, contextlib.suppress(TruncatedStreamError):  # one is cut
@@ -66,5 +66,5 @@ def real_payloads() -> list[tuple[str, bytes]]:
 
 @cache
 def captured() -> list[tuple[str, Form]]:
-    """Each form in which a server has written payloads, once."""
+    """Return each form in which a server has written payloads, once."""
     return sorted({(server, form_of(payload)) for server, payload in real_payloads()})

@@ -1,4 +1,4 @@
-"""Hostile payloads: every kind of them can be found, refused ones by their reason, accepted ones by their fields."""
+"""Hostile payloads: each kind is made, refused ones by their reason, accepted ones by their fields."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REFUSED = [
 
 
 def levels(fields: tuple[WireField, ...], cls: Any = Dnstap) -> Iterator[tuple[Any, tuple[WireField, ...]]]:
-    """The fields of each message, and of each group, with the class; None of a group."""
+    """Yield the fields of each message, with its class, and of each group, with None."""
     yield cls, fields
     inner = {} if cls is None else {f.number: f.python_type for f in table_of(cls).fields if f.kind == MESSAGE}
     for field in fields:
@@ -54,7 +54,7 @@ def levels(fields: tuple[WireField, ...], cls: Any = Dnstap) -> Iterator[tuple[A
 
 
 def has_field(condition: Callable[[Any, WireField], bool]) -> Callable[[bytes], bool]:
-    """Whether some field at some level is such, given the table's field of that number or None."""
+    """Return a function that finds fields at any level, by a condition on the table's field (or None) and the field."""
 
     def check(payload: bytes) -> bool:
         return any(
@@ -120,7 +120,7 @@ ACCEPTED: dict[str, Callable[[bytes], bool]] = {
 
 
 def kinds_of(payload: bytes, missing: set[str]) -> list[str]:
-    """Return the reasons why it is refused, or else the kinds that it is of."""
+    """Return the reasons for which a payload is refused, or else its kinds."""
     try:
         Dnstap.parse(payload)
     except DecodeError as error:
@@ -128,7 +128,7 @@ def kinds_of(payload: bytes, missing: set[str]) -> list[str]:
     return [kind for kind in missing.intersection(ACCEPTED) if ACCEPTED[kind](payload)]
 
 
-def test_each_kind_is_there_and_none_is_rare() -> None:
+def test_each_kind_is_made_and_none_is_rare() -> None:
     drawn = draw_until_seen(hostile_payloads(), [*REFUSED, *ACCEPTED], kinds_of)
     accepted = 0
     for payload in drawn:
@@ -138,8 +138,7 @@ def test_each_kind_is_there_and_none_is_rare() -> None:
     assert 0.25 < accepted / len(drawn) < 0.75
 
 
-def test_of_ones_own() -> None:
-    """Payloads that are given are what is changed."""
+def test_given_payloads_are_changed() -> None:
     own = b"\x0a\x03own\x78\1"
     find(hostile_payloads(st.just(own)), lambda payload: payload == own[:-2], settings=until_found)
     find(edits(own), lambda payload: payload == b"\x78\1\x0a\x03own", settings=until_found)
@@ -149,6 +148,6 @@ def test_of_ones_own() -> None:
 
 @given(fields=st.lists(unknown_fields(), max_size=3))
 def test_unknown_fields_are_well_formed(fields: list[WireField]) -> None:
-    """But for those that are too deep; and field 14, if it has a length, is a Message, which any octets are not."""
+    """Except those that are nested too deeply, and field 14 with any bytes, which are not a Message."""
     if depth(tuple(fields)) <= 100 and not any((field.number, field.wire_type) == (14, LENGTH) for field in fields):
         assert fields_of(written(fields)) == tuple(fields)

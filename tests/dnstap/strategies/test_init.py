@@ -1,4 +1,4 @@
-"""dnstap.strategies: what it stands on."""
+"""dnstap.strategies: it needs Hypothesis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of what servers log, beside what they have logged."""
+"""SENDERS: the table agrees with the captures of real servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.dnstap.strategies.captures import Form, captured, real_payloads
 
 
 @pytest.mark.parametrize(("server", "form"), captured())
-def test_what_servers_have_logged_is_in_the_table(server: str, form: Form) -> None:
+def test_each_order_in_the_captures_is_in_the_table(server: str, form: Form) -> None:
     sender = SENDERS[server]
     assert form.dnstap in sender.dnstap
     assert form.message in sender.messages[form.type]
@@ -32,8 +32,7 @@ def test_captures_are_of_most_servers() -> None:
 
 
 @pytest.mark.parametrize("server", SENDERS)
-def test_orders_are_of_known_fields(server: str) -> None:
-    """Each once, the required ones among them."""
+def test_orders_have_known_fields_once_and_the_required_ones(server: str) -> None:
     sender = SENDERS[server]
     orders: list[tuple[Any, set[str], Order]] = []
     orders += [(Dnstap, {"message", "type"}, order) for order in sender.dnstap]

@@ -1,4 +1,4 @@
-"""Payloads of servers: in an order that the table has, with values that make sense together."""
+"""Payloads of servers: fields in an order of the table, with values that make sense together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ until_found = settings(max_examples=50_000, phases=[Phase.generate])
 
 
 @given(log=logged())
-def test_payloads_hold_what_they_say_in_the_order_of_the_table(log: Logged) -> None:
+def test_payloads_have_their_values_in_the_order_of_the_table(log: Logged) -> None:
     assert Dnstap.parse(log.payload) == log.dnstap
     sender, form = SENDERS[log.server], form_of(log.payload)
     assert form.dnstap in sender.dnstap
@@ -27,7 +27,7 @@ def test_payloads_hold_what_they_say_in_the_order_of_the_table(log: Logged) -> N
 
 @pytest.mark.parametrize("server", sorted({server for server, _ in captured()}))
 def test_each_order_of_a_real_message_is_made(server: str) -> None:
-    """The order of the fields of a Dnstap, and that of a Message by its type."""
+    """Both the order of the fields of a Dnstap, and that of a Message by its type."""
     forms = [form for name, form in captured() if name == server]
     draw_until_seen(
         server_payloads([server]),
@@ -55,7 +55,7 @@ def test_values_make_sense_together(log: Logged) -> None:
 
 
 @given(log=logged())
-def test_dns_messages_are_whole(log: Logged) -> None:
+def test_dns_messages_can_be_parsed(log: Logged) -> None:
     message = log.dnstap.message
     assert message is not None
     assert message.type is not None
@@ -72,7 +72,7 @@ def test_dns_messages_are_whole(log: Logged) -> None:
             assert message.query_zone is None or name.endswith(message.query_zone)
 
 
-def test_each_family_and_protocol_is_there() -> None:
+def test_each_family_and_protocol_occurs() -> None:
     pairs: set[tuple[object, object]] = set(itertools.product(SocketFamily, SocketProtocol))
     draw_until_seen(
         logged(["dnsdist"]).map(lambda log: log.dnstap.message),
@@ -81,5 +81,5 @@ def test_each_family_and_protocol_is_there() -> None:
     )
 
 
-def test_long_responses_are_there() -> None:
+def test_long_responses_occur() -> None:
     find(server_payloads(), lambda payload: len(payload) > 1000, settings=until_found)

@@ -1,4 +1,4 @@
-"""Any legal value: each field there or not, up to its bounds, and nothing that is not legal."""
+"""Any legal values: each field present or absent, up to its bounds, and nothing illegal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STRATEGIES: dict[type[Any], SearchStrategy[Any]] = {
 
 
 def values(message: Any) -> Iterator[tuple[Any, Any]]:
-    """Each field of a message, and of the messages within, with its value."""
+    """Yield each field of a message and of the messages inside it, with its value."""
     for field in table_of(type(message)).fields:
         value = getattr(message, field.name)
         yield field, value
@@ -49,7 +49,7 @@ def test_values_are_legal(cls: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("cls", STRATEGIES)
-def test_each_field_is_there_or_not(cls: type[Any]) -> None:
+def test_each_field_is_present_or_absent(cls: type[Any]) -> None:
     fields = table_of(cls).fields
     states = [(field.name, absent) for field in fields for absent in (True, False)]
     if (required := table_of(cls).required) is not None:
@@ -107,6 +107,6 @@ def test_without_the_required_type_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize("length", [16383, 16384, 65536])
-def test_octets_are_long_when_asked_for(length: int) -> None:
+def test_bytes_are_long_when_asked_for(length: int) -> None:
     lengths = policies(max_bytes=65536).map(lambda policy: len(policy.value or b""))
     find(lengths, lambda found: found == length, settings=until_found)

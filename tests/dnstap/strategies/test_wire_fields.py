@@ -1,4 +1,4 @@
-"""The fields of a payload as they are written: the octets by hand, and back and forth without loss."""
+"""Fields on the wire: bytes made by hand, and no loss when a payload is taken apart and put together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("value", "padding", "octets"),
+    ("value", "padding", "encoded"),
     [
         (0, 0, "00"),
         (127, 0, "7f"),
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         (1, 9, "81808080808080808000"),
     ],
 )
-def test_varint(value: int, padding: int, octets: str) -> None:
-    assert varint(value, padding).hex() == octets
+def test_varints_are_as_long_as_asked_for(value: int, padding: int, encoded: str) -> None:
+    assert varint(value, padding).hex() == encoded
 
 
 ACCEPTED = [
@@ -46,15 +46,15 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(("field", "octets"), ACCEPTED, ids=lambda value: value if isinstance(value, str) else "")
-def test_fields_and_their_octets(field: WireField, octets: str) -> None:
-    assert field.wire == bytes.fromhex(octets)
+@pytest.mark.parametrize(("field", "encoded"), ACCEPTED, ids=lambda value: value if isinstance(value, str) else "")
+def test_fields_have_these_bytes(field: WireField, encoded: str) -> None:
+    assert field.wire == bytes.fromhex(encoded)
     before = WireField(2, LENGTH, b"v")
     assert fields_of(written([before, field, before])) == (before, field, before)
 
 
 @pytest.mark.parametrize(
-    ("field", "octets"),
+    ("field", "encoded"),
     [
         (WireField(0, VARINT, 1), "00 01"),
         (WireField(2**29, VARINT, 1), "8080808010 01"),
@@ -69,8 +69,8 @@ def test_fields_and_their_octets(field: WireField, octets: str) -> None:
         (WireField(1, VARINT, 0, padding=10), "08 8080808080808080808000"),
     ],
 )
-def test_broken_fields_can_be_written(field: WireField, octets: str) -> None:
-    assert field.wire == bytes.fromhex(octets)
+def test_invalid_fields_can_be_written(field: WireField, encoded: str) -> None:
+    assert field.wire == bytes.fromhex(encoded)
     with pytest.raises(DecodeError):
         fields_of(field.wire)
 
@@ -81,7 +81,7 @@ def test_bits_beyond_64_are_kept() -> None:
 
 
 def refusal(read: Callable[[], object]) -> str:
-    """What the reader raises; "" if it does not."""
+    """Return the error of the reader as text; "" if there is none."""
     try:
         read()
     except DecodeError as error:
@@ -90,14 +90,14 @@ def refusal(read: Callable[[], object]) -> str:
 
 
 @given(payload=hostile_payloads())
-def test_octets_come_back(payload: bytes) -> None:
+def test_any_accepted_payload_is_restored(payload: bytes) -> None:
     why = refusal(lambda: Dnstap.parse(payload, lenient=True))
     assert refusal(lambda: fields_of(payload)) == why
     if not why:
         assert written(fields_of(payload)) == payload
 
 
-def test_octets_of_real_servers_come_back() -> None:
+def test_payloads_of_real_servers_are_restored() -> None:
     for _, payload in real_payloads():
         fields = fields_of(payload)
         assert written(fields) == payload

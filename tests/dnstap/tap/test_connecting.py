@@ -155,7 +155,7 @@ def test_drops_are_logged_once_per_interval(tmp_path: Path, caplog: pytest.LogCa
 
 
 class TestAfterFork:
-    """What a child process does, here without a fork; tests/dnstap/tap/test_base.py has one."""
+    """Steps of a child process, here without a fork; tests/dnstap/tap/test_base.py has one."""
 
     def test_the_first_frame_connects_again(self, tmp_path: Path) -> None:
         with receiving(tmp_path / "s") as receiver:

@@ -192,7 +192,7 @@ def test_it_goes_on_after_running_out_of_descriptors(
 
 
 class TestAfterFork:
-    """What a child process does, here without a fork; tests/dnstap/tap/test_base.py has one."""
+    """Steps of a child process, here without a fork; tests/dnstap/tap/test_base.py has one."""
 
     def test_frames_are_dropped(self, tmp_path: Path) -> None:
         with Tap(tmp_path / "s", listen=True, limits=QUICK) as tap:
