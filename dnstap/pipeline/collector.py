@@ -165,7 +165,7 @@ class Collector:
                 await self._drain()
         finally:
             ticking.cancel()
-            await tasks.cancel()
+            await asyncio.gather(tasks.cancel(), ticking, return_exceptions=True)
             dispatcher.drop_queued()
             forwarder.reports.end_period(dispatcher.new_reports())
         if tasks.failure:

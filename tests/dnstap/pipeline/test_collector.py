@@ -608,3 +608,19 @@ def test_connections_without_time_are_closed(tmp_path: Path) -> None:
     assert reports == [
         f"unix:{path} connection 1: what has come was not taken by the outputs within 0.0 s",
     ]
+
+
+def test_a_cancelled_run_leaves_no_task(tmp_path: Path) -> None:
+    async def run() -> None:
+        collector = Collector(print)
+        await collector.listen(tmp_path / "s")
+        running = asyncio.create_task(collector.run(Payloads()))
+        while len(asyncio.all_tasks()) < 4:  # This one, the run, its input, and the one for what is due.
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        await collector.close()
+
+    asyncio.run(run())
