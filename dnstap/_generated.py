@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["compile_function"]
+__all__ = ["compile_function", "indented"]
 
 MAX_SOURCES = 1024
 """Number of generated sources kept for tracebacks; the oldest is replaced. A hostile stream can cause code to be
@@ -43,3 +43,8 @@ def compile_function(name: str, source: str, namespace: dict[str, Any]) -> Calla
     function: Callable[..., Any] = namespace[name.rpartition(".")[2]]
     function.__qualname__ = name
     return function
+
+
+def indented(text: str, columns: int) -> str:
+    """Indent each line. Like textwrap.indent, which takes 0.7 ms of the command's time to import."""
+    return "\n".join([" " * columns + line for line in text.split("\n")])

@@ -15,11 +15,10 @@ from __future__ import annotations
 import struct
 from itertools import groupby
 from operator import attrgetter, index
-from textwrap import indent
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dnstap._generated import compile_function
+from dnstap._generated import compile_function, indented
 from dnstap.codec.tables import BYTES, ENUM, FIXED32, MESSAGE, STRING, UINT, Field, Table, table_of
 from dnstap.errors import EncodeError
 
@@ -245,7 +244,7 @@ class MessageEncoder:
             elif field.name in self._runs:
                 items.append(self._run_item(*self._runs[field.name], message, f"{path}{field.name}_run", namespace))
         items.append(f"{message}_unknown_fields,")
-        lines = indent("\n".join(items), " " * (indentation + 4))
+        lines = indented("\n".join(items), indentation + 4)
         return f"join((\n{lines}\n{' ' * indentation}))"
 
     def _field_item(self, field: Field, message: str, known: str, namespace: dict[str, Any]) -> str:

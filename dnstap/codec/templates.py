@@ -17,11 +17,10 @@ from __future__ import annotations
 import struct
 from functools import partial
 from operator import attrgetter
-from textwrap import indent
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from dnstap._generated import compile_function
+from dnstap._generated import compile_function, indented
 from dnstap.codec.strict import decode, varint
 from dnstap.codec.tables import BYTES, FIXED32, MESSAGE, UINT, Field, Table, table_of
 from dnstap.errors import DecodeError
@@ -402,11 +401,11 @@ class Shape:
         parameters += [f"known_{'outer' if outer else 'inner'}_{name}" for outer, name in self._known]
         parameters += [f"expected_{self._unpacked[index]}" for index in self._compared]
         return _PLAN.format(
-            parameters=indent("\n".join([f"{name}," for name in parameters]), " " * 4),
+            parameters=indented("\n".join([f"{name}," for name in parameters]), 4),
             message=self._message,
-            unpacked=indent("\n".join([f"{target}," for target in self._unpacked]), " " * 8),
-            checks=indent("\nor ".join(self._checks or ["False"]), " " * 8),
-            stores=indent("\n".join(stores), " " * 4),
+            unpacked=indented("\n".join([f"{target}," for target in self._unpacked]), 8),
+            checks=indented("\nor ".join(self._checks or ["False"]), 8),
+            stores=indented("\n".join(stores), 4),
         )
 
     def plan(self, payload: bytes, parts: list[Part], known: int, message: int, decoded: Any) -> tuple[Plan, int, int]:

@@ -70,9 +70,10 @@ class _Payload(betterproto2.Message, metaclass=_PayloadType):
         """
         return self._encode(lenient=lenient)
 
-    def _encode(self, *, lenient: bool = False) -> bytes:
-        """Replaced by the generated encoder of each class; a method here for type checkers."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _encode(self, *, lenient: bool = False) -> bytes:
+            """Encode the message: the generated encoder of each class."""
 
     def __bytes__(self) -> bytes:
         return self._encode()

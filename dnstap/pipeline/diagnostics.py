@@ -82,7 +82,7 @@ class ChangeReporter:
         self.last = ""
 
 
-_TLS_ERROR = re.compile(r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?")
+_TLS_ERROR = r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?"
 """The text of an ssl.SSLError. An alert was sent by the peer."""
 
 
@@ -90,7 +90,7 @@ def error_text(error: FrameStreamError | OSError) -> str:
     """Return the text of an error without the error number."""
     # asyncio raises TimeoutError without a text.
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or "timed out"
-    if tls := _TLS_ERROR.fullmatch(text):
+    if tls := re.fullmatch(_TLS_ERROR, text):
         return f"TLS {'refused by the other side' if tls[1] else 'failed'}: {tls[2]}"
     if isinstance(error, OSError) and error.errno and text.startswith("Connect call failed"):
         return os.strerror(error.errno)  # asyncio's own text leaves the reason out.

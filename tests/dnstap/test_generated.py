@@ -9,7 +9,7 @@ import traceback
 import pytest
 
 from dnstap import _generated
-from dnstap._generated import compile_function
+from dnstap._generated import compile_function, indented
 
 SOURCE = """\
 def double(value):
@@ -43,3 +43,7 @@ def test_sources_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(linecache.cache) - before == 3
     assert inspect.getsource(functions[-1]) == SOURCE
     assert functions[0](1) == 1
+
+
+def test_indented() -> None:
+    assert indented("one\n  two", 4) == "    one\n      two"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import betterproto2
 import pytest
 
 from dnstap import Dnstap, Message, MessageType, Policy, SocketFamily, SocketProtocol
@@ -47,3 +49,14 @@ def test_heads() -> None:
     assert heads[bytes.fromhex("0801 1002 1807")] == heads[bytes.fromhex("0801 1807 1002")] == values
     assert len(heads) == 14 * 2 * 7 * 6
     assert table_of(Dnstap).heads == table_of(Policy).heads == {}
+
+
+def test_fields_that_the_schema_does_not_have() -> None:
+    """A class of somebody else would lose them."""
+
+    @dataclasses.dataclass(init=False)
+    class Mine(Policy):
+        vendor: bytes | None = betterproto2.field(99, betterproto2.TYPE_BYTES, optional=True)
+
+    with pytest.raises(TypeError, match=r"^Mine: expected the fields of the schema, got also vendor$"):
+        Mine.parse(b"")

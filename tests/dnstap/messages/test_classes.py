@@ -233,3 +233,10 @@ def test_load_of_bad_input(data: bytes, size: int, text: str) -> None:
     with pytest.raises(DecodeError) as caught:
         Dnstap().load(io.BytesIO(data), size)
     assert str(caught.value).startswith(text)
+
+
+@pytest.mark.parametrize("cls", [Dnstap, Message, Policy])
+def test_names_for_help(cls: Any) -> None:
+    """help() reads all of them in all base classes, which betterproto2.Message refuses for one."""
+    assert {"parse", "encode", "to_dict"} < {*dir(cls)}
+    assert "_betterproto" not in dir(cls)
