@@ -1,7 +1,23 @@
-"""Payload bytes to message objects and back, driven by a table of the fields of each message class."""
+"""Payload bytes to message objects and back, driven by a table of the fields of each message class.
 
-from dnstap.codec.encoder import encode, encoder_of
-from dnstap.codec.learned import Decoder
-from dnstap.codec.strict import decode
+Names are imported on first use: the command only decodes.
+"""
 
-__all__ = ["Decoder", "decode", "encode", "encoder_of"]
+from typing import TYPE_CHECKING
+
+from framestream._lazy import lazy_import
+
+if TYPE_CHECKING:
+    from dnstap.codec.encoder import encode as encode
+    from dnstap.codec.encoder import encoder_of as encoder_of
+    from dnstap.codec.learned import Decoder as Decoder
+    from dnstap.codec.strict import decode as decode
+
+lazy_import(
+    globals(),
+    {
+        "dnstap.codec.encoder": ("encode", "encoder_of"),
+        "dnstap.codec.learned": ("Decoder",),
+        "dnstap.codec.strict": ("decode",),
+    },
+)
