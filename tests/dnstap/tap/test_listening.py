@@ -42,6 +42,7 @@ def test_each_sink_gets_what_is_submitted_while_it_is_connected(tmp_path: Path) 
                     tap.client_query(b"%d" % number)
                 wait_for(lambda: len(second.payloads) == 98, "the frames")
                 wait_for(lambda: len(first.payloads) == 99, "the frames")
+                wait_for(lambda: not tap.counts.waiting, "that the tap has counted them")
                 assert tap.counts == TapCounts(submitted=100, copies=98, sent=197, not_connected=1)
                 assert tap.close() == 0
         tap.client_query(b"late")
