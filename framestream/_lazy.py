@@ -31,7 +31,7 @@ def lazy_import(
     public = sorted(homes)
     modules = frozenset(submodules)
 
-    def __getattr__(name: str) -> Any:  # noqa: N807
+    def find(name: str) -> Any:
         if name in homes:
             value = getattr(import_module(homes[name]), name)
         elif name in modules:
@@ -47,8 +47,8 @@ def lazy_import(
         namespace[name] = value
         return value
 
-    def __dir__() -> list[str]:  # noqa: N807
+    def list_names() -> list[str]:
         special = [name for name in namespace if name.startswith("__") and name.endswith("__")]
         return sorted({*special, *public, *modules})
 
-    namespace.update(__all__=public, __getattr__=__getattr__, __dir__=__dir__)
+    namespace.update(__all__=public, __getattr__=find, __dir__=list_names)

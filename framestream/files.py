@@ -242,12 +242,11 @@ class ObjectOutput:
         Raises: BlockingIOError: it is in non-blocking mode and full.
         """
         self.whole = False
-        view = memoryview(data)
-        while view:
-            written = self._write(view)  # type: ignore[arg-type] # every file object takes one
+        while data:
+            written = self._write(data)
             if written is None:
                 raise BlockingIOError(errno.EAGAIN, "the file object does not wait for its reader")
-            view = view[written:]
+            data = data[written:]  # Copies only after a partial write, as unbuffered file objects make.
         self.whole = True
 
     def close(self, *, keep: bool = True) -> None:

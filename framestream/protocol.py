@@ -143,6 +143,7 @@ class _Protocol:
 
     def _next(self, sender: Role, frame: ControlType | str) -> State | None:
         """Return the state after a frame, None if it is not allowed. Sets the transport if the frame decides it."""
+        # Only a reader may not know its transport yet: READY or START, its first frame, decides (rule 8).
         for transport in [self.transport] if self.transport else Transport:
             if state := TRANSITIONS.get((transport, self.state, sender, frame)):
                 self.transport = transport
@@ -163,6 +164,7 @@ class _Protocol:
 
         Raises: LocalProtocolError: the state does not allow it.
         """
+        # Encoded before the state changes, because content types that do not fit raise an error (rule 6).
         encoded = encode_control_frame(ControlFrame(control_type, content_types))
         state = self._next(self.role, control_type)
         if state is None:
@@ -341,6 +343,7 @@ class ReaderProtocol(_Protocol):
         """
         if self.state is not State.FINISHED:
             raise LocalProtocolError(f"the stream has not finished, but is in state {self.state.name}")
+        # The transport stays: streams after the first are of the same kind.
         self._enter(State.IDLE)
         self.content_type = None
 
@@ -354,15 +357,18 @@ class ReaderProtocol(_Protocol):
                 return False
             self._truncated(self._expected())
         elif frame.type is ControlType.READY:
+            # Rule 8. _check() has left in _accepted the types that both sides have.
             self._send(ControlType.ACCEPT, self._accepted)
         elif frame.type is ControlType.START:
             # Rule 12: the content type of the stream is that of START, not of READY.
             self.content_type = frame.content_types[0] if frame.content_types else None
         elif self.state is State.STOPPED:
+            # After STOP. A unidirectional stream is in state FINISHED then, and has no answer.
             self._send(ControlType.FINISH)
         return True
 
     def _ends_well(self) -> bool:
+        # Rule 7: a live stream may end between two frames; a file without STOP is truncated.
         return self.state is State.STREAMING and not self.require_stop and self.decoder.missing() is None
 
     def _check(self, frame: ControlFrame, offset: int) -> None:
@@ -399,6 +405,7 @@ class WriterProtocol(_Protocol):
     ) -> None:
         super().__init__(FrameDecoder(max_control_bytes=max_control_bytes), transport, content_types)
         self.max_data_bytes = max_data_bytes
+        # The first choice, unless ACCEPT names others (rule 11). START has one content type or none (rule 5).
         self._chosen = self.content_types[:1]
 
     def start(self) -> None:
@@ -465,10 +472,12 @@ class WriterProtocol(_Protocol):
             self._advance()
 
     def _check_streaming(self) -> None:
+        # Rules 7 and 8: data frames stand between START and STOP only.
         if self.state is not State.STREAMING:
             raise LocalProtocolError(f"cannot send data frames in state {self.state.name}: {self.state.value}")
 
     def _advance(self) -> None:
+        # A reader sends control frames only; _receive() refuses data by the table.
         while self.state is not State.FINISHED and self._receive(self.decoder.next_payloads) is not None:
             if self.state is State.ACCEPTED:
                 self._start()
@@ -494,9 +503,9 @@ def _common(ours: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> tuple[bytes, 
 
 def _fitting(content_types: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return as many of them as fit in one control frame that every peer accepts (rule 6); a peer may offer more."""
-    left = MAX_SENT_CONTROL_BYTES - 4
+    left = MAX_SENT_CONTROL_BYTES - 4  # The type word of the control frame.
     for count, content_type in enumerate(content_types):
-        left -= 8 + len(content_type)
+        left -= 8 + len(content_type)  # Rule 3: a field type word and a field length word.
         if left < 0:
             return content_types[:count]
     return content_types

@@ -105,7 +105,7 @@ class ListeningSocket:
                 errors.append(error)
         else:
             raise errors[-1]
-        match endpoint:
+        match endpoint:  # With port 0, the system has chosen one.
             case TcpEndpoint(host):
                 endpoint = TcpEndpoint(host, self.socket.getsockname()[1])
             case TlsEndpoint(host, _, tls):
@@ -118,6 +118,7 @@ class ListeningSocket:
             if isinstance(endpoint, UnixEndpoint):
                 self._file = listen_at(self.socket, endpoint, BACKLOG)
                 return
+            # A program that restarts can listen at once, while its old connections are in TIME_WAIT.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 # "::" accepts IPv4 too, as in Go.
@@ -134,6 +135,7 @@ class ListeningSocket:
             return
         if self._file is not None and isinstance(self.endpoint, UnixEndpoint):
             remove(self.endpoint.path, self._file)
+        # close() alone does not wake a thread that waits in accept().
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()

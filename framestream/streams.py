@@ -55,7 +55,8 @@ class Limits(NamedTuple):
 class Deadlines(NamedTuple):
     """Time limits on a peer, in seconds; None for no limit. Exceeding one raises TimeoutError.
 
-    Between START and STOP a writer may be silent for any time.
+    The protocol has no time limits of its own (rule 13 of docs/frame-streams.md), so without these a silent peer holds
+    up the other end for ever. Between START and STOP a writer may be silent for any time.
 
     Attributes:
         connect_s: for connecting.
@@ -211,6 +212,7 @@ class BaseReader:
         """Pass more of the input on to the protocol; return False if there is none."""
         protocol = self.protocol
         if self._joined and protocol.state is State.FINISHED and protocol.unread:
+            # Concatenated files; the tools of fstrm and Go read only the first stream of one.
             protocol.next_stream()
         elif piece := next(self._pieces, None):
             protocol.receive_data(piece)
@@ -263,7 +265,7 @@ class BaseWriter:
 
         Raises: LocalProtocolError: as WriterProtocol.send.
         """
-        payloads = tuple(payloads)
+        payloads = tuple(payloads)  # An iterator could be used only once.
         self.protocol.send(payloads)
         self.waiting += payloads
         self.waiting_bytes += sum(map(len, payloads))
@@ -277,7 +279,8 @@ class BaseWriter:
 
     def _sent_in(self, size: int) -> None:
         """Count as sent the waiting payloads whose frames are complete within the first `size` bytes of the batch."""
-        ends = accumulate([4 + len(payload) for payload in self.waiting])
+        # A reader that gets the rest of a frame over another connection could not use it, so only whole frames count.
+        ends = accumulate([4 + len(payload) for payload in self.waiting])  # 4: the length word.
         whole = sum([end <= size for end in ends])
         sent = self.waiting[:whole]
         del self.waiting[:whole]
@@ -426,8 +429,9 @@ def check_appendable(path: Path) -> None:
     except FileNotFoundError:
         return
     with contextlib.closing(file):
-        if not file.regular:
+        if not file.regular:  # A pipe or device has no contents to append to.
             return
+        # Only the framing matters here: a frame that is too long for a default reader is skipped by its length.
         protocol = reader_protocol((), Limits(oversize="skip"), transport=Transport.UNIDIRECTIONAL, require_stop=True)
         scan = _Scan(protocol, file=True)
         scan.run(file)

@@ -46,6 +46,7 @@ class TlsSession:
         self.established = False
         self._first = b""
         self._received = 0
+        # Whether plaintext was sent, whether any was received, and whether close_notify was.
         self._sent = self._answered = self._ended = False
         self._error: ssl.SSLError | RemoteProtocolError | None = None
 
@@ -67,6 +68,7 @@ class TlsSession:
         if len(self._first) < 2:
             # Checked before OpenSSL sees them: its errors differ from one protocol to another, and name none.
             self._first = (self._first + data)[:FIRST_BYTES]
+            # A record of type alert (21) or handshake (22), then version 3.x (RFC 8446, 5.1).
             if not re.match(rb"[\x15\x16](?:\x03|\Z)", self._first):
                 expected = "a TLS ClientHello" if self._listened else "a TLS ServerHello"
                 got = f"{recognise(self._first) or 'no TLS'}, {self._first!r}"
@@ -115,11 +117,12 @@ class TlsSession:
             except ssl.SSLError as error:
                 self._fail(error, "the end of TLS (close_notify)")
             else:
+                # Plaintext, or b"" for close_notify: see `unsettled`.
                 self._answered = True
                 self._ended = not piece
                 pieces.append(piece)
         if data := b"".join(pieces):
-            return data
+            return data  # Good data before the error; the next call raises it.
         self._check()
         return b"" if self._ended else None
 

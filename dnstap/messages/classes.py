@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from copy import deepcopy
 from dataclasses import InitVar, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import betterproto2
 
@@ -51,7 +51,6 @@ class _Payload(betterproto2.Message, metaclass=_PayloadType):
     __slots__ = ()
     # No field, so betterproto2 does not see it; but dataclasses.replace reads it and hands it to the constructor.
     _unknown_fields: InitVar[bytes] = field(default=b"", kw_only=True)
-    __hash__: ClassVar[None] = None  # type: ignore[assignment] # mutable, and compared by value
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview, *, lenient: bool = False) -> Self:
@@ -93,9 +92,8 @@ class _Payload(betterproto2.Message, metaclass=_PayloadType):
         if size is not None and len(data) < size:
             raise DecodeError(f"expected {size} bytes, got {len(data)}", len(data), type(self).__name__)
         merged = decode(type(self), self.encode(lenient=True) + data)
-        for name in self._names():
+        for name in (*self._names(), "_unknown_fields"):
             setattr(self, name, getattr(merged, name))
-        self._unknown_fields = merged._unknown_fields  # noqa: SLF001 (ours)
         return self
 
     def __eq__(self, other: object) -> bool:

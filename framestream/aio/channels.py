@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "ReadableChannel", "WritableChannel", "connect", "lookup", "over_socket"]
 
 HIGH_WATER_BYTES = 1 << 19
-"""Number of unread bytes at which the transport is paused, until all of them have been read."""
+"""Number of unread bytes at which the transport is paused, until all of them have been read.
+
+So a connection holds at most this and one more read, and back-pressure reaches the writer.
+"""
 
 BUFFER_BYTES = 1 << 18
 """Most bytes received from a socket at once: more than the buffer of a unix socket holds."""
@@ -37,7 +40,8 @@ BUFFER_BYTES = 1 << 18
 class _Buffer(threading.local):
     """The buffer that all sockets of a thread receive into, one after the other.
 
-    A fresh buffer for each read would be mapped, and its pages faulted in, each time.
+    A fresh buffer for each read would be mapped, and its pages faulted in, each time: 75,000 page faults against 3,500
+    for a million frames (docs/performance.md).
     """
 
     def __init__(self) -> None:
@@ -51,7 +55,7 @@ class ReadableChannel(Protocol):
     """The half of a channel that a stream is read from. A deadline is a time.monotonic() time, None for none."""
 
     def fileno(self) -> int: ...
-    async def read(self, deadline: float | None) -> bytes: ...
+    async def read(self, deadline: float | None, /) -> bytes: ...
     def end_input(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -72,7 +76,7 @@ class WritableChannel(Protocol):
     def transactional(self) -> bool: ...
     def fileno(self) -> int: ...
     def send(self, data: bytes) -> None: ...
-    async def drain(self, deadline: float | None) -> None: ...
+    async def drain(self, deadline: float | None, /) -> None: ...
     async def close(self, *, keep: bool = True) -> None: ...
 
 
@@ -234,7 +238,7 @@ class SocketChannel(asyncio.BufferedProtocol):
             self._write(data)
 
     def _write(self, data: bytes) -> None:
-        if not self._lost.is_set():
+        if not self._lost.is_set():  # drain() raises the error; the transport would only log it.
             self._opened().write(data)
 
     async def _linger(self, session: TlsSession) -> None:
@@ -262,7 +266,7 @@ class SocketChannel(asyncio.BufferedProtocol):
         if self._closing:  # close() may have been cancelled while it waited for this.
             self._transport.abort()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+    def get_buffer(self, _sizehint: int) -> memoryview:
         return _buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:

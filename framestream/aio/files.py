@@ -48,7 +48,8 @@ async def readable(fd: int) -> None:
 class InputChannel:
     """A readable channel over a file, a pipe or a file object.
 
-    The event loop waits for pipes and terminals; everything else is read by a thread of the default executor.
+    The event loop waits for pipes and terminals; everything else is read by a thread of the default executor. There is
+    no peer that could miss a deadline.
     """
 
     def __init__(self, file: FileInput | ObjectInput) -> None:
@@ -58,7 +59,7 @@ class InputChannel:
         self._selectable = isinstance(file, FileInput) and not file.regular
         self.fileno = file.fileno
 
-    async def read(self, deadline: float | None) -> bytes:  # noqa: ARG002 (a file has no peer that could be late)
+    async def read(self, _deadline: float | None) -> bytes:
         """Return the next bytes; b"" at the end. Waits if a followed file may grow."""
         while not (data := await self._read()):
             if not self._file.may_grow():
@@ -122,7 +123,7 @@ class OutputChannel:
         """Accept bytes to write; call `drain()` next."""
         self._waiting.append(data)
 
-    async def drain(self, deadline: float | None) -> None:  # noqa: ARG002
+    async def drain(self, _deadline: float | None) -> None:
         """Write all bytes accepted so far."""
         while self._writing or self._waiting:
             if self._writing is None:

@@ -61,6 +61,7 @@ class Listener(Generic[End]):
         Raises: TimeoutError; OSError.
         """
         listening = self._listening.socket
+        # In turn, because a loop has one callback for each descriptor: a second waiter would replace the first.
         async with asyncio.timeout(timeout_s), self._turn:
             while True:
                 try:

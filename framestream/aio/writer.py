@@ -56,6 +56,7 @@ class Writer(BaseWriter):
         self._turn = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._flusher: asyncio.Task[None] | None = None
+        # Not the protocol's state: a handshake that was cancelled has begun, and the next call continues it.
         self._started = False
         self._closed = False
 
@@ -102,6 +103,7 @@ class Writer(BaseWriter):
         """
         async with self._turn:
             await self._handshake()
+            # Parted from the batch before, so that each can be counted when it has been sent.
             await self._flush()
             self.protocol.send_encoded(frames.data)
             await self._flush()
@@ -132,7 +134,7 @@ class Writer(BaseWriter):
                 return
             finished = False
             try:
-                if self._unseen:
+                if self._unseen:  # The last call that can report it.
                     self._check()
                 if self._error is None and self._channel.whole and self.protocol.state is State.STREAMING:
                     await self._flush()

@@ -35,7 +35,7 @@ class ReadableChannel(Protocol):
     """The half of a channel that a stream is read from. A deadline is a time.monotonic() time, None for none."""
 
     def fileno(self) -> int: ...
-    def read(self, deadline: float | None) -> bytes: ...
+    def read(self, deadline: float | None, /) -> bytes: ...
     def end_input(self) -> None: ...
     def close(self) -> None: ...
 
@@ -58,7 +58,7 @@ class WritableChannel(Protocol):
     def transactional(self) -> bool: ...
 
     def fileno(self) -> int: ...
-    def write(self, data: bytes, deadline: float | None) -> None: ...
+    def write(self, data: bytes, deadline: float | None, /) -> None: ...
     def close(self, *, keep: bool = True) -> None: ...
 
 
@@ -174,6 +174,7 @@ class SocketChannel:
     def _wait_until(self, deadline: float | None) -> None:
         """Set the socket's timeout for the next call."""
         left_s = self._left_until(deadline)
+        # settimeout() makes a system call, which reads without a deadline can do without.
         if left_s is not None or self._timeout_s is not None:
             self._socket.settimeout(left_s)
             self._timeout_s = left_s
@@ -215,6 +216,7 @@ class TlsChannel(SocketChannel):
         self._handshake(deadline)
         self.whole = False
         try:
+            # Record by record, so that `taken` counts plaintext of which the system has the whole record.
             while self.taken < len(data):
                 piece = data[self.taken : self.taken + PIECE_BYTES]
                 self._session.write(piece)
@@ -295,6 +297,7 @@ def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
 
         session = connecting_session(endpoint)
     errors: list[OSError] = []
+    # One deadline for all addresses: a host name with many must not multiply it.
     for family, address in addresses(endpoint):
         try:
             return over_socket(for_stream(_connected(family, address, deadline)), session)

@@ -34,14 +34,14 @@ __all__ = ["InputChannel", "OutputChannel", "open_with_handshake", "read_file", 
 
 
 class InputChannel:
-    """A readable channel over a file, a pipe or a file object."""
+    """A readable channel over a file, a pipe or a file object. It has no peer that could miss a deadline."""
 
     def __init__(self, file: FileInput | ObjectInput) -> None:
         self._file = file
         self._stopped = threading.Event()
         self.fileno = file.fileno
 
-    def read(self, deadline: float | None) -> bytes:  # noqa: ARG002 (a file has no peer that could be late)
+    def read(self, _deadline: float | None) -> bytes:
         """Return the next bytes; b"" at the end. Waits if a followed file may grow."""
         while not (data := self._file.read()):
             if not self._file.may_grow():
@@ -79,7 +79,7 @@ class OutputChannel:
         """True if closing without `keep` discards everything written."""
         return self._file.transactional
 
-    def write(self, data: bytes, deadline: float | None) -> None:  # noqa: ARG002
+    def write(self, data: bytes, _deadline: float | None) -> None:
         """Write all bytes."""
         self._file.write(data)
 

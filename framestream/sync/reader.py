@@ -67,6 +67,7 @@ class Reader(BaseReader):
         """
         while True:
             yield from self._held
+            # One batch at a time, kept in _held: what a loop leaves is there for the next one.
             payloads = next(self.batches(), None)
             if payloads is None:
                 break
@@ -151,7 +152,7 @@ class Reader(BaseReader):
         if answer := protocol.data_to_send():
             if self._connection is None:
                 raise LocalProtocolError("a file takes no answers: its stream must be unidirectional")
-            # Unbound closes as soon as it has sent STOP. Nothing is lost if FINISH cannot be sent.
+            # Rule 8. Unbound closes as soon as it has sent STOP. Nothing is lost if FINISH cannot be sent.
             with contextlib.suppress(OSError) if protocol.state is State.FINISHED else contextlib.nullcontext():
                 self._connection.write(answer, after(self._deadlines.write_s))
 

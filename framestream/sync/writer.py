@@ -52,6 +52,7 @@ class Writer(BaseWriter):
         self._error: OSError | RemoteProtocolError | None = None
         # Whether the error was raised in the flusher's thread, where no caller has seen it.
         self._unseen = False
+        # Reentrant, because methods call each other: write_many() does the handshake and may flush.
         self._changed = threading.Condition(threading.RLock())
         self._flusher: threading.Thread | None = None
         self._closed = False
@@ -102,6 +103,7 @@ class Writer(BaseWriter):
         """
         with self._changed:
             self.handshake()
+            # Parted from the batch before, so that each can be counted when it has been sent.
             self.flush()
             self.protocol.send_encoded(frames.data)
             self.flush()
@@ -118,6 +120,7 @@ class Writer(BaseWriter):
                 self._channel.write(self.protocol.data_to_send(), after(self._deadlines.write_s))
             except OSError as error:
                 self._error = error
+                # The rest stays in `waiting`, for a ReconnectingWriter to send again.
                 self._sent_in(self._channel.taken)
                 raise
             self._sent()
@@ -138,7 +141,7 @@ class Writer(BaseWriter):
                 return
             finished = False
             try:
-                if self._unseen:
+                if self._unseen:  # The last call that can report it.
                     self._check()
                 if self._error is None and self._channel.whole and self.protocol.state is State.STREAMING:
                     self.flush()
