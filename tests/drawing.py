@@ -1,4 +1,4 @@
-"""Drawing from a Hypothesis strategy until everything that it promises has come."""
+"""Drawing from a Hypothesis strategy until every kind of value has been drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Golden files: generated source as it was when somebody last read it.
+"""Golden files: generated source as it was at the last review.
 
 A test compares what is generated now with a file in tests/data/generated. To renew the files after a change, run the
 tests with RENEW_GOLDEN=1, and read the difference in git.

@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @cache
 def google(name: str) -> type[Message]:
-    """Google's class for a message of docs/dnstap.proto: "Dnstap", "Message" or "Policy"."""
+    """Return Google's class for a message of docs/dnstap.proto: "Dnstap", "Message" or "Policy"."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"dnstap.{name}"))
 
 
@@ -43,7 +43,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 def google_parse(name: str, data: bytes) -> Message | None:
-    """Google's message, whether or not required fields are there; None where it refuses the octets."""
+    """Return the message that Google decodes, with or without required fields; None if it refuses the bytes."""
     try:
         return google(name).FromString(data)
     except DecodeError:
@@ -51,9 +51,9 @@ def google_parse(name: str, data: bytes) -> Message | None:
 
 
 def cpp_refuses(name: str, data: bytes) -> bool:
-    """Whether Google's C++ refuses the octets, which looks into unknown groups, as Google's Python does not.
+    """Return whether Google's C++ refuses the bytes: unlike Google's Python, it checks unknown groups.
 
-    It takes a process, so it is for what the two above disagree about.
+    It takes a process, so use it only if our codec and `google_parse` disagree.
     """
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{DOCS}", f"--decode=dnstap.{name}", "dnstap.proto"]
     process = subprocess.run(command, input=data, capture_output=True, check=False)
@@ -62,10 +62,10 @@ def cpp_refuses(name: str, data: bytes) -> bool:
 
 
 def differing_field(ours: betterproto2.Message, theirs: Any) -> str | None:
-    """The first field in which the two differ, None if there is none.
+    """Return the first field in which two messages differ, None if there is none.
 
-    A number that its enum does not name is a value of ours and an unknown field of Google's, which keeps the value that
-    came before: that is no difference.
+    A number that its enum does not name is a value of ours, but an unknown field of Google's, which keeps an earlier
+    value: that is no difference.
     """
     for field in theirs.DESCRIPTOR.fields:
         mine = getattr(ours, field.name)

@@ -1,4 +1,4 @@
-"""Made-up dnstap messages and DNS messages, for comparisons with the Go tool, and of our ways with each other."""
+"""Generated dnstap and DNS messages, for comparisons with the Go tool and between our own implementations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def captured_messages() -> list[bytes]:
 
 
 class Generator:
-    """Made-up dnstap messages: mostly sensible, each with a fair chance of something odd somewhere."""
+    """Generator of dnstap messages: mostly sensible, each with a fair chance of something odd somewhere."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -95,7 +95,7 @@ class Generator:
         return bytes([len(octets) + (1 if self.chance(0.01) else 0)]) + octets
 
     def rest(self) -> bytes:
-        """Octets, or what is escaped already, which the texts of CAA and URI make a difference for."""
+        """Return bytes, or text that is escaped already, which the texts of CAA and URI treat differently."""
         if self.chance(0.8):
             return self.octets(0, 1, 20, 32, 512, 600)
         return b"".join(
@@ -217,7 +217,7 @@ class Generator:
         return self.rng.choice((0, 1000, 999_999_999, self.rng.randrange(10**9), self.rng.randrange(1 << 32)))
 
     def fields(self) -> dict[str, Any]:
-        """The values of a Message, with each of those that -q reads missing now and then."""
+        """Return values of a Message; each that -q reads is sometimes missing."""
         message_type = self.rng.choice((*range(1, 15), *range(1, 15), 0, 15, -1, 2**31 - 1))
         values = {
             "socket_protocol": self.rng.choice((*range(1, 8), 1, 2, 0, 8, -5)),
@@ -233,7 +233,7 @@ class Generator:
         return {"type": message_type} | {name: value for name, value in values.items() if self.chance(0.97)}
 
     def more_fields(self) -> dict[str, Any]:
-        """The values of a Message that -y and -j read too."""
+        """Return values of a Message, with those that only -y and -j read too."""
         values = {
             "socket_family": self.rng.choice((1, 2, 0, 3, -1)),
             "query_port": self.rng.choice((0, 53, self.rng.randrange(1 << 32))),

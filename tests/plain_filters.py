@@ -181,7 +181,7 @@ READERS: dict[str, Callable[[Message], Any]] = {
     "rcode": _rcode,
     "answers": lambda message: None if message.wire is None else len(unpack(message.wire).answers),
 }
-"""The value of each field but the texts, by its name."""
+"""Values of each field except texts, by name."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Capabilities are declared in a base class or Protocol: nothing asks an object of ours what it has."""
+"""Capabilities are declared in a base class or Protocol: no code asks our objects by hasattr or getattr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOREIGN = {
     ("dnstap/adapters/dnspython_queries.py", "wire"),  # of dnspython's messages, if it keeps it there
     ("dnstap/pipeline/outputs/parallel_text.py", "memfd_create"),  # of os, on Linux
 }
-"""Objects of others, which declare nothing to us: file, and attribute that is asked for."""
+"""Exceptions for objects of others, which declare nothing to us: file, and attribute."""
 
 
 def asked(tree: ast.AST) -> list[tuple[int, str]]:

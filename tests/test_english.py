@@ -1,4 +1,4 @@
-"""Plain English: docs/design.md has the rule. Held here: how a docstring begins."""
+"""Plain English, by the rules of docs/design.md: first words of docstrings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FOLDERS = [
     "tests/dnstap/tap",
     "tests/framestream",
 ]
-"""Held to the rule; each with the folders in it."""
+"""Folders that the rule applies to, with the folders in them."""
 
 BANNED = {"what", "who", "whose", "whoever", "whatever", "how", "whether", "where", "which", "when"}
 """First words that make a reader wait for the noun."""

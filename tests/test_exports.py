@@ -1,4 +1,4 @@
-"""What the packages offer at their top is what their modules offer."""
+"""Names that the packages offer are those that their modules offer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_module_says_what_is_public(package: ModuleType) -> None:
 
 
 def names_for_the_type_checker(package: ModuleType) -> tuple[dict[str, str], set[str]]:
-    """The names that a package imports under `if TYPE_CHECKING`, each with its module; and its own modules there."""
+    """Return names and own modules that a package imports under `if TYPE_CHECKING`; names with their modules."""
     tree = ast.parse(Path(str(package.__file__)).read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     homes: dict[str, str] = {}
@@ -71,7 +71,7 @@ class TestLazyPackages:
 
 
 def test_help_of_a_message() -> None:
-    """It names the fields and methods, and leaves the class as it was."""
+    """The text names the fields and methods, and the class is as before."""
     program = """
 import pydoc, dnstap
 for item in (dnstap.Message, dnstap.Message.parse, dnstap.messages.classes._Payload, dnstap):

@@ -1,4 +1,4 @@
-"""Data flows one way: of ours, each module imports only modules that stand above it in docs/design.md."""
+"""Layers: each module imports only modules of ours that stand above it in docs/design.md."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MODULES = sorted(
 
 
 def layers() -> list[str]:
-    """The modules in the order of the table: "dnstap/codec/" stands for all in the folder."""
+    """Modules in the order of the table: "dnstap/codec/" stands for all in the folder."""
     table = (ROOT / "docs" / "design.md").read_text()
     return re.findall(r"^\| `([a-z_/.]+)` \|", table, re.MULTILINE)
 
 
 def layer_of(module: Path) -> int:
-    """The row of a module."""
+    """Return the row of a module."""
     for number, layer in enumerate(layers()):
         if str(module) == layer or (layer.endswith("/") and str(module).startswith(layer)):
             return number
@@ -37,7 +37,7 @@ def layer_of(module: Path) -> int:
 
 
 class WithoutTypeChecking(ast.NodeTransformer):
-    """Removes the imports under `if TYPE_CHECKING`, which never run."""
+    """Remover of the imports under `if TYPE_CHECKING`, which never run."""
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
         """Remove the node, or keep it with what is left of its body."""
@@ -136,7 +136,7 @@ def test_circles_are_found(graph: dict[str, str], expected: list[str]) -> None:
 
 
 def test_no_circles() -> None:
-    """No circles inside a room either, of which the table says nothing; in functions no more than at the top."""
+    """No circles inside a folder either, which the table does not order; imports in functions count too."""
     graph = {module: imports(module, for_type_checker=False) for module in MODULES}
     assert circles(graph) == []
 
@@ -159,7 +159,7 @@ def test_third_parties_where_they_belong() -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_no_assert(module: Path) -> None:
-    """A peer's data is never trusted to an assert, which `python -O` leaves out."""
+    """Data of a peer is never checked by an assert, which `python -O` leaves out."""
     assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse((ROOT / module).read_text())))
 
 

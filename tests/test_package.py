@@ -1,4 +1,4 @@
-"""The package as a new user gets it: built from what is in the repository, installed into an empty environment."""
+"""The package as a new user gets it: built from the repository, installed into an empty environment."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NOT_THE_PROJECT = shutil.ignore_patterns(
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's files, nothing built."""
+    """Return a copy of the project's files, without anything built."""
     return Path(shutil.copytree(ROOT, tmp_path_factory.mktemp("clone") / "project", ignore=NOT_THE_PROJECT))
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, without what would lead back to this checkout."""
+    """Return our environment variables, without those that would lead back to this checkout."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "COV"))}
 
 
@@ -45,7 +45,7 @@ def test_the_wheel_is_pure_python(clone: Path, tmp_path: Path) -> None:
 
 
 def test_the_run_command_of_the_readme(clone: Path, tmp_path: Path) -> None:
-    """With this Python as python3, and nothing else from its environment."""
+    """Runs with this Python as python3, and nothing else from its environment."""
     (command,) = re.findall(r"^    (python3 -m venv .*)$", (clone / "README.md").read_text(), re.MULTILINE)
     python = tmp_path / "bin" / "python3"
     python.parent.mkdir()

@@ -1,4 +1,4 @@
-"""What is public: docs/design.md, "Public and private"."""
+"""Public names, by docs/design.md, "Public and private"."""
 
 from __future__ import annotations
 

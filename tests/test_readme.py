@@ -1,4 +1,4 @@
-"""The examples of the README and of pages in docs/, run as they stand."""
+"""Examples of the README and of pages in docs/, run as they are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder where the README's relative paths lead somewhere."""
+    """Work in a folder where the README's relative paths exist."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "README.md").symlink_to(ROOT / "README.md")
     (tmp_path / "bin").mkdir()
@@ -47,7 +47,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def environment(clone: Path) -> dict[str, str]:
-    """Our command first."""
+    """Return an environment in which `dnstap` is our command."""
     return {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
@@ -70,7 +70,7 @@ def test_console(clone: Path, block: str) -> None:
 
 
 def python_blocks() -> list[tuple[str, str]]:
-    """Each program, and what the README says it prints: in the block behind it, or in the comment on its print."""
+    """Yield each program of the README and its output: the block after it, or the comment on its print."""
     programs = []
     for number, (language, text) in enumerate(BLOCKS):
         if language == "python":
@@ -104,7 +104,7 @@ def test_python(clone: Path, program: str, expected: str) -> None:
 
 
 def connected(path: Path) -> Any:
-    """A writer, once somebody listens."""
+    """Open a writer, once a reader listens."""
     with contextlib.suppress(OSError):
         return open_writer(path, [b"protobuf:dnstap.Dnstap"])
     return None

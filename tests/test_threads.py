@@ -1,4 +1,4 @@
-"""tests.threads: what is started is waited for with a deadline, and not at all by a test that fails."""
+"""tests.threads: a test waits for its threads with a deadline, and not at all if it fails."""
 
 from __future__ import annotations
 

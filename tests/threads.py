@@ -1,7 +1,7 @@
 """Functions that run beside a test, in threads that no test waits for without end.
 
-ThreadPoolExecutor waits for its threads when a test fails or is skipped, and the interpreter for all that are no
-daemons: one that waits for a peer that never comes keeps the whole run.
+ThreadPoolExecutor waits for its threads when a test fails or is skipped, and the interpreter waits for all threads
+that are not daemons: one that waits for a peer that never comes would hold up the whole run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Running(Future[T]):
-    """The future of a function in a thread, which has ended when the result is there: some tests count threads."""
+    """Future of a function in a thread, which has ended when the result is there: some tests count threads."""
 
     thread: threading.Thread
 
@@ -66,7 +66,7 @@ async def to_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 class Threads:
-    """Starts functions in threads and waits for them at the end of a `with` statement, unless its body fails."""
+    """Starter of functions in threads and waits for them at the end of a `with` statement, unless its body fails."""
 
     def __init__(self) -> None:
         self._started: list[Running[Any]] = []

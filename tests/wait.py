@@ -16,11 +16,11 @@ __all__ = ["DEADLINE_S", "least_processor_s", "listens", "wait_for"]
 T = TypeVar("T")
 
 DEADLINE_S = 20.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
-"""How long anything may take that happens at once on a healthy machine."""
+"""Time limit in seconds for anything that is immediate on a healthy machine."""
 
 
 def wait_for(condition: Callable[[], T], what: str) -> T:
-    """The first true value of the condition; an AssertionError that says what did not come, when time is up."""
+    """Return the first true value of a condition; raise an AssertionError that names it when time is up."""
     end = time.monotonic() + DEADLINE_S
     while not (value := condition()):
         if time.monotonic() > end:
@@ -30,10 +30,10 @@ def wait_for(condition: Callable[[], T], what: str) -> T:
 
 
 def listens(path: str | Path) -> bool:
-    """Return whether a unix socket accepts connections at the path, found without a connection that it would count.
+    """Return whether a unix socket accepts connections at the path, without connecting, which a listener would count.
 
-    Most programs bind their sockets to the path and listen later: that the path is there says nothing. Ours are bound
-    to the path and eight digits, and given the path once they listen.
+    Most programs bind their sockets to the path and listen later, so an existing path proves nothing. Ours are bound to
+    the path and eight digits, and get the path once they listen.
     """
     listening = re.compile(rf"\S+: \S+ \S+ 00010000 .* {re.escape(str(path))}(\.[0-9a-f]{{8}})?")
     lines = Path("/proc/net/unix").read_text().splitlines()

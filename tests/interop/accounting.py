@@ -1,4 +1,4 @@
-"""What servers were asked and have answered, against what they have logged: nothing missing, and nothing more."""
+"""Accounting of queries and responses of servers against what they have logged: nothing missing, nothing extra."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ NAMES = [
     "mail.plain.test.",
     "last.perf.plain.test.",
 ]
-"""So few that all frames have room in a server's queue, of 512 mostly, if the thread that sends gets no turn."""
+"""Few enough for a server's queue, of 512 frames in most, to hold everything if its sending thread gets no turn."""
 
 TYPES = ["A", "AAAA", "MX", "TXT", "SOA", "DNSKEY", "ANY"]
 
 LAST = b"\x04last\x04perf"
-"""In the question that a recursive server asks last."""
+"""Part of the last question that a recursive server asks."""
 
 RECURSIVE = ("named", "unbound")
-"""The servers that log what they ask; the Knot behind them logs what it is asked."""
+"""Servers that log the queries they send; their upstream Knot logs the queries it receives."""
 
 
 class Entry(NamedTuple):
     """A DNS message that a server has logged, or should have.
 
     Attributes:
-        server: its identity.
-        type: QUERY and RESPONSE are between the server and whoever asks it, which it logs as CLIENT or as AUTH;
-            RESOLVER_QUERY and RESOLVER_RESPONSE between it and whom it asks, which it may log as FORWARDER.
-        wire: the message's octets.
+        server: identity of the server.
+        type: QUERY or RESPONSE between the server and its clients, which it logs as CLIENT or as AUTH; RESOLVER_QUERY
+            or RESOLVER_RESPONSE between it and its upstream, which it may log as FORWARDER.
+        wire: the message in wire format.
     """
 
     server: str
@@ -60,9 +60,9 @@ class Entry(NamedTuple):
 
 
 class Exchange:
-    """Asks a server each question, one after the other, every fifth over TCP, and some again under another id.
+    """Queries to a server, one after the other, every fifth over TCP, some again with another ID; and its responses.
 
-    Args: step: 5 takes one of five questions.
+    Args: step: with 5, send every fifth question.
     Attributes: queries, responses: DNS messages in wire format.
     """
 
@@ -78,7 +78,7 @@ class Exchange:
         self.responses = [ask(port, query, tcp=index % 5 == 0) for index, query in enumerate(self.queries)]
 
     def entries(self, server: str) -> Counter[Entry]:
-        """What the server should have logged of it."""
+        """Return the entries that the server should have logged."""
         return Counter(
             [
                 *(Entry(server, "QUERY", wire) for wire in self.queries),
@@ -88,13 +88,13 @@ class Exchange:
 
 
 def payloads(recording: Path) -> list[bytes]:
-    """What a finished recording holds."""
+    """Return the payloads of a finished recording."""
     with read_file(recording, [CONTENT_TYPE]) as reader:
         return list(reader)
 
 
 def so_far(recording: Path) -> list[bytes]:
-    """What a recording holds that may still be written to."""
+    """Return the payloads of a recording that may still be written to."""
     found: list[bytes] = []
     with suppress(FileNotFoundError, FrameStreamError), read_file(recording, [CONTENT_TYPE]) as reader:
         found.extend(reader)
@@ -102,7 +102,7 @@ def so_far(recording: Path) -> list[bytes]:
 
 
 def logged(recorded: Iterable[bytes]) -> Counter[Entry]:
-    """What payloads say, without the questions that a server was asked until it was there, and what came of them."""
+    """Return the entries of payloads, without the probes that were sent until the server answered."""
     entries: Counter[Entry] = Counter()
     for dnstap in map(Dnstap.parse, recorded):
         message = dnstap.message
@@ -116,29 +116,29 @@ def logged(recorded: Iterable[bytes]) -> Counter[Entry]:
 
 
 def unaccounted(recorded: Iterable[bytes], server: str, exchange: Exchange) -> dict[str, list[Entry]]:
-    """What the payloads of a server, and of the Knot behind a recursive one, lack and have too much; {}: nothing.
+    """Return the missing and the extra entries of a server, and of the upstream Knot of a recursive one; {} if none.
 
-    What the server asks is what Knot is asked, and so it is with the answers. But of a question that was asked again,
-    because no answer came in time, the server may not log an answer that comes late, or not send what it logs.
+    Queries that the server sends are those that Knot receives, and the same holds for responses. But if a query was
+    repeated because of a timeout, the server may not log a late response, or log a query that is not sent.
     """
     log = logged(recorded)
     expected = exchange.entries(server)
     if server in RECURSIVE:
-        behind = [entry for entry in log.elements() if entry.server == "knotd"]
-        expected.update(behind)
-        expected.update(Entry(server, f"RESOLVER_{type_}", wire) for _, type_, wire in behind)
-        if not any(type_ == "RESPONSE" and LAST in wire for _, type_, wire in behind):
+        upstream = [entry for entry in log.elements() if entry.server == "knotd"]
+        expected.update(upstream)
+        expected.update(Entry(server, f"RESOLVER_{type_}", wire) for _, type_, wire in upstream)
+        if not any(type_ == "RESPONSE" and LAST in wire for _, type_, wire in upstream):
             expected[Entry("knotd", "RESPONSE", LAST)] += 1
     missing, extra = expected - log, log - expected
     times = Counter(_question(wire) for _, type_, wire in (expected | log).elements() if type_ == "RESOLVER_QUERY")
     for entry in [*missing, *extra]:
         if entry.type.startswith("RESOLVER") and times[_question(entry.wire)] > 1:
             del missing[entry], extra[entry]
-    return {what: [*entries] for what, entries in (("missing", missing), ("extra", extra)) if entries}
+    return {kind: [*entries] for kind, entries in (("missing", missing), ("extra", extra)) if entries}
 
 
 def _question(wire: bytes) -> bytes:
-    """The octets of the first question: name, type and class."""
+    """Return the bytes of the first question: name, type and class."""
     end = 12
     while wire[end]:
         end += 1 + wire[end]
@@ -154,11 +154,11 @@ def wait_accounted(recorded: Callable[[], list[bytes]], server: str, exchange: E
 
 
 def check_summary(command: Command, recording: Path, sources: int) -> None:
-    """What a command has said is by --stats: all that came, by so many connections or files, was recorded."""
+    """Check that --stats shows this number of connections or files, and that everything received was recorded."""
     lines = command.stderr.read_text().splitlines()
     first, second = [line for line in lines if not line.startswith("dnstap: opened input socket ")]
     recorded = payloads(recording)
-    # Whatever else is counted there is a fault.
+    # Any other number there counts faults.
     assert [int(number) for number in re.findall(r"\b[1-9]\d*\b", first)] == [
         len(recorded),
         sum(map(len, recorded)),

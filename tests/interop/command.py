@@ -1,4 +1,4 @@
-"""Our command, run as its users run it: as a process."""
+"""The dnstap command as a process, as its users run it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENVIRONMENT = {**os.environ, "TZ": "UTC", "PYTHONPATH": str(Path(__file__).pare
 
 
 def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """`dnstap ARGUMENTS` to its end."""
+    """Run `dnstap ARGUMENTS` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "dnstap", *map(str, arguments)],
         input=stdin,
@@ -33,9 +33,9 @@ def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProce
 
 
 class Command:
-    """A running `dnstap`; its output goes to files, so that it never waits for a reader.
+    """A running `dnstap`, whose output goes to files so that it never waits for a reader.
 
-    Attributes: endpoint: where it listens.
+    Attributes: endpoint: the endpoint that it listens on.
     """
 
     def __init__(self, arguments: list[str], workdir: Path) -> None:
@@ -48,14 +48,14 @@ class Command:
             )
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """End it by a signal; the exit status."""
+        """End the process by a signal; return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(DEADLINE_S)
 
 
 @contextmanager
 def running(workdir: Path, *arguments: str | Path) -> Iterator[Command]:
-    """`dnstap ARGUMENTS`, killed if it runs at the end."""
+    """Run `dnstap ARGUMENTS` during the body; kill it afterwards if it still runs."""
     command = Command([*map(str, arguments)], workdir)
     try:
         yield command
@@ -66,7 +66,7 @@ def running(workdir: Path, *arguments: str | Path) -> Iterator[Command]:
 
 @contextmanager
 def listening(endpoint: Path | str, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
-    """`dnstap --listen ENDPOINT ARGUMENTS`, or `-u` a path, from when it listens; killed if it runs at the end."""
+    """Run `dnstap --listen ENDPOINT ARGUMENTS`, or `-u PATH`, as `running`, and wait until it listens."""
     option = "-u" if isinstance(endpoint, Path) else "--listen"
     with running(workdir, option, str(endpoint), *arguments) as command:
         wait_for(lambda: b"opened input socket" in command.stderr.read_bytes(), "the socket")
@@ -77,7 +77,7 @@ def listening(endpoint: Path | str, workdir: Path, *arguments: str | Path) -> It
 
 @contextmanager
 def connecting(endpoint: str, workdir: Path, *arguments: str | Path) -> Iterator[Command]:
-    """`dnstap --connect ENDPOINT ARGUMENTS`; killed if it runs at the end."""
+    """Run `dnstap --connect ENDPOINT ARGUMENTS` as `running`."""
     with running(workdir, "--connect", endpoint, *arguments) as command:
         command.endpoint = endpoint
         yield command

@@ -1,4 +1,4 @@
-"""A real CoreDNS, which is the program of the folder coredns/, and what it says that it has answered."""
+"""A real CoreDNS, built from the folder coredns/, and its log of answers."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _COREFILE = """\
     file {zones}/plain.test.zone plain.test
 }}
 """
-"""Names under example.test are its own, those under plain.test another server's, and whoami takes the rest."""
+"""It serves example.test itself, forwards plain.test to another server, and answers the rest by its whoami plugin."""
 
 _NOT_LOGGED = bytes.fromhex("7e57 1000 0000 0000 0000 0000")
-"""A query with opcode STATUS: CoreDNS answers NOTIMP before any plugin, dnstap and log, has seen it."""
+"""A query with opcode STATUS: CoreDNS answers NOTIMP before any plugin, dnstap and log included, sees it."""
 
 
 def named(endpoint: str) -> str:
-    """An endpoint of ours as CoreDNS writes it."""
+    """Return one of our endpoints in the syntax of CoreDNS."""
     return endpoint.replace(":", "://", 1)
 
 
 class CoreDns:
-    """One that runs.
+    """A running CoreDNS.
 
     Attributes:
-        port, upstream_port: on 127.0.0.1, of it and of the server that it forwards to.
-        process: it.
+        port, upstream_port: ports on 127.0.0.1 of CoreDNS and of the server that it forwards to.
+        process: the process.
     """
 
     def __init__(self, port: int, upstream_port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -60,17 +60,17 @@ class CoreDns:
         self._log = log
 
     def log(self) -> str:
-        """What it has said, and those that had the same log before it."""
+        """Return the log, which servers before this one may have begun."""
         return self._log.read_text()
 
     def answered(self, name: str = "") -> int:
-        """How many queries it says it has answered, under a name."""
+        """Return the number of queries under a name that were answered, by the log."""
         return len(re.findall(rf"^\[INFO\] answered .*{re.escape(name)}$", self.log(), re.MULTILINE))
 
     def ask(self, query: bytes, *, tcp: bool = False) -> bytes:
-        """The octets of its answer, of which it has by then made the dnstap messages.
+        """Send a query; return the response, once CoreDNS has logged it, and so has made its dnstap messages.
 
-        That is how it is given one query after the other: the answer itself comes earlier.
+        CoreDNS sends the response earlier, so only this way it handles one query after the other.
         """
         before = self.answered()
         answer = ask(self.port, query, tcp=tcp)
@@ -80,11 +80,11 @@ class CoreDns:
 
 @contextmanager
 def coredns(workdir: Path, taps: str, *, port: int = 0, environment: dict[str, str] | None = None) -> Iterator[CoreDns]:
-    """CoreDNS with these lines of dnstap in its configuration, while the body runs.
+    """Run CoreDNS during the body with these lines of dnstap in its configuration.
 
     Args:
-        port: that it had before; 0: one that is free.
-        environment: of it, besides ours.
+        port: port that it had before; 0 for a free one.
+        environment: variables to add to ours.
     """
     port, upstream_port = port or free_port(), free_port()
     corefile, log = workdir / "Corefile", workdir / "coredns.log"

@@ -1,4 +1,4 @@
-"""Programs in Go, whose source is a folder here, built once for the machine.
+"""Programs in Go, built once per machine from folders here.
 
 `python -m tests.interop.go_build` builds them all, so that no test has to wait for it.
 """
@@ -23,10 +23,10 @@ PROGRAMS = ("go", "coredns")
 HERE = Path(__file__).parent
 
 BUILD_S = 30 * DEADLINE_S
-"""How long it may take to fetch and compile what a program is made of; Go keeps that for the next build."""
+"""Seconds to fetch and compile the modules of a program; Go keeps them for the next build."""
 
 FAILURE_S = 600
-"""How long a failed build is not tried again, so that the tests of one run do not each wait for it."""
+"""Seconds before a failed build is tried again, so that the tests of one run do not all wait for it."""
 
 
 @cache
@@ -57,7 +57,7 @@ def built(name: str) -> str:
 
 
 def _go() -> str | None:
-    """Return the path of the Go that scripts/test has put into our environment, or else of the system's."""
+    """Return the path of the Go that scripts/test has installed into our environment, or else of the system's."""
     return shutil.which("go", path=os.pathsep.join([str(OURS), *os.get_exec_path()]))
 
 

@@ -1,4 +1,4 @@
-"""golang-framestream at the other end: the program of the folder go/, built once a session, and run as a process."""
+"""golang-framestream as the peer: the program of the folder go/, built once a session, and run as a process."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["GoPeer", "go_peer"]
 
 
 class GoPeer:
-    """The running program; its input and its output are files, so that it never waits for us.
+    """The running program, with files for input and output so that it never waits for the test.
 
     Args:
-        workdir: where they are made.
-        words: its flags.
-        sends: the payloads that it writes.
+        workdir: folder for the files.
+        words: flags of the program.
+        sends: payloads that it writes.
     """
 
     def __init__(self, workdir: Path, words: Iterable[str], sends: Iterable[bytes] = ()) -> None:
@@ -39,33 +39,33 @@ class GoPeer:
 
     @property
     def listening(self) -> str:
-        """Where it listens, as an endpoint, as soon as it does."""
+        """The endpoint that it listens on; waits until it does."""
         wait_for(lambda: self._said("listening ") or self.process.poll() is not None, "the Go listener")
         assert self._said("listening "), self.problem
         return self._said("listening ")
 
     @property
     def content_type(self) -> bytes:
-        """That of the stream, which it has opened; b"" for none."""
+        """The content type of the stream that it has opened, b"" for none; waits until it has."""
         wait_for(lambda: self._said("content type ") or self.process.poll() is not None, "the Go content type")
         return self._said("content type ").strip('"').encode()
 
     @property
     def payloads(self) -> list[bytes]:
-        """What it has read."""
+        """The payloads that it has read."""
         return [bytes.fromhex(line) for line in self._stdout.read_text().splitlines()]
 
     @property
     def problem(self) -> str:
-        """What it says went wrong; "" for nothing."""
+        """The error that it reports; "" for none."""
         return self._said("peer: ")
 
     def wait(self) -> int:
-        """Wait for its end; the exit status."""
+        """Wait until it ends; return the exit status."""
         return self.process.wait(DEADLINE_S)
 
     def _said(self, begin: str) -> str:
-        """The rest of its whole line of standard error that begins so."""
+        """Return the rest of the complete line of standard error that begins with a text, "" if there is none."""
         lines = self._stderr.read_text().splitlines(keepends=True)
         return next((line[len(begin) : -1] for line in lines if line.startswith(begin) and line.endswith("\n")), "")
 
@@ -82,12 +82,12 @@ def go_peer(
     tls: Tls | None = None,
     sends: Iterable[bytes] = (),
 ) -> Iterator[GoPeer]:
-    """The program in this role at an endpoint, killed at the end of the body if it still runs.
+    """Run the program in a role at an endpoint during the body; kill it afterwards if it still runs.
 
     Args:
         listen: whether it listens there, or connects.
-        tls: its certificate, its key and its authorities; it always verifies.
-        sends: what a writer sends.
+        tls: its certificate, key and authorities; it always verifies its peer.
+        sends: payloads that a writer sends.
     """
     words = ["-role", role, "-mode", mode, "-listen" if listen else "-connect", endpoint, "-timeout", f"{DEADLINE_S}s"]
     for content_type in content_types:

@@ -1,4 +1,4 @@
-"""What the Go tool has recorded, which it writes to its end by HUP alone, and to a file that has been renamed."""
+"""Recordings of the Go tool, which flushes them only on SIGHUP, when it opens its file again."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STOP = bytes.fromhex("00000000 00000004 00000003")
 
 
 def recorded_by_go(process: subprocess.Popen[bytes], out: Path, number: int) -> list[bytes]:
-    """The payloads that it has written, at least so many.
+    """Return the payloads that it has written, at least `count`.
 
-    It sends FINISH while frames are on their way inside it: those come behind a further HUP.
+    It sends FINISH while it still holds frames, which only a further SIGHUP flushes.
     """
     found: list[bytes] = []
 

@@ -14,9 +14,9 @@ OURS = Path(sys.executable).parent
 
 
 def require(program: str) -> str:
-    """The path of a program; without it the test is skipped, or fails if REQUIRE_PEERS=1 is in the environment.
+    """Return the path of a program; without it, skip the test, or fail if REQUIRE_PEERS=1 is in the environment.
 
-    Not that of this Python's environment: the Go tool is called dnstap too, and would be compared with itself.
+    Programs of this Python's environment do not count: the Go tool is called dnstap as ours is.
     """
     folders = [folder for folder in os.get_exec_path() if Path(folder) != OURS] + ["/usr/sbin", "/sbin"]
     path = shutil.which(program, path=os.pathsep.join(folders))

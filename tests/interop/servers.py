@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PROBES", "ZONES", "ask", "dnsdist", "free_port", "knotd", "named", "nsd", "running", "unbound"]
 
 PROBES = ("ready.example.test.", "ready.plain.test.")
-"""What a server is asked, again and again, until it answers from both zones. No test asks it."""
+"""Queries sent to a server until it answers for both zones. No test sends them otherwise."""
 
 ZONES = Path(__file__).parent / "servers"
 
@@ -30,7 +30,7 @@ _READY = tuple(dns.message.make_query(name, "A").to_wire() for name in PROBES)
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that is free for UDP and TCP just now."""
+    """Return a port on 127.0.0.1 that is free for UDP and TCP now."""
     while True:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 
 def ask(port: int, query: bytes, *, tcp: bool = False) -> bytes:
-    """The octets of the answer of the server at 127.0.0.1 to the octets of a query."""
+    """Send a query in wire format to the server at 127.0.0.1; return its response in wire format."""
     if tcp:
         with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as stream:
             stream.sendall(len(query).to_bytes(2, "big") + query)
@@ -60,7 +60,7 @@ def ask(port: int, query: bytes, *, tcp: bool = False) -> bytes:
 
 @contextmanager
 def nsd(workdir: Path, tap: str = "") -> Iterator[int]:
-    """An authoritative server for example.test and plain.test that may log to an endpoint; its port."""
+    """Run an authoritative server for example.test and plain.test that may log to an endpoint; yield its port."""
     port = free_port()
     config = _configure(
         "nsd", workdir, PORT=port, DNSTAP="yes" if tap else "no", SOCKET=_path(tap) if tap else workdir / "unused.sock"
@@ -71,7 +71,7 @@ def nsd(workdir: Path, tap: str = "") -> Iterator[int]:
 
 @contextmanager
 def knotd(workdir: Path, tap: str) -> Iterator[int]:
-    """An authoritative server for the same zones that logs to an endpoint; its port."""
+    """Run an authoritative server for the same zones that logs to an endpoint; yield its port."""
     port = free_port()
     config = _configure("knotd", workdir, PORT=port, SINK=tap.removeprefix("file:"))
     program = require("knotd")
@@ -84,7 +84,7 @@ def knotd(workdir: Path, tap: str) -> Iterator[int]:
 
 @contextmanager
 def named(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
-    """A server for example.test that asks another about plain.test, and logs to an endpoint; its port."""
+    """Run a server for example.test that asks another about plain.test and logs to an endpoint; yield its port."""
     port = free_port()
     kind, _, path = tap.partition(":")
     config = _configure("named", workdir, PORT=port, UPSTREAM_PORT=upstream_port, OUTPUT=f'{kind} "{path}"')
@@ -94,7 +94,7 @@ def named(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
 
 @contextmanager
 def dnsdist(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
-    """A load balancer before a server that logs to an endpoint; its port."""
+    """Run a load balancer in front of a server that logs to an endpoint; yield its port."""
     port = free_port()
     endpoint = parse_endpoint(tap)
     tcp = isinstance(endpoint, TcpEndpoint)
@@ -115,7 +115,7 @@ def dnsdist(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
 def unbound(
     workdir: Path, tap: str, upstream_port: int, *, bidirectional: bool = True, ca: Path | None = None
 ) -> Iterator[int]:
-    """A resolver that logs to an endpoint, whose certificate is for localhost; its port."""
+    """Run a resolver that logs to an endpoint, whose certificate is for localhost; yield its port."""
     port = free_port()
     endpoint = parse_endpoint(tap)
     address = f"{endpoint.host}@{endpoint.port}" if isinstance(endpoint, TcpEndpoint | TlsEndpoint) else ""
@@ -142,7 +142,7 @@ def _path(tap: str) -> str:
 
 
 def _configure(name: str, workdir: Path, **values: object) -> Path:
-    """Fill the template in."""
+    """Fill in a template."""
     known = {"WORKDIR": workdir, "ZONES": ZONES, **values}
     template = (ZONES / f"{name}.conf.in").read_text()
     config = workdir / f"{name}.conf"
@@ -154,7 +154,7 @@ def _configure(name: str, workdir: Path, **values: object) -> Path:
 def running(
     command: list[str], port: int, log: Path, *, query: bytes = b"", environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in the foreground while the body runs, which starts when it answers the query or else all probes."""
+    """Run a server in the foreground during the body, which begins when it answers the query, or else all probes."""
 
     def ready() -> bool:
         if query:

@@ -1,4 +1,4 @@
-"""A real CoreDNS logs into our command, in each way that it knows: it connects to us, or we to it."""
+"""A real CoreDNS that logs into our command, in each way it can: it connects to us, or we to it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.interop.coredns import CoreDns
 
 pytestmark = pytest.mark.timeout(120 + 2 * BUILD_S)
-"""The first test of a session builds CoreDNS."""
+"""Longer than for other tests, because the first test of a session builds CoreDNS."""
 
 CQ, CR = MessageType.CLIENT_QUERY, MessageType.CLIENT_RESPONSE
 FQ, FR = MessageType.FORWARDER_QUERY, MessageType.FORWARDER_RESPONSE
@@ -56,11 +56,11 @@ TYPES = ["A", "TXT", "SOA"]
 
 PROBE_NAME = "x" * 63 + "." + "y" * 63 + "." + "z" * 63 + ".probe."
 PROBE = dns.message.make_query(PROBE_NAME, "A", id=0).to_wire()
-"""Long: where a stream is broken, what is taken for a frame has to be filled."""
+"""Long, to fill the frame of arbitrary length that a broken stream seems to begin."""
 
 
 def questions() -> list[bytes]:
-    """Queries in wire format, no two the same."""
+    """Return different queries in wire format."""
     return [
         dns.message.make_query(name, rdtype, want_dnssec=number % 2 == 0, id=number * len(TYPES) + index + 1).to_wire()
         for number, name in enumerate(NAMES)
@@ -69,12 +69,12 @@ def questions() -> list[bytes]:
 
 
 def ask_all(server: CoreDns) -> list[tuple[bytes, bytes]]:
-    """Ask all questions, one after the other, by UDP and by TCP; each with its answer."""
+    """Send all queries, one after the other, by UDP and by TCP; return each with its response."""
     return [(query, server.ask(query, tcp=index % 3 == 0)) for index, query in enumerate(questions())]
 
 
 def payloads(recording: Path) -> list[bytes]:
-    """What a recording holds by now."""
+    """Return the payloads in a recording by now."""
     found: list[bytes] = []
     # There is no file yet; it lacks STOP as yet.
     with contextlib.suppress(FileNotFoundError, TruncatedStreamError), read_file(recording, [CONTENT_TYPE]) as reader:
@@ -83,22 +83,22 @@ def payloads(recording: Path) -> list[bytes]:
 
 
 def messages(recording: Path) -> list[Dnstap]:
-    """The same decoded, without probes."""
+    """Return the messages in a recording by now, without probes."""
     return [dnstap for dnstap in map(Dnstap.parse, payloads(recording)) if not asks(dnstap, PROBE_NAME)]
 
 
 def asks(dnstap: Dnstap, name: str) -> bool:
-    """Whether the DNS message that it has is about this name."""
+    """Return whether the DNS message in a payload is about a name."""
     return bool(dnstap.message and dnstap.message.question and dnstap.message.question.name == name)
 
 
 def types(records: Iterable[Dnstap]) -> Counter[MessageType | int | None]:
-    """How many there are of each type."""
+    """Count messages by type."""
     return Counter(record.message.type if record.message else None for record in records)
 
 
 def expected(server: CoreDns) -> dict[MessageType, int]:
-    """How many there should be, by what the server says it has answered."""
+    """Return the expected number of messages by type, according to the server's log."""
     answered = server.answered() - server.answered(PROBE_NAME)
     forwarded = server.answered("plain.test.")
     assert answered % len(questions()) == 0, "the server counts otherwise than we do"
@@ -107,12 +107,12 @@ def expected(server: CoreDns) -> dict[MessageType, int]:
 
 
 def texts(wires: Iterable[bytes | None]) -> list[str]:
-    """What DNS messages say; CoreDNS encodes them again, and not always to the same octets."""
+    """Return the texts of DNS messages, because CoreDNS encodes them again, and not always to the same bytes."""
     return [dns.message.from_wire(wire or b"").to_text() for wire in wires]
 
 
 def check_messages(records: list[Dnstap], asked: list[tuple[bytes, bytes]], server: CoreDns) -> None:
-    """These are what a server that logs whole messages logs of these."""
+    """Check that these are the messages that a server logs, with whole DNS messages, for these queries."""
     found = [record.message for record in records if record.message]
     assert texts(one.query_message for one in found if one.type is CQ) == texts(query for query, _ in asked)
     assert texts(one.response_message for one in found if one.type is CR) == texts(answer for _, answer in asked)
@@ -130,7 +130,7 @@ def check_messages(records: list[Dnstap], asked: list[tuple[bytes, bytes]], serv
 
 
 def check_extras(records: list[Dnstap], server: CoreDns) -> None:
-    """Those of ns1.example have the client's port, and the other server as soon as it is known to have been asked."""
+    """Check addresses and ports: those of the client, and the upstream server's once it has been asked."""
     other = f"127.0.0.1:{server.upstream_port}"
     for record in records:
         if record.identity != b"ns1.example":
@@ -147,7 +147,7 @@ def check_extras(records: list[Dnstap], server: CoreDns) -> None:
 
 
 def certificates(folder: Path) -> trustme.CA:
-    """An authority, whose certificate is in ca.pem, and one of 127.0.0.1 from it in cert.pem, its key included."""
+    """Make an authority, with its certificate in ca.pem, and a certificate and key for 127.0.0.1 in cert.pem."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "cert.pem")
@@ -155,23 +155,23 @@ def certificates(folder: Path) -> trustme.CA:
 
 
 def until_connected(server: CoreDns, recording: Path) -> None:
-    """Ask until an answer is in the recording: then we are connected to the server, which says nothing about it."""
+    """Send queries until one is recorded: the only sign that the server and our command are connected."""
     before = len(payloads(recording))
     wait_for(lambda: server.ask(PROBE) and len(payloads(recording)) > before, "a frame")
 
 
 def descriptors(command: Command) -> int:
-    """How many files the process has open."""
+    """Return the number of files that a process has open."""
     return len(os.listdir(f"/proc/{command.process.pid}/fd"))
 
 
 def said(command: Command) -> list[str]:
-    """The lines of its standard error."""
+    """Return the lines of standard error of a command."""
     return [line.removeprefix("dnstap: ") for line in command.stderr.read_text().splitlines()]
 
 
 class Statistics(NamedTuple):
-    """What --stats says."""
+    """Return the lines of --stats."""
 
     frames: int
     connections: int
@@ -179,7 +179,7 @@ class Statistics(NamedTuple):
 
 
 def statistics(command: Command) -> Statistics:
-    """That of a command that has ended."""
+    """Return the lines of --stats of a command that has ended."""
     line = r"(\d+) frames of \d+ bytes from 0 files and (\d+) connections; (\d+) streams were broken, 0 frames over .*"
     found = re.fullmatch(line, said(command)[-2])
     assert found
@@ -191,7 +191,7 @@ def statistics(command: Command) -> Statistics:
 
 @pytest.mark.parametrize("transport", ["unix", "tcp", "tls", "tls, skipverify"])
 def test_it_connects(tmp_path: Path, transport: str) -> None:
-    """Twice: with DNS messages, and without any, as it does by default."""
+    """Both with DNS messages and without, which is its default."""
     recording = tmp_path / "out"
     certificates(tmp_path)
     where = f"unix:{tmp_path}/s" if transport == "unix" else f"{transport[:3]}:127.0.0.1:0"
@@ -233,7 +233,7 @@ def test_a_certificate_that_it_refuses(tmp_path: Path) -> None:
 
 
 def test_what_it_calls_itself_and_what_it_leaves_out(tmp_path: Path) -> None:
-    """Texts of the sender, set and empty, and every output of frames that have no DNS message."""
+    """Identity, version and extra, set and empty, and each output of frames without DNS message."""
     recording = tmp_path / "out"
     with listening(f"unix:{tmp_path}/s", tmp_path, "-w", recording) as command:
         there, extra = named(command.endpoint), "port {port} via {/forward/upstream}"
@@ -289,7 +289,7 @@ def test_it_is_restarted(tmp_path: Path, number: int) -> None:
 
 
 def test_a_reader_of_another_content_type(tmp_path: Path) -> None:
-    """It gives up and leaves its end open, so we must close; and it serves."""
+    """It gives up but leaves its end open, so our command must close; and it answers queries."""
     with listen_reader(f"unix:{tmp_path}/s", [b"protobuf:other"]) as listener, Threads() as pool:
 
         def handshake() -> None:
@@ -329,7 +329,7 @@ def test_we_connect(tmp_path: Path, transport: str) -> None:
 
 
 def test_readers_of_other_content_types(tmp_path: Path) -> None:
-    """Who takes any is told which it is; who wants another one costs the next nothing."""
+    """A reader of any type is told the type; one that wants another does not delay the next."""
     with coredns(tmp_path, f"dnstap listen {tmp_path}/s"):
         with (
             open_reader(f"unix:{tmp_path}/s", [b"protobuf:other"]) as reader,
@@ -343,7 +343,7 @@ def test_readers_of_other_content_types(tmp_path: Path) -> None:
 
 
 def test_a_silent_client_before_us(tmp_path: Path) -> None:
-    """It takes one handshake after the other, and gives each of them four seconds."""
+    """It does one handshake after the other, with a time limit of four seconds each."""
     recording, tap = tmp_path / "out", tmp_path / "s"
     with coredns(tmp_path, f"dnstap listen {tap}") as server, socket.socket(socket.AF_UNIX) as silent:
         silent.connect(str(tap))
@@ -355,7 +355,7 @@ def test_a_silent_client_before_us(tmp_path: Path) -> None:
 
 
 def test_it_refuses_us(tmp_path: Path) -> None:
-    """Who has no certificate is told so at the first read, and tries again, less and less often."""
+    """Without a certificate, our command gets the error at its first read, and retries at growing intervals."""
     certificates(tmp_path)
     where = f"tls:127.0.0.1:{free_port()}"
     tls = f"tls {tmp_path}/cert.pem {tmp_path}/cert.pem {tmp_path}/ca.pem"
@@ -390,7 +390,7 @@ def test_it_goes_and_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("direction", ["it connects", "we connect"])
 def test_it_is_reloaded(tmp_path: Path, direction: str) -> None:
-    """After FINISH it leaves its end open: we have closed ours."""
+    """After FINISH it leaves its end open, and our command has closed its own."""
     recording, where = tmp_path / "out", f"unix:{tmp_path}/s"
     starting, listen = (listening, "") if direction == "it connects" else (connecting, "listen ")
     with (
@@ -411,7 +411,7 @@ def test_it_is_reloaded(tmp_path: Path, direction: str) -> None:
 
 
 def test_its_stream_breaks(tmp_path: Path) -> None:
-    """Queries at the same time mix its frames up: the good ones are kept, and each break is said and counted."""
+    """Concurrent queries corrupt its stream: good frames are kept, and each break is reported and counted."""
     recording, where = tmp_path / "out", f"unix:{tmp_path}/s"
     with (
         connecting(where, tmp_path, "-w", recording, "--stats", "--max-frame", "70000") as command,

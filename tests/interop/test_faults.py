@@ -1,4 +1,4 @@
-"""What goes wrong around a collector that runs as a process: nothing of the others is lost."""
+"""Faults around a collector that runs as a process: they cost no other connection anything."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ STOP = encode_control_frame(ControlFrame(ControlType.STOP))
 
 
 def recorded(path: Path) -> list[bytes]:
-    """What a finished recording holds."""
+    """Return the payloads of a finished recording."""
     with read_file(path, [CONTENT_TYPE]) as reader:
         return list(reader)
 
 
 def descriptors(command: Command) -> int:
-    """How many files the process has open."""
+    """Return the number of files that a process has open."""
     return len(os.listdir(f"/proc/{command.process.pid}/fd"))
 
 
@@ -60,7 +60,7 @@ def connection(path: Path) -> Iterator[socket.socket]:
 
 
 def test_two_hundred_connections(tmp_path: Path) -> None:
-    """Of which some are silent, some slow, and some send garbage: every frame of the others arrives."""
+    """Some are silent, some slow, and some send garbage: every frame of the others arrives."""
     tap, out = tmp_path / "s", tmp_path / "out"
     chance = random.Random(8)
     expected: list[bytes] = []
@@ -104,9 +104,9 @@ def test_two_hundred_connections(tmp_path: Path) -> None:
 
 
 def test_a_receiver_that_is_killed_and_comes_back(tmp_path: Path) -> None:
-    """Again and again, in the middle of a stream: no frame lost, no descriptor leaked.
+    """Repeatedly, in the middle of a stream: no frame is lost, no descriptor leaked.
 
-    It has always read what was sent when it goes: what the system had taken for it, nobody could count.
+    It has always read everything that was sent when it is killed: frames that the kernel holds could not be counted.
     """
     tap, there = tmp_path / "s", tmp_path / "r"
     received: list[bytes] = []
@@ -143,7 +143,7 @@ def test_a_receiver_that_is_killed_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_receiver_that_is_stopped(tmp_path: Path) -> None:
-    """SIGSTOP holds up the inputs, and SIGCONT lets them go on: back-pressure, and no loss."""
+    """SIGSTOP holds up the inputs until SIGCONT: back-pressure, without loss."""
     tap, there, out = tmp_path / "s", tmp_path / "r", tmp_path / "out"
     inner = tmp_path / "inner"
     inner.mkdir()
@@ -193,7 +193,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
 
 
 def test_kill_9(tmp_path: Path) -> None:
-    """The recording has every frame that had come a second before; it only lacks STOP."""
+    """The recording has every frame received a second before, and lacks only STOP."""
     tap, out = tmp_path / "s", tmp_path / "out"
     with listening(tap, tmp_path, "-w", out) as command, open_writer(tap, [CONTENT_TYPE]) as writer:
         sent: list[tuple[float, bytes]] = []
@@ -216,7 +216,7 @@ def test_kill_9(tmp_path: Path) -> None:
 
 
 def test_nobody_reads_the_output(tmp_path: Path) -> None:
-    """The command ends as others do in a pipe, and takes its socket with it."""
+    """The command ends as other programs in a pipe do, and removes its socket."""
     tap = tmp_path / "s"
     reading, writing = os.pipe()
     process = subprocess.Popen(
@@ -239,7 +239,7 @@ def test_nobody_reads_the_output(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_signals_at_random_points(tmp_path: Path, ending: int) -> None:
-    """Again and again, with SIGHUP before: no frame is lost that was received, each file ends by STOP."""
+    """Repeatedly, after SIGHUP: no received frame is lost, and each file ends with STOP."""
     chance = random.Random(ending)
     tap, out = tmp_path / "s", tmp_path / "out"
     with listening(tap, tmp_path, "-w", out) as command:

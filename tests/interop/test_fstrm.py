@@ -1,4 +1,4 @@
-"""fstrm's tools and the Go tool, as writers into our readers and as readers of our writers."""
+"""Tools of fstrm and the Go tool, as writers to our readers and readers of our writers."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ UTC = {**os.environ, "TZ": "UTC"}
 
 
 def payloads(path: Path) -> list[bytes]:
-    """The payloads of a whole file."""
+    """Return the payloads of a complete file."""
     with read_file(path) as reader:
         return list(reader)
 
 
 @contextmanager
 def peer(*command: str | Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that listens, until the body ends it."""
+    """Run a program that listens; the body ends it."""
     with out.open("wb") as file:
         process = subprocess.Popen([*map(str, command)], stdout=file, stderr=subprocess.DEVNULL, env=UTC)
     try:
@@ -46,7 +46,7 @@ def peer(*command: str | Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def connected(path: Path | str) -> Writer:
-    """Our writer, once somebody listens."""
+    """Return a writer of ours, once a program listens."""
 
     def attempt() -> Writer | None:
         with suppress(OSError):
@@ -96,7 +96,7 @@ def _front(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def sends(program: str, endpoint: UnixEndpoint | TcpEndpoint) -> list[str]:
-    """The command by which a tool sends SAMPLE there."""
+    """Return the command by which a tool sends SAMPLE to an endpoint."""
     go, to = program == "dnstap", ["-r", str(SAMPLE)]
     match endpoint:
         case UnixEndpoint(path):

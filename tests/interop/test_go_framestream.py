@@ -1,4 +1,4 @@
-"""golang-framestream at the other end, in either role, whoever listens, over every kind of socket."""
+"""golang-framestream as the peer, in either role, listening or connecting, over every kind of socket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAYLOADS = [
     *(f"payload {number}".encode() * (number % 40 + 1) for number in range(1000)),
     bytes(range(256)) * 4096,
 ]
-"""From the shortest that there is to the longest that the library takes, 1 MiB."""
+"""From the shortest payload possible to the longest that the library accepts, 1 MiB."""
 
 ADDRESSES = {"unix": "unix:{folder}/s", "tcp": "tcp:127.0.0.1:0", "tls": "tls:127.0.0.1:0", "mutual": "tls:127.0.0.1:0"}
 Mode = Literal["bidirectional", "unidirectional"]
@@ -39,7 +39,7 @@ def _front(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How the two ends meet."""
+    """Connection of the two ends: address, kind of stream, TLS."""
 
     address: str
     mode: Mode
@@ -53,18 +53,18 @@ class Link:
 
     @property
     def writers_types(self) -> list[bytes]:
-        """Only a reader that talks can have one that is not the first."""
+        """Content types of our writer; only a bidirectional reader can choose another than the first."""
         return [b"theirs", DNSTAP] if self.mode == "bidirectional" else [DNSTAP, b"theirs"]
 
     @property
     def go_readers_types(self) -> list[bytes]:
-        """Of a writer that it does not talk to, the library's reader takes the first of its own or nothing."""
+        """Content types of the library's reader, of which only the first counts in a unidirectional stream."""
         return [b"ours", DNSTAP] if self.mode == "bidirectional" else [DNSTAP]
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tls]:
-    """Those of "listener" and "connecting", who trust each other, and of a "stranger", whom they do not know."""
+    """Certificates of "listener" and "connecting", which trust each other, and of an unknown "stranger"."""
     authority, found = trustme.CA(), {}
     for name in ("listener", "connecting", "stranger"):
         folder = tmp_path_factory.mktemp(name)
@@ -78,7 +78,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tls]:
 
 
 def meeting(over: str, mode: Mode, workdir: Path, certificates: dict[str, Tls]) -> Link:
-    """A Link of that kind."""
+    """Return a Link of a kind."""
     listener, connecting = certificates["listener"], certificates["connecting"]
     if over == "tls":
         listener, connecting = replace(listener, ca=None), Tls(ca=connecting.ca)
@@ -180,7 +180,7 @@ def test_go_listens_and_reads(link: Link) -> None:
 
 @two_ways
 def test_no_content_types(link: Link) -> None:
-    """Neither side names one."""
+    """Neither side names a content type."""
     with (
         listen_reader(link.address, tls=link.listener_tls) as listener,
         go_peer(
@@ -223,9 +223,9 @@ def test_it_refuses_what_we_write(link: Link) -> None:
 
 @both_modes
 def test_we_stop_without_a_word(link: Link) -> None:
-    """It knows that this was not the end, and has every payload.
+    """It reports a truncated stream, and has every payload.
 
-    With TLS it has those that came before the reset by which our system answers its session tickets: nobody reads them.
+    With TLS it has those received before the reset with which our kernel answers its unread session tickets.
     """
     with go_peer(link.workdir, "reader", link.address, listen=True, mode=link.mode, tls=link.listener_tls) as go:
         writer = open_writer(go.listening, transport=link.transport, tls=link.connecting_tls)
@@ -238,7 +238,7 @@ def test_we_stop_without_a_word(link: Link) -> None:
 
 
 class TestStrangers:
-    """Whoever has a certificate of an authority that the other side does not know is told so, and no stream begins."""
+    """A side with a certificate of an unknown authority gets an error, and no stream begins."""
 
     def test_go_connects(self, tmp_path: Path, certificates: dict[str, Tls]) -> None:
         stranger = replace(certificates["stranger"], ca=certificates["connecting"].ca)

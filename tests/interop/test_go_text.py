@@ -1,4 +1,4 @@
-"""The text of generated payloads, some of them damaged, compared with that of the Go tool.
+"""Text of generated payloads, some of them damaged, compared with that of the Go tool.
 
 DNSTAP_FUZZ_FRAMES sets the number of payloads for each test, DNSTAP_FUZZ_SEED the seed of the generator.
 """
@@ -110,7 +110,7 @@ def test_lines_are_those_of_the_go_tool(zone: str, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("name", ["yaml", "json"])
 def test_documents_are_those_of_the_go_tool(name: str, tmp_path: Path) -> None:
-    """The differences that docs/formats.md lists are applied to the text of the Go tool."""
+    """Compared after applying the differences that docs/formats.md lists to the text of the Go tool."""
     generator = Generator(SEED + 1)
     made = [(generator.more_fields(), generator.sender()) for _ in range(FRAMES)]
     if name == "json":

@@ -1,4 +1,4 @@
-"""The peers are the peers."""
+"""The programs that tests compare with are not our own."""
 
 from __future__ import annotations
 

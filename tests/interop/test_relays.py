@@ -1,4 +1,4 @@
-"""Our relay into the receivers of others: all that was read arrives, and both ends part in peace."""
+"""Our relay into the receivers of others: everything read arrives, and both ends finish the stream."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CAPTURES = sorted(DATA.glob("*-a*.fstrm"))
 
 
 def received(path: Path) -> list[bytes]:
-    """What a receiver has written by now."""
+    """Return the payloads that a receiver has written by now."""
     with read_file(path) as reader:
         return list(reader)
 
@@ -60,7 +60,7 @@ def test_relay_files(tmp_path: Path, receiver: str, transport: str) -> None:
 
 
 def test_relay_what_a_server_sends(tmp_path: Path) -> None:
-    """From fstrm_replay through a relay into fstrm_capture and a file, while it comes."""
+    """Live from fstrm_replay through a relay into fstrm_capture and a file."""
     out, copy = tmp_path / "received", tmp_path / "copy"
     command: list[str | Path] = [require("fstrm_capture"), "-t", DNSTAP.decode(), "-u", tmp_path / "there", "-w", out]
     with (

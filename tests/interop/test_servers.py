@@ -1,4 +1,4 @@
-"""Real servers log into our command, or into files that it reads: every message that they had is there, once."""
+"""Real servers that log into our command, or into files that it reads: each message is there once."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ STOP = bytes.fromhex("00000000 00000004 00000003")
 
 @contextmanager
 def serving(server: str, workdir: Path, tap: str, behind: str) -> Iterator[int]:
-    """A server that logs to an endpoint; its port.
+    """Run a server that logs to an endpoint; yield its port.
 
-    Args: behind: to which endpoint the server logs that BIND asks.
+    Args: behind: endpoint that the upstream server of BIND logs to.
     """
     if server == "named":
         with knotd(workdir, behind) as upstream, named(workdir, tap, upstream) as port:
@@ -79,7 +79,7 @@ def test_every_message_is_recorded(tmp_path: Path, server: str, transport: str, 
 
 @pytest.mark.parametrize("server", ["named", "knotd"])
 def test_the_server_writes_a_file(tmp_path: Path, server: str) -> None:
-    """Which is followed while it grows, and read once the server has ended."""
+    """We follow the file while it grows, and read it again when the server has ended."""
     path, followed, copied = tmp_path / "server.fstrm", tmp_path / "followed.fstrm", tmp_path / "copied.fstrm"
     (tmp_path / "behind").mkdir()
     asked = tmp_path / "behind" / "out.fstrm"
@@ -115,7 +115,7 @@ CHECKS = {
 
 @pytest.mark.parametrize("server", CHECKS)
 def test_the_servers_take_what_the_docs_say(tmp_path: Path, server: str) -> None:
-    """The lines of configuration of docs/collecting.md."""
+    """The servers accept the configuration lines of docs/collecting.md."""
     page = Path(__file__).parents[2] / "docs" / "collecting.md"
     [lines] = re.findall(rf"^```{server}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
     config = tmp_path / "config"

@@ -1,4 +1,4 @@
-"""framestream.testing with the programs of others: it finds them good where they are, and bad where they are bad."""
+"""framestream.testing with programs of others: it passes the good ones, and finds the known faults."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_fstrm_capture_knows_no_unidirectional_streams(good: Conversation) -> No
 
 
 def test_the_go_tool_leaves_connections_open() -> None:
-    """After it has stopped reading."""
+    """It stops reading, and does not close."""
     one_way = Conversation.of([b"1"], offered=[DNSTAP], transport=Transport.UNIDIRECTIONAL)
     with pytest.raises(PeerError, match="expected the reader to close"):
         check_reader([require("dnstap"), "-u", "{socket}", "-q"], one_way, timeout_s=DEADLINE_S / 20)

@@ -1,4 +1,4 @@
-"""A real Unbound logs into our command, which records and prints; the Go tool reads a recording."""
+"""A real Unbound that logs into our command, which records and prints; the Go tool reads a recording."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_message_is_recorded(tmp_path: Path, transport: str) -> None:
 
 
 def check_formats(recording: Path, frames: int) -> None:
-    """We print a recording as the Go tool does."""
+    """Check that our command prints a recording as the Go tool does."""
     for flag in "-q", "-y", "-j":
         go = subprocess.run(
             [require("dnstap"), "-r", recording, flag], capture_output=True, env={**os.environ, "TZ": "UTC"}, check=True

@@ -1,4 +1,4 @@
-"""What anonymizing does to any addresses, payloads and DNS messages, with dnspython and yacryptopan as judges."""
+"""Anonymizing of any addresses, payloads and DNS messages, with dnspython and yacryptopan as judges."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ MARK4, MARK6 = b"\xc6\x33\x64\x99", bytes.fromhex("20010db8c63364990123456789abc
 
 
 def common_prefix(one: bytes, other: bytes) -> int:
-    """In bits."""
+    """Length of an address in bits."""
     differing = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
     return 8 * len(one) - differing.bit_length()
 
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Two addresses that have a prefix of any length in common."""
+    """Draw two addresses with a common prefix of any length."""
     one = draw(ADDRESSES)
     bits = 8 * len(one)
     behind = draw(st.integers(0, bits))
@@ -64,7 +64,7 @@ def pairs(draw: st.DrawFn) -> tuple[bytes, bytes]:
 
 @given(pairs())
 def test_crypto_pan_preserves_prefixes(pair: tuple[bytes, bytes]) -> None:
-    """Exactly, so that different addresses stay different; and whatever was asked before."""
+    """Exactly, so different addresses stay different, and independently of earlier calls."""
     one, other = pair
     pan = CryptoPan(KEY)
     assert common_prefix(pan(one), pan(other)) == common_prefix(one, other)
@@ -86,7 +86,7 @@ def test_truncation_gives_the_network(address: bytes, v4: int, v6: int) -> None:
 
 
 def everything_else(before: Dnstap, after: Dnstap) -> Dnstap:
-    """`after` with what may change as it was before."""
+    """Return `after` with the fields that may change as they were before."""
     if before.message is None or after.message is None:
         return after
     names = "query_address", "response_address", "query_message", "response_message", "policy"
@@ -126,21 +126,21 @@ def test_any_payload(name: str, answers: bool, payload: bytes) -> None:
 
 
 def other(method: Method, address: bytes) -> bytes:
-    """By the words of the documentation."""
+    """Return the expected address, computed as the documentation describes it."""
     if len(address) == 16 and address[:12] == V4_MAPPED:
         return V4_MAPPED + method(address[12:])
     return method(address) if len(address) in (4, 16) else bytes(len(address))
 
 
 def subnets(message: dns.message.Message) -> Iterator[tuple[Any, ...]]:
-    """Those that dnspython finds: family, prefix, scope, address."""
+    """Return the Client Subnets that dnspython finds: family, prefix, scope, address."""
     for option in message.options:
         if isinstance(option, dns.edns.ECSOption):
             yield option.family, option.srclen, option.scopelen, ip_address(option.address).packed
 
 
 def answers_of(message: dns.message.Message) -> Iterator[bytes]:
-    """Addresses in records, as dnspython finds them, in its order."""
+    """Return the addresses in records that dnspython finds, in its order."""
     for rrset in (*message.answer, *message.authority, *message.additional):
         for rdata in rrset:
             if rdata.rdtype in (1, 28) and hasattr(rdata, "address"):
@@ -151,7 +151,7 @@ def answers_of(message: dns.message.Message) -> Iterator[bytes]:
 
 
 def parsed(wire: bytes) -> dns.message.Message | None:
-    """None for what dnspython refuses."""
+    """Return a message parsed by dnspython, None if it refuses."""
     # It raises more than it says: struct.error, AttributeError, ValueError.
     try:
         return dns.message.from_wire(wire, one_rr_per_rrset=True, keyring=False)
@@ -164,7 +164,7 @@ def masked(address: bytes, bits: int) -> bytes:
 
 
 def check_wire(method: Method, wire: bytes) -> tuple[int, int]:
-    """Of a message that dnspython reads to its end; how many subnets and answers there were."""
+    """Check a message that dnspython parses to its end; return the number of subnets and of answers."""
     before = parsed(wire)
     if before is None:
         return 0, 0
@@ -198,7 +198,7 @@ def test_captured_dns_messages() -> None:
 
 
 def addresses_in(message: DnsMessage) -> tuple[list[ClientSubnet], list[bytes]]:
-    """Client Subnets and answers as our exact decoder finds them, which takes more than dnspython does."""
+    """Return Client Subnets and answers that our exact decoder finds, which accepts more than dnspython."""
     records = [*message.answers, *message.authorities, *message.additionals]
     options = [option.value for record in records if record.rrtype == 41 for option in record.rdata[0]]
     answers: list[bytes] = []
@@ -245,7 +245,7 @@ def test_made_dns_messages(name: str, answers: bool) -> None:
 
 @given(st.data())
 def test_no_octets_of_a_subnet_stay(data: st.DataObject) -> None:
-    """However the message around it is mutilated: its records cut off, moved, with other counts and lengths."""
+    """Also in damaged messages: records truncated, moved, with wrong counts and lengths."""
     octets = data.draw(st.sampled_from([MARK4, MARK6]))
     option = struct.pack(">HHHBB", 8, 4 + len(octets), 1 if len(octets) == 4 else 2, 8 * len(octets), 0) + octets
     padding = data.draw(st.sampled_from([b"", b"\0\x0a\0\x08abcdefgh", b"\0\x0c\0\3\0\0\0"]))
@@ -270,14 +270,14 @@ def test_no_octets_of_a_subnet_stay(data: st.DataObject) -> None:
 
 
 def is_subnet(wire: bytes, octets: bytes) -> bool:
-    """Whether the octets are those of a Client Subnet in the message as dnspython reads it."""
+    """Return whether the bytes are those of a Client Subnet in the message as dnspython parses it."""
     message = parsed(wire)
     return message is not None and any(address == octets for *_, address in subnets(message))
 
 
 @given(st.data())
 def test_captures_as_they_are_and_mutilated(data: st.DataObject) -> None:
-    """Never an error, and never a longer payload."""
+    """Neither an error nor a longer payload."""
     payload = data.draw(st.sampled_from(payloads()))
     octets = bytearray(payload)
     for _ in range(data.draw(st.integers(0, 3))):

@@ -1,5 +1,4 @@
-"""Our codec beside Google's protobuf: on any message, on any bytes, on what servers log, on hostile payloads, and on
-real payloads that have been mutated."""
+"""Our codec beside Google's protobuf, on any message, any bytes, payloads of servers, hostile and mutated ones."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ from tests.judge import cpp_refuses, differing_field, google, google_parse
 
 DATA = Path(__file__).parents[1] / "data"
 DECODER = Decoder(Dnstap, limits=LearningLimits(warm_up=0, credit=1 << 40))
-"""Learns from all payloads; its credit is never used up here."""
+"""Decoder that goes on learning: its credit is never used up here."""
 
 MUTATIONS = int(os.environ.get("DNSTAP_MUTATIONS", "20000"))
 
@@ -43,7 +42,7 @@ def test_round_trip(values: st.SearchStrategy[Any]) -> None:
 
 
 def with_and_without_plans(data: bytes) -> None:
-    """Compare a plan, made of these bytes if it can be, with the strict decoder."""
+    """Compare the strict decoder with one that may have made a plan from these bytes."""
     results = []
     parsers: list[Any] = [Dnstap.parse, *[DECODER.decode] * 3, partial(generic, Dnstap)]
     for parse in parsers:
@@ -55,7 +54,7 @@ def with_and_without_plans(data: bytes) -> None:
 
 
 def judge(name: str, data: bytes) -> str:
-    """Compare how we and Google read the bytes, and what each writes of it. Return the outcome."""
+    """Compare our decoding of bytes, and the encoding of that, with Google's. Return the outcome."""
     cls: Any = {"Dnstap": Dnstap, "Message": Message, "Policy": Policy}[name]
     if name == "Dnstap":
         with_and_without_plans(data)
@@ -85,7 +84,7 @@ def judge(name: str, data: bytes) -> str:
 
 
 def has_nameless_enum(message: Any) -> bool:
-    """Whether a number without a name is among the values."""
+    """Return whether a message has an enum number without a name."""
     for field in table_of(type(message)).fields:
         value = getattr(message, field.name)
         if value is not None and field.kind == ENUM and not value.name:
@@ -123,7 +122,7 @@ def test_hostile_payloads(payload: bytes) -> None:
 
 
 def payloads() -> list[bytes]:
-    """Real payloads of every sender, and made ones with the fields that no sender here uses."""
+    """Return real payloads of every sender, and synthetic ones with the fields that no sender here uses."""
     real = []
     for path in sorted(DATA.glob("*.fstrm")):
         with read_file(path) as reader:
@@ -143,7 +142,7 @@ def payloads() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def real() -> list[bytes]:
-    """The payloads to mutate."""
+    """Return the payloads to mutate."""
     return payloads()
 
 
@@ -168,7 +167,7 @@ def test_mutated_payloads(real: list[bytes], seed: int) -> None:
 
 
 def mutated(payload: bytes, generator: random.Random) -> bytes:
-    """The payload with one to three faults, most of them where the fields begin."""
+    """Return a payload with one to three faults, most of them where the fields begin."""
     changed = bytearray(payload)
     for _ in range(generator.choice((1, 1, 2, 3))):
         if not changed:

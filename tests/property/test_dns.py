@@ -1,4 +1,4 @@
-"""dnstap.dns: any octets are a message or a DnsMessageError, and names survive a round trip."""
+"""dnstap.dns: any bytes are a message or a DnsMessageError, and names survive a round trip."""
 
 import contextlib
 import struct
@@ -21,7 +21,7 @@ CAPTURE = Path(__file__).parents[1] / "data" / "named-recursor.fstrm"
 
 
 def captured_messages() -> list[bytes]:
-    """The DNS messages of a small capture that is not cut."""
+    """Return the DNS messages of a small capture that is not truncated."""
     data = CAPTURE.read_bytes()
     messages = []
     offset = 0
@@ -71,7 +71,7 @@ def encode(name: list[bytes]) -> bytes:
 
 
 def unescape(text: str) -> list[bytes]:
-    """The labels of a name's text, by the rules of RFC 1035, section 5.1."""
+    """Return the labels of a name given as text, by the rules of RFC 1035, section 5.1."""
     name: list[bytes] = []
     label = bytearray()
     characters = iter(text)
@@ -104,7 +104,7 @@ def test_mutated_messages(wire: bytes) -> None:
 
 @given(st.sampled_from([*RECORDS, 999]), st.binary(max_size=80), st.binary(max_size=4))
 def test_any_rdata(rrtype: int, rdata: bytes, behind: bytes) -> None:
-    """One value for each field of the type; the octets behind the rdata make no difference."""
+    """One value for each field of the type; bytes after the rdata make no difference."""
     outcomes = []
     for wire in (rdata, rdata + behind):
         try:
@@ -129,7 +129,7 @@ def test_names_round_trip(name: list[bytes], behind: bytes) -> None:
 
 @given(st.lists(st.sampled_from((0, 1, 1, 2, 3, 0xC0, 0xC0, 0xC1, 0x40)), max_size=60), st.data())
 def test_memo_changes_nothing(octets: list[int], data: st.DataObject) -> None:
-    """Names at any offsets with any ends, one after the other with one memo, and each by itself."""
+    """Names at any offsets with any ends give the same with a shared memo as without."""
     wire = bytes(octets)
     memo: NameMemo = {}
     reads = st.lists(st.tuples(st.integers(0, len(wire)), st.integers(0, len(wire))), max_size=20)
@@ -148,7 +148,7 @@ compressed = st.lists(st.sampled_from((0, 1, 1, 2, 3, 0xC0, 0xC0, 0xC1, 0x40)), 
 
 @given(compressed, st.data())
 def test_a_walk_over_names_finds_what_the_parser_finds(wire: bytes, data: st.DataObject) -> None:
-    """Names at any offsets, one after the other in one walk."""
+    """Compared for names at any offsets, one after the other in one walk."""
     names = Labels()
     for offset in sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=20))):
         try:
@@ -166,7 +166,7 @@ def test_a_walk_over_names_finds_what_the_parser_finds(wire: bytes, data: st.Dat
 
 @given(mutated_messages() | st.sampled_from(MESSAGES))
 def test_a_walk_over_records_finds_what_the_parser_finds(wire: bytes) -> None:
-    """In each message that the parser takes, whose questions are one that is whole."""
+    """Compared for each message that the parser accepts, with one complete question."""
     try:
         message = unpack(wire)
     except DnsMessageError:
@@ -184,7 +184,7 @@ def test_a_walk_over_records_finds_what_the_parser_finds(wire: bytes) -> None:
 
 @given(labels.map(encode) | compressed, st.binary(max_size=2))
 def test_plain_names(octets: bytes, after: bytes) -> None:
-    """Octets are a plain name if the parser takes all of them for one without following a pointer."""
+    """Bytes are a plain name if the parser takes all of them as one name without following a pointer."""
     octets += after
     memo: NameMemo = {}
     try:
@@ -198,7 +198,7 @@ def test_plain_names(octets: bytes, after: bytes) -> None:
 
 @given(mutated_messages() | st.sampled_from(MESSAGES))
 def test_outcomes_are_those_of_a_walk_by_the_walker(wire: bytes) -> None:
-    """Filters read rcodes by a walk of their own, which is faster, from messages that the cache of questions takes."""
+    """Filters read rcodes by a faster walk of their own, from messages that the cache of questions accepts."""
     cached = CachedQuestions()
     cached.text(wire)
     if cached.unusual:

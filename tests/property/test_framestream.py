@@ -1,4 +1,4 @@
-"""framestream: what holds for any stream, any way of cutting it, and any bytes at all."""
+"""framestream: properties of any stream, in chunks of any size, and of any bytes at all."""
 
 import struct
 import tracemalloc
@@ -37,15 +37,15 @@ from framestream.strategies import (
 )
 
 LIMIT = 20
-"""The longest payload in these streams: short, so that lengths around it are common."""
+"""Longest payload in these streams: short, so that lengths around it are common."""
 
 MEMORY_LIMIT = 1 << 16
-"""The longest where memory is measured: long, so that what Python itself takes is small beside it."""
+"""Longest payload for measuring memory: long, so that the memory of Python itself is small beside it."""
 
 DOCUMENTED = {ContentTypeError, ControlFrameError, FrameTooLargeError, TruncatedStreamError, UnexpectedFrameError}
 
 UNKNOWN = "unknown"
-"""A control frame of unknown type, where kinds of frame are named."""
+"""A control frame of unknown type, in lists of kinds of frame."""
 
 
 def walked(wire: bytes) -> tuple[list[bytes], int]:
@@ -108,7 +108,7 @@ def test_what_is_encoded_is_decoded_and_the_rest_is_refused(frame: ControlFrame)
 
 @given(payload=hostile(LIMIT))
 def test_control_frames_of_any_bytes(payload: bytes) -> None:
-    """What is decoded is encoded to the same bytes, so that nothing in them has been passed over."""
+    """The decoded frame is encoded to the same bytes, so the decoder has passed nothing over."""
     try:
         frame = decode_control(payload)
     except ControlFrameError:
@@ -233,7 +233,7 @@ def test_encoded_frames_are_the_same_frames(wire: bytes, skip: bool, data: st.Da
     data=st.data(),
 )
 def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.DataObject) -> None:
-    """One of those that are documented, the same again at each further call, and wherever the bytes are cut."""
+    """A documented error, the same at each further call, and with any chunks."""
 
     def run(chunks: list[bytes]) -> tuple[list[bytes | ControlFrame], tuple[type, str] | None]:
         decoder = FrameDecoder(max_data_bytes=LIMIT, oversize="skip" if skip else "error")
@@ -270,7 +270,7 @@ def test_any_bytes_are_frames_or_an_error(wire: bytes, skip: bool, data: st.Data
 def test_any_bytes_are_a_stream_or_an_error(
     wire: bytes, wanted: tuple[bytes, ...], transport: Transport | None, strict: bool, data: st.DataObject
 ) -> None:
-    """For a reader; and it sends no more than it has cause to."""
+    """For a reader, which sends no more than the protocol allows."""
 
     def run(chunks: list[bytes]) -> tuple[list[bytes], bytes, State, tuple[type, int] | None]:
         reader = ReaderProtocol(wanted, transport=transport, require_stop=strict, max_data_bytes=LIMIT)
@@ -373,7 +373,7 @@ def test_good_payloads_before_bad_bytes_are_delivered(
     rest: bytes,
     data: st.DataObject,
 ) -> None:
-    """All of them, before the error, which says where the bad bytes are."""
+    """All of them, before the error, which has the offset of the bad bytes."""
     wire = stream.wire[:-12]  # without STOP
     reader = ReaderProtocol(max_data_bytes=LIMIT)
     got: list[bytes] = []
@@ -392,7 +392,7 @@ def test_good_payloads_before_bad_bytes_are_delivered(
 
 @given(stream=streams(LIMIT), data=st.data())
 def test_a_cut_stream_gives_what_came_before_the_cut(stream: Stream, data: st.DataObject) -> None:
-    """Wherever it is cut, and an error says whether it was inside a frame."""
+    """Cut anywhere; the error tells whether that was inside a frame."""
     wire = stream.wire[: data.draw(st.integers(0, len(stream.wire) - 1))]
     whole, rest = walked(wire)
     reader = ReaderProtocol(max_data_bytes=LIMIT, require_stop=True)
@@ -415,7 +415,7 @@ def test_a_cut_stream_gives_what_came_before_the_cut(stream: Stream, data: st.Da
     skip=st.booleans(),
 )
 def test_no_stream_costs_more_memory_than_the_limit(claim: int, stream: Stream, step: int, skip: bool) -> None:
-    """However long its frames say that they are, and however slowly they come."""
+    """For frames of any announced length, received in chunks of any size."""
     head, zeros = stream.wire[:-12] + struct.pack(">I", claim), bytes(step)
     reader = ReaderProtocol(max_data_bytes=MEMORY_LIMIT, oversize="skip" if skip else "error")
     fault: RemoteProtocolError | None = None
@@ -451,11 +451,11 @@ ANSWERS = {
     Role.READER: {State.OFFERED: ControlType.ACCEPT, State.STOPPED: ControlType.FINISH},
     Role.WRITER: {State.ACCEPTED: ControlType.START},
 }
-"""What each end sends of itself, as soon as it finds itself in a state."""
+"""Control frames that an end sends by itself as soon as it enters a state."""
 
 
 def settled(transport: Transport, state: State, role: Role) -> State:
-    """The state in which an end stands still."""
+    """Return the state in which an end waits, after the frame that it sends by itself."""
     answer = ANSWERS[role].get(state)
     return TRANSITIONS[transport, state, role, answer] if answer else state
 
@@ -465,7 +465,7 @@ def settled(transport: Transport, state: State, role: Role) -> State:
 @pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
 def test_table_of_what_is_received(role: Role, transport: Transport, state: State, frame: ControlType | str) -> None:
-    """What the table has for the other end is taken, and nothing else."""
+    """Frames that the table has for the other end are accepted, and no others."""
     protocol: ReaderProtocol | WriterProtocol
     if role is Role.READER:
         protocol = ReaderProtocol(transport=transport)
@@ -504,7 +504,7 @@ def test_table_of_what_is_received(role: Role, transport: Transport, state: Stat
 @pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
 def test_table_of_what_is_sent(role: Role, transport: Transport, state: State, frame: ControlType | str) -> None:
-    """What the table has for this end is sent, and nothing else; a reader has no way to send data."""
+    """Frames that the table has for this end are sent, and no others; a reader has no method to send data."""
     protocol: ReaderProtocol | WriterProtocol
     if role is Role.READER:
         protocol = ReaderProtocol(transport=transport)
@@ -533,7 +533,7 @@ def test_table_of_what_is_sent(role: Role, transport: Transport, state: State, f
 @pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
 def test_table_of_the_calls_of_a_writer(transport: Transport, state: State) -> None:
-    """Its methods follow the table too."""
+    """The methods of a writer follow the table too."""
     first = ControlType.READY if transport is Transport.BIDIRECTIONAL else ControlType.START
     for frame in (first, DATA, ControlType.STOP):
         writer = WriterProtocol(transport=transport)
@@ -559,7 +559,7 @@ def test_table_of_the_calls_of_a_writer(transport: Transport, state: State) -> N
     data=st.data(),
 )
 def test_any_order_of_frames(frames: list[ControlType | str], opening: list[ControlType], data: st.DataObject) -> None:
-    """A reader gets as far as the table, walked by hand, and its error says what the table has there."""
+    """A reader gets as far as a walk over the table does, and its error names the frames that the table has there."""
     frames = [*opening, *frames]
     # With no frame or another one, it makes no difference.
     transport = Transport.BIDIRECTIONAL if frames[:1] == [ControlType.READY] else Transport.UNIDIRECTIONAL
@@ -613,11 +613,11 @@ READER_STATES = {
         State.FINISHED: {State.IDLE, State.STREAMING, State.FINISHED},
     },
 }
-"""Where a reader may be, by the state of its writer."""
+"""Possible states of a reader, by the state of its writer."""
 
 
 class ReaderBesideWriter(RuleBasedStateMachine):
-    """Two ends, and two pipes between them that give any number of bytes at a time."""
+    """Two ends, connected by two pipes that deliver any number of bytes at a time."""
 
     @initialize(transport=st.sampled_from(Transport), offered=st.permutations([b"a", b"b", b"c"]), data=st.data())
     def connect(self, transport: Transport, offered: list[bytes], data: st.DataObject) -> None:
@@ -710,7 +710,7 @@ class ReaderBesideWriter(RuleBasedStateMachine):
         assert self.reader.offset + self.reader.unread + len(self.to_reader) == self.written
 
     def teardown(self) -> None:
-        """In the end all payloads come out, whatever was still to be delivered."""
+        """Deliver the rest; then all payloads have been received."""
         if not hasattr(self, "writer"):
             return
         if self.writer.state is State.IDLE:
@@ -742,10 +742,10 @@ TestReaderBesideWriter.settings = settings(stateful_step_count=40)
 
 
 class LossyReaderBesideWriter(RuleBasedStateMachine):
-    """Two ends, and two pipes between them that lose some of what is put into them.
+    """Two ends, connected by two pipes that lose some of the bytes.
 
-    Nothing tells an end of a loss, so what a reader makes of the bytes after one may be anything: payloads within the
-    limit, or a documented error. What came before it is as it was sent.
+    An end does not notice a loss, so a reader may return anything after one: payloads within the limit, or a documented
+    error. Payloads before it are as they were sent.
     """
 
     @initialize(transport=st.sampled_from(Transport), streaming=st.sampled_from([True, True, True, False]))
@@ -802,7 +802,7 @@ class LossyReaderBesideWriter(RuleBasedStateMachine):
     @rule(batch=payload_lists(LIMIT, max_size=2))
     @precondition(lambda self: self.writer.state is State.STREAMING and len(self.sent) > 3)
     def send_into_the_void(self, batch: list[bytes]) -> None:
-        """Whole frames are lost, of which no end can know."""
+        """Lose whole frames, which no end can notice."""
         self._lost(len(self.written))
         self.writer.send(batch)
         self.sent += batch
@@ -867,7 +867,7 @@ class LossyReaderBesideWriter(RuleBasedStateMachine):
         return walked(bytes(self.written[: self.first_lost]))[0]
 
     def teardown(self) -> None:
-        """In the end all payloads before the loss are there, followed by an end or a documented error."""
+        """Deliver the rest; then all payloads before the loss are there, followed by an end or a documented error."""
         if not hasattr(self, "writer"):
             return
         self._move_all()

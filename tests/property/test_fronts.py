@@ -1,4 +1,4 @@
-"""framestream.sync and framestream.aio give the same transcript of the same conversation, good, refused or hostile."""
+"""Equal transcripts of framestream.sync and framestream.aio, of valid, refused and hostile conversations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def readers(content_types: tuple[bytes, ...]) -> list[Callable[[socket.socket], list[bytes]]]:
-    """Both, each of which gives the payloads that it took and closes."""
+    """Both kinds of reader; each returns the payloads it received, and closes."""
 
     def blocking(sock: socket.socket) -> list[bytes]:
         channel = sync_channel(sock, None)
@@ -47,7 +47,7 @@ def readers(content_types: tuple[bytes, ...]) -> list[Callable[[socket.socket], 
 
 
 def writers(conversation: Conversation) -> list[Callable[[socket.socket], None]]:
-    """Both, each of which sends the payloads of the conversation."""
+    """Both kinds of writer; each sends the payloads of the conversation."""
 
     def protocol() -> WriterProtocol:
         return WriterProtocol(conversation.offered, transport=conversation.transport)
@@ -72,14 +72,14 @@ def writers(conversation: Conversation) -> list[Callable[[socket.socket], None]]
 
 
 def words(error: BaseException | None) -> str:
-    """The error, without the bytes that are no frame: of those it has as many as had come."""
+    """Return an error without the bytes that are no frame, because their number depends on timing."""
     return re.sub(r"""\bb(['"]).*\1""", "bytes", f"{type(error).__name__}: {error}")
 
 
 def said(transcript: Transcript) -> tuple[object, ...]:
-    """All of it that can be compared.
+    """Return the comparable parts of a transcript.
 
-    Whether it had read all when it closed, and had answered what came before a fault, depends on who was faster.
+    Timing decides whether it had read everything when it closed, and had answered frames before a fault.
     """
     closed = transcript.connection is not Connection.OPEN
     received = b"" if transcript.error else transcript.received
@@ -101,7 +101,7 @@ def test_as_writers(conversation: Conversation) -> None:
 
 
 def fed(read: Callable[[socket.socket], list[bytes]], chunks: list[bytes]) -> tuple[list[bytes] | str, bytes]:
-    """What a reader makes of the chunks, or its error; and its answer."""
+    """Return the payloads that a reader returns for the chunks, or its error; and its answer."""
     ours, theirs = socket.socketpair()
 
     def send() -> None:
@@ -132,7 +132,7 @@ def fed(read: Callable[[socket.socket], list[bytes]], chunks: list[bytes]) -> tu
 
 @given(data=st.data(), wire=hostile() | streams().map(lambda stream: stream.wire))
 def test_as_readers_of_anything(data: st.DataObject, wire: bytes) -> None:
-    """Also of what ends anywhere; the writer talks without listening."""
+    """Also for streams that end anywhere; the writer sends without reading."""
     chunks = data.draw(chunkings(wire))
     one, other = (fed(reader, chunks) for reader in readers(()))
     assert one == other

@@ -25,7 +25,7 @@ def test_decoder() -> None:
 
 def test_decoder_of_a_subclass() -> None:
     class Mine(Dnstap):
-        """A subclass."""
+        """Subclass of Dnstap."""
 
     assert_type(Decoder(Mine).decode(PAYLOAD), Mine)
 
