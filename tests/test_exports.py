@@ -65,7 +65,7 @@ class TestLazyPackages:
         with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
             _ = package.nothing
 
-    def test_help(self, package: ModuleType) -> None:
+    def test_help_works(self, package: ModuleType) -> None:
         text = pydoc.plain(pydoc.render_doc(package))
         assert all(name in text for name in package.__all__)
 

@@ -93,7 +93,7 @@ def test_the_front_ends_do_not_know_each_other() -> None:
                 assert not any(imported.is_relative_to(f"framestream/{other}") for imported in imports(module)), module
 
 
-def test_what_is_for_tests_is_in_nobodys_way() -> None:
+def test_modules_for_tests_are_imported_by_no_other() -> None:
     tests = {Path("framestream", f"{name}.py") for name in ("conversations", "peers", "testing", "strategies")}
     tests |= {module for module in MODULES if module.is_relative_to("dnstap/strategies")}
     for module in MODULES:
@@ -135,13 +135,13 @@ def test_circles_are_found(graph: dict[str, str], expected: list[str]) -> None:
     assert ["".join(circle) for circle in circles(graph)] == expected
 
 
-def test_no_circles() -> None:
+def test_no_modules_import_in_circles() -> None:
     """No circles inside a folder either, which the table does not order; imports in functions count too."""
     graph = {module: imports(module, for_type_checker=False) for module in MODULES}
     assert circles(graph) == []
 
 
-def test_third_parties_where_they_belong() -> None:
+def test_third_parties_are_imported_where_they_belong() -> None:
     allowed = {
         "betterproto2": ("dnstap/schema/enums.py", "dnstap/messages/classes.py", "dnstap/codec/"),
         "cryptography": ("dnstap/anonymize/",),
@@ -158,12 +158,12 @@ def test_third_parties_where_they_belong() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_no_assert(module: Path) -> None:
+def test_no_module_checks_data_by_assert(module: Path) -> None:
     """Data of a peer is never checked by an assert, which `python -O` leaves out."""
     assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse((ROOT / module).read_text())))
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.name == "__init__.py"], ids=str)
-def test_the_faces_only_hand_names_on(module: Path) -> None:
+def test_package_modules_only_hand_names_on(module: Path) -> None:
     tree = ast.parse((ROOT / module).read_text())
     assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)

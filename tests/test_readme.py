@@ -52,7 +52,7 @@ def environment(clone: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("block", [text for language, text in BLOCKS if language == "console"])
-def test_console(clone: Path, block: str) -> None:
+def test_console_examples_print_what_is_shown(clone: Path, block: str) -> None:
     command, _, expected = block.removeprefix("$ ").partition("\n")
     process = subprocess.run(
         ["sh", "-c", command],
@@ -81,7 +81,7 @@ def python_blocks() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("program", "expected"), python_blocks())
-def test_python(clone: Path, program: str, expected: str) -> None:
+def test_python_examples_print_what_is_shown(clone: Path, program: str, expected: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program],
         cwd=clone,
@@ -128,6 +128,6 @@ def test_links_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page}: {target}"
 
 
-def test_the_commands_that_are_named_are_there() -> None:
+def test_commands_that_are_named_exist() -> None:
     for script in re.findall(r"`(\./[\w/]+)`", README):
         assert os.access(ROOT / script, os.X_OK), script

@@ -14,7 +14,7 @@ from tests.threads import Threads, start
 from tests.wait import DEADLINE_S
 
 
-def test_results_and_errors() -> None:
+def test_results_and_errors_are_handed_on() -> None:
     assert start(int, "12", base=3).result(DEADLINE_S) == 5
     with pytest.raises(ValueError, match="invalid literal"):
         start(int, "x").result(DEADLINE_S)

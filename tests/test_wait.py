@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_listeners_of_others(tmp_path: Path) -> None:
+def test_listeners_of_others_are_found(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as sock:
         assert not listens(path)
@@ -25,7 +25,7 @@ def test_listeners_of_others(tmp_path: Path) -> None:
     assert not listens(path)
 
 
-def test_ours(tmp_path: Path) -> None:
+def test_listeners_of_ours_are_found(tmp_path: Path) -> None:
     with listen_reader(tmp_path / "s"):
         assert listens(tmp_path / "s")
     assert not listens(tmp_path / "s")

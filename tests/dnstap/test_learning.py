@@ -97,7 +97,7 @@ def test_warm_up() -> None:
     st.integers(1, 3),
 )
 def test_what_is_remembered_is_paid_for(limits: dict[str, int], stream: list[bool], reward: int) -> None:
-    """Whatever a stream contains, True being a message that was seen before."""
+    """For any stream; True is a message that was seen before."""
     ours = credit(**limits)
     new, found, skipped = 0, 0, 0
     for known in stream:

@@ -59,7 +59,7 @@ def connection(path: Path) -> Iterator[socket.socket]:
         yield sock
 
 
-def test_two_hundred_connections(tmp_path: Path) -> None:
+def test_faulty_connections_among_two_hundred_cost_the_others_nothing(tmp_path: Path) -> None:
     """Some are silent, some slow, and some send garbage: every frame of the others arrives."""
     tap, out = tmp_path / "s", tmp_path / "out"
     chance = random.Random(8)
@@ -142,7 +142,7 @@ def test_a_receiver_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     assert command.stderr.read_text().splitlines()[-1] == f"dnstap: unix:{there}: {said}"
 
 
-def test_a_receiver_that_is_stopped(tmp_path: Path) -> None:
+def test_a_stopped_receiver_loses_no_frame(tmp_path: Path) -> None:
     """SIGSTOP holds up the inputs until SIGCONT: back-pressure, without loss."""
     tap, there, out = tmp_path / "s", tmp_path / "r", tmp_path / "out"
     inner = tmp_path / "inner"
@@ -167,7 +167,7 @@ def test_a_receiver_that_is_stopped(tmp_path: Path) -> None:
     assert recorded(out) == payloads
 
 
-def test_the_disk_is_full(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_a_readable_recording(tmp_path: Path) -> None:
     """The recording stays readable, and the command ends with an error."""
     tap, out = tmp_path / "s", tmp_path / "out"
     limit = "from resource import setrlimit, RLIMIT_FSIZE as SIZE; setrlimit(SIZE, (1_000_000, 1_000_000))"
@@ -192,7 +192,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
     assert len(payloads) > 300  # All but those of the last read, 256 KiB at most.
 
 
-def test_kill_9(tmp_path: Path) -> None:
+def test_a_killed_command_leaves_a_readable_recording(tmp_path: Path) -> None:
     """The recording has every frame received a second before, and lacks only STOP."""
     tap, out = tmp_path / "s", tmp_path / "out"
     with listening(tap, tmp_path, "-w", out) as command, open_writer(tap, [CONTENT_TYPE]) as writer:
@@ -215,7 +215,7 @@ def test_kill_9(tmp_path: Path) -> None:
     assert len(payloads) >= len(old)
 
 
-def test_nobody_reads_the_output(tmp_path: Path) -> None:
+def test_the_command_ends_when_nobody_reads_its_output(tmp_path: Path) -> None:
     """The command ends as other programs in a pipe do, and removes its socket."""
     tap = tmp_path / "s"
     reading, writing = os.pipe()
@@ -238,7 +238,7 @@ def test_nobody_reads_the_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_signals_at_random_points(tmp_path: Path, ending: int) -> None:
+def test_signals_at_random_points_lose_no_frame(tmp_path: Path, ending: int) -> None:
     """Repeatedly, after SIGHUP: no received frame is lost, and each file ends with STOP."""
     chance = random.Random(ending)
     tap, out = tmp_path / "s", tmp_path / "out"

@@ -179,7 +179,7 @@ def test_go_listens_and_reads(link: Link) -> None:
 
 
 @two_ways
-def test_no_content_types(link: Link) -> None:
+def test_sides_without_content_types_match(link: Link) -> None:
     """Neither side names a content type."""
     with (
         listen_reader(link.address, tls=link.listener_tls) as listener,

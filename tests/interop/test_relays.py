@@ -31,7 +31,7 @@ def received(path: Path) -> list[bytes]:
 
 @pytest.mark.parametrize("receiver", ["fstrm_capture", "Go"])
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
-def test_relay_files(tmp_path: Path, receiver: str, transport: str) -> None:
+def test_a_relay_sends_the_frames_of_files(tmp_path: Path, receiver: str, transport: str) -> None:
     out = tmp_path / "received"
     port = free_port()
     place = [str(tmp_path / "sock")] if transport == "unix" else []
@@ -59,7 +59,7 @@ def test_relay_files(tmp_path: Path, receiver: str, transport: str) -> None:
     assert f" {len(expected)} frames, of which 0 could not be sent; connected again " in lines[-1]
 
 
-def test_relay_what_a_server_sends(tmp_path: Path) -> None:
+def test_a_relay_passes_a_live_stream_on(tmp_path: Path) -> None:
     """Live from fstrm_replay through a relay into fstrm_capture and a file."""
     out, copy = tmp_path / "received", tmp_path / "copy"
     command: list[str | Path] = [require("fstrm_capture"), "-t", DNSTAP.decode(), "-u", tmp_path / "there", "-w", out]

@@ -72,7 +72,7 @@ def test_crypto_pan_preserves_prefixes(pair: tuple[bytes, bytes]) -> None:
 
 
 @given(st.binary(min_size=32, max_size=32), ADDRESSES)
-def test_crypto_pan_is_what_another_makes(key: bytes, address: bytes) -> None:
+def test_crypto_pan_agrees_with_another_implementation(key: bytes, address: bytes) -> None:
     assert str(ip_address(CryptoPan(key)(address))) == str(
         ip_address(CryptoPAn(key).anonymize(str(ip_address(address))))
     )
@@ -102,7 +102,7 @@ def without_unknown(dnstap: Dnstap) -> Dnstap:
 @pytest.mark.parametrize("answers", [False, True])
 @pytest.mark.parametrize("name", METHODS)
 @given(payload=hostile_payloads() | server_payloads())
-def test_any_payload(name: str, answers: bool, payload: bytes) -> None:
+def test_any_payload_is_anonymized_or_refused(name: str, answers: bool, payload: bytes) -> None:
     anonymizer = Anonymizer(METHODS[name](), answers=answers)
     out = anonymizer([payload])
     try:
@@ -190,7 +190,7 @@ def check_wire(method: Method, wire: bytes) -> tuple[int, int]:
     return len(list(subnets(before))), len(list(answers_of(before)))
 
 
-def test_captured_dns_messages() -> None:
+def test_captured_dns_messages_are_anonymized() -> None:
     method = CryptoPan(KEY)
     found = [check_wire(method, wire) for wire in captured_messages()]
     assert sum(subnets for subnets, _ in found) > 10
@@ -212,7 +212,7 @@ def addresses_in(message: DnsMessage) -> tuple[list[ClientSubnet], list[bytes]]:
 
 @pytest.mark.parametrize("answers", [False, True])
 @pytest.mark.parametrize("name", METHODS)
-def test_made_dns_messages(name: str, answers: bool) -> None:
+def test_generated_dns_messages_are_anonymized(name: str, answers: bool) -> None:
     method = METHODS[name]()
     generator = Generator(5)
     found = {"subnets": 0, "answers": 0, "bad": 0}
@@ -244,7 +244,7 @@ def test_made_dns_messages(name: str, answers: bool) -> None:
 
 
 @given(st.data())
-def test_no_octets_of_a_subnet_stay(data: st.DataObject) -> None:
+def test_no_bytes_of_a_subnet_stay(data: st.DataObject) -> None:
     """Also in damaged messages: records truncated, moved, with wrong counts and lengths."""
     octets = data.draw(st.sampled_from([MARK4, MARK6]))
     option = struct.pack(">HHHBB", 8, 4 + len(octets), 1 if len(octets) == 4 else 2, 8 * len(octets), 0) + octets

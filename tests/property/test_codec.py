@@ -28,7 +28,7 @@ MUTATIONS = int(os.environ.get("DNSTAP_MUTATIONS", "20000"))
 
 
 @pytest.mark.parametrize("values", [of(nameless=True, max_bytes=1 << 16) for of in (dnstaps, messages, policies)])
-def test_round_trip(values: st.SearchStrategy[Any]) -> None:
+def test_messages_survive_a_round_trip(values: st.SearchStrategy[Any]) -> None:
     @given(values)
     def check(message: Any) -> None:
         encoded = bytes(message)
@@ -95,7 +95,7 @@ def has_nameless_enum(message: Any) -> bool:
 
 
 @given(st.sampled_from(["Dnstap", "Message", "Policy"]), st.binary(max_size=60))
-def test_any_bytes(name: str, data: bytes) -> None:
+def test_any_bytes_are_decoded_as_google_does(name: str, data: bytes) -> None:
     judge(name, data)
 
 
@@ -111,13 +111,13 @@ def test_field_number_0_in_a_group(encoded: str, way: str) -> None:
 
 
 @given(logged())
-def test_what_servers_log(log: Logged) -> None:
+def test_payloads_of_servers_are_decoded_as_google_does(log: Logged) -> None:
     assert judge("Dnstap", log.payload) == "same"
     assert Dnstap.parse(log.payload) == log.dnstap
 
 
 @given(hostile_payloads())
-def test_hostile_payloads(payload: bytes) -> None:
+def test_hostile_payloads_are_decoded_as_google_does(payload: bytes) -> None:
     judge("Dnstap", payload)
 
 
@@ -158,7 +158,7 @@ def test_real_payloads_come_out_as_they_went_in(real: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_mutated_payloads(real: list[bytes], seed: int) -> None:
+def test_mutated_payloads_are_decoded_as_google_does(real: list[bytes], seed: int) -> None:
     generator = random.Random(seed)
     ways = {"same": 0, "refused": 0, "superseded": 0, "nameless": 0}
     for _ in range(MUTATIONS // 2):

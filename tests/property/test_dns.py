@@ -88,22 +88,22 @@ def unescape(text: str) -> list[bytes]:
 
 
 @given(st.binary(max_size=300))
-def test_any_octets(wire: bytes) -> None:
+def test_any_bytes_are_a_message_or_an_error(wire: bytes) -> None:
     check(wire)
 
 
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.binary(max_size=300))
-def test_any_octets_behind_a_header(counts: list[int], body: bytes) -> None:
+def test_any_bytes_after_a_header_are_a_message_or_an_error(counts: list[int], body: bytes) -> None:
     check(struct.pack(">6H", 0, 0, *counts) + body)
 
 
 @given(mutated_messages())
-def test_mutated_messages(wire: bytes) -> None:
+def test_mutated_messages_are_a_message_or_an_error(wire: bytes) -> None:
     check(wire)
 
 
 @given(st.sampled_from([*RECORDS, 999]), st.binary(max_size=80), st.binary(max_size=4))
-def test_any_rdata(rrtype: int, rdata: bytes, behind: bytes) -> None:
+def test_any_rdata_has_values_or_is_an_error(rrtype: int, rdata: bytes, behind: bytes) -> None:
     """One value for each field of the type; bytes after the rdata make no difference."""
     outcomes = []
     for wire in (rdata, rdata + behind):
@@ -128,7 +128,7 @@ def test_names_round_trip(name: list[bytes], behind: bytes) -> None:
 
 
 @given(st.lists(st.sampled_from((0, 1, 1, 2, 3, 0xC0, 0xC0, 0xC1, 0x40)), max_size=60), st.data())
-def test_memo_changes_nothing(octets: list[int], data: st.DataObject) -> None:
+def test_a_memo_changes_no_name(octets: list[int], data: st.DataObject) -> None:
     """Names at any offsets with any ends give the same with a shared memo as without."""
     wire = bytes(octets)
     memo: NameMemo = {}
@@ -183,7 +183,7 @@ def test_a_walk_over_records_finds_what_the_parser_finds(wire: bytes) -> None:
 
 
 @given(labels.map(encode) | compressed, st.binary(max_size=2))
-def test_plain_names(octets: bytes, after: bytes) -> None:
+def test_plain_names_are_names_without_pointers(octets: bytes, after: bytes) -> None:
     """Bytes are a plain name if the parser takes all of them as one name without following a pointer."""
     octets += after
     memo: NameMemo = {}

@@ -248,7 +248,7 @@ def test_selects_what_matches(data: st.DataObject, messages: list[Dnstap], paylo
 
 @given(st.data(), st.lists(some_message, min_size=1, max_size=1))
 @settings(max_examples=settings().max_examples // 4)
-def test_a_whole_capture(data: st.DataObject, messages: list[Dnstap]) -> None:
+def test_selecting_from_a_whole_capture_gives_what_matches(data: st.DataObject, messages: list[Dnstap]) -> None:
     """With plans, which decode only the fields that a filter needs."""
     text, check = data.draw(comparisons(messages))
     payloads = captured()

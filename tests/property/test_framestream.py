@@ -107,7 +107,7 @@ def test_what_is_encoded_is_decoded_and_the_rest_is_refused(frame: ControlFrame)
 
 
 @given(payload=hostile(LIMIT))
-def test_control_frames_of_any_bytes(payload: bytes) -> None:
+def test_any_bytes_are_a_control_frame_or_an_error(payload: bytes) -> None:
     """The decoded frame is encoded to the same bytes, so the decoder has passed nothing over."""
     try:
         frame = decode_control(payload)
@@ -464,7 +464,9 @@ def settled(transport: Transport, state: State, role: Role) -> State:
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
 @pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
-def test_table_of_what_is_received(role: Role, transport: Transport, state: State, frame: ControlType | str) -> None:
+def test_received_frames_follow_the_table(
+    role: Role, transport: Transport, state: State, frame: ControlType | str
+) -> None:
     """Frames that the table has for the other end are accepted, and no others."""
     protocol: ReaderProtocol | WriterProtocol
     if role is Role.READER:
@@ -503,7 +505,7 @@ def test_table_of_what_is_received(role: Role, transport: Transport, state: Stat
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
 @pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
-def test_table_of_what_is_sent(role: Role, transport: Transport, state: State, frame: ControlType | str) -> None:
+def test_sent_frames_follow_the_table(role: Role, transport: Transport, state: State, frame: ControlType | str) -> None:
     """Frames that the table has for this end are sent, and no others; a reader has no method to send data."""
     protocol: ReaderProtocol | WriterProtocol
     if role is Role.READER:
@@ -532,7 +534,7 @@ def test_table_of_what_is_sent(role: Role, transport: Transport, state: State, f
 
 @pytest.mark.parametrize("transport", Transport, ids=lambda transport: transport.value)
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
-def test_table_of_the_calls_of_a_writer(transport: Transport, state: State) -> None:
+def test_calls_of_a_writer_follow_the_table(transport: Transport, state: State) -> None:
     """The methods of a writer follow the table too."""
     first = ControlType.READY if transport is Transport.BIDIRECTIONAL else ControlType.START
     for frame in (first, DATA, ControlType.STOP):
@@ -558,7 +560,9 @@ def test_table_of_the_calls_of_a_writer(transport: Transport, state: State) -> N
     opening=st.sampled_from([[], [ControlType.START], [ControlType.READY, ControlType.START]]),
     data=st.data(),
 )
-def test_any_order_of_frames(frames: list[ControlType | str], opening: list[ControlType], data: st.DataObject) -> None:
+def test_any_order_of_frames_follows_the_table(
+    frames: list[ControlType | str], opening: list[ControlType], data: st.DataObject
+) -> None:
     """A reader gets as far as a walk over the table does, and its error names the frames that the table has there."""
     frames = [*opening, *frames]
     # With no frame or another one, it makes no difference.

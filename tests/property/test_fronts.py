@@ -87,7 +87,7 @@ def said(transcript: Transcript) -> tuple[object, ...]:
 
 
 @given(conversation=conversations() | refused_conversations(Role.READER))
-def test_as_readers(conversation: Conversation) -> None:
+def test_readers_have_the_same_transcripts(conversation: Conversation) -> None:
     one, other = (
         said(check_reader(reader, conversation, timeout_s=DEADLINE_S)) for reader in readers(conversation.accepted)
     )
@@ -95,7 +95,7 @@ def test_as_readers(conversation: Conversation) -> None:
 
 
 @given(conversation=conversations() | refused_conversations(Role.WRITER))
-def test_as_writers(conversation: Conversation) -> None:
+def test_writers_have_the_same_transcripts(conversation: Conversation) -> None:
     one, other = (said(check_writer(writer, conversation, timeout_s=DEADLINE_S)) for writer in writers(conversation))
     assert one == other
 
@@ -131,7 +131,7 @@ def fed(read: Callable[[socket.socket], list[bytes]], chunks: list[bytes]) -> tu
 
 
 @given(data=st.data(), wire=hostile() | streams().map(lambda stream: stream.wire))
-def test_as_readers_of_anything(data: st.DataObject, wire: bytes) -> None:
+def test_readers_of_any_bytes_have_the_same_transcripts(data: st.DataObject, wire: bytes) -> None:
     """Also for streams that end anywhere; the writer sends without reading."""
     chunks = data.draw(chunkings(wire))
     one, other = (fed(reader, chunks) for reader in readers(()))

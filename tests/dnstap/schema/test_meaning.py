@@ -1,4 +1,4 @@
-"""What a message type means: one answer, for accessors, filters and lines of fields."""
+"""Meaning of a message type: one answer for accessors, filters and lines of fields."""
 
 from __future__ import annotations
 
