@@ -24,7 +24,7 @@ _NEVER = sys.maxsize
 class FrameQueue:
     """Queue between the threads of a server and the thread that sends its frames to one receiver.
 
-    When it is full, the oldest frame is dropped. A frame is whatever `Payloads.encode` takes, or a payload.
+    When it is full, the oldest frame is dropped. A frame is an argument for `Payloads.encode`, or a payload.
 
     A server's thread holds the lock for a few steps and never waits for anything else, as the sender does not hold it
     while it encodes and sends. The lock is reentrant, because a signal handler may put a frame while it interrupts the

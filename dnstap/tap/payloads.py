@@ -60,7 +60,7 @@ class Payloads:
     def with_extra(self, values: tuple[Any, ...], message: Message) -> tuple[tuple[Any, ...], bytes]:
         """Return the values of a message together with its own `extra`.
 
-        Raises: whatever the function for `extra` raises; EncodeError: neither text nor bytes.
+        Raises: any error of the function for `extra`; EncodeError: neither text nor bytes.
         """
         return values, _encoded_extra(self._extra_function(message) if self._extra_function else None)
 
