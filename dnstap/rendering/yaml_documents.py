@@ -93,8 +93,8 @@ breaks in YAML 1.1 and not in 1.2. Compiled at first use, which takes 5 ms, a te
 
 def _block(text: str) -> str:
     """Indent the text of a DNS message for a literal block, and escape what YAML does not allow there."""
-    if text.isprintable() and text.isascii():
-        return text
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text.replace("\n", _INDENT)
     return re.sub(_NOT_IN_YAML, _escape, text).replace("\n", _INDENT)
 
 
