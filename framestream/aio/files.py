@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from framestream.aio.awaitable import awaitable
 from framestream.aio.reader import Reader
-from framestream.aio.writer import Writer
+from framestream.aio.writer import Writer, open_with_handshake
 from framestream.files import POLL_S, FileInput, FileOutput, ObjectInput, ObjectOutput, open_input, open_output
 from framestream.protocol import Transport
 from framestream.streams import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from framestream.endpoints import Path
     from framestream.files import FileMode, Readable, Writable
 
-__all__ = ["InputChannel", "OutputChannel", "open_with_handshake", "read_file", "readable", "write_file"]
+__all__ = ["InputChannel", "OutputChannel", "read_file", "readable", "write_file"]
 
 File = TypeVar("File", FileInput | ObjectInput, FileOutput | ObjectOutput)
 
@@ -198,16 +198,6 @@ async def write_file(
         await asyncio.to_thread(check_appendable, file)
     opened = await _open_in_thread(lambda: open_output(file, mode), lambda unused: unused.close(keep=False))
     return await open_with_handshake(Writer(OutputChannel(opened), protocol, NO_DEADLINES, batching, peer=str(file)))
-
-
-async def open_with_handshake(writer: Writer) -> Writer:
-    """Return the writer after its handshake, or abort it if that fails."""
-    try:
-        await writer.handshake()
-    except BaseException:
-        await writer.abort()
-        raise
-    return writer
 
 
 async def _open_in_thread(open_file: Callable[[], File], close_unused: Callable[[File], object]) -> File:

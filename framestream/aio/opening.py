@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from framestream.aio.awaitable import awaitable
 from framestream.aio.channels import connect
-from framestream.aio.files import open_with_handshake, read_file, write_file
+from framestream.aio.files import read_file, write_file
 from framestream.aio.listener import Listener, listen
 from framestream.aio.reader import Reader
-from framestream.aio.writer import Writer
+from framestream.aio.writer import Writer, open_with_handshake
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.protocol import Transport
 from framestream.streams import (

@@ -8,6 +8,7 @@ import errno
 import time
 from typing import TYPE_CHECKING, Self
 
+from framestream.aio.writer import open_with_handshake
 from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProtocolError
 from framestream.streams import Backoff, BaseReconnectingWriter
 
@@ -116,7 +117,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
             await self._disconnect(self._writer, ConnectionResetError(errno.ECONNRESET, "the reader has closed"))
         if self._writer is None and time.monotonic() >= self._next_attempt:
             try:
-                self._writer = await self._handshaken()
+                self._writer = await open_with_handshake(await self._connect())
             except (OSError, RemoteProtocolError) as error:
                 self._not_connected(error)
                 return None
@@ -127,15 +128,6 @@ class ReconnectingWriter(BaseReconnectingWriter):
             except (OSError, RemoteProtocolError) as error:
                 await self._disconnect(self._writer, error)  # Takes its payloads back.
         return self._writer
-
-    async def _handshaken(self) -> Writer:
-        writer = await self._connect()
-        try:
-            await writer.handshake()
-        except BaseException:
-            await writer.abort()
-            raise
-        return writer
 
     async def _disconnect(self, writer: Writer, error: FrameStreamError | OSError) -> None:
         self._disconnected(writer, error)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from framestream.aio.channels import Channel, WritableChannel
     from framestream.frames import EncodedFrames
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "open_with_handshake"]
 
 
 class Writer(BaseWriter):
@@ -249,3 +249,13 @@ class Writer(BaseWriter):
         # An error in the body is more useful than one from close(), which often only follows from it.
         with contextlib.suppress(Exception) if error else contextlib.nullcontext():
             await self.close()
+
+
+async def open_with_handshake(writer: Writer) -> Writer:
+    """Return the writer after its handshake, or abort it if that fails."""
+    try:
+        await writer.handshake()
+    except BaseException:
+        await writer.abort()
+        raise
+    return writer

@@ -22,7 +22,7 @@ from framestream.streams import (
     writer_protocol,
 )
 from framestream.sync.reader import Reader
-from framestream.sync.writer import Writer
+from framestream.sync.writer import Writer, open_with_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from framestream.endpoints import Path
     from framestream.files import FileInput, FileMode, FileOutput, ObjectInput, ObjectOutput, Readable, Writable
 
-__all__ = ["InputChannel", "OutputChannel", "open_with_handshake", "read_file", "write_file"]
+__all__ = ["InputChannel", "OutputChannel", "read_file", "write_file"]
 
 
 class InputChannel:
@@ -139,13 +139,3 @@ def write_file(
         check_appendable(file)
     channel = OutputChannel(open_output(file, mode))
     return open_with_handshake(Writer(channel, protocol, NO_DEADLINES, batching, peer=str(file)))
-
-
-def open_with_handshake(writer: Writer) -> Writer:
-    """Return the writer after its handshake, or abort it if that fails."""
-    try:
-        writer.handshake()
-    except BaseException:
-        writer.abort()
-        raise
-    return writer

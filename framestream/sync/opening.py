@@ -17,10 +17,10 @@ from framestream.streams import (
     writer_protocol,
 )
 from framestream.sync.channels import connect
-from framestream.sync.files import open_with_handshake, read_file, write_file
+from framestream.sync.files import read_file, write_file
 from framestream.sync.listener import Listener
 from framestream.sync.reader import Reader
-from framestream.sync.writer import Writer
+from framestream.sync.writer import Writer, open_with_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

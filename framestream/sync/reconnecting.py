@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProtocolError
 from framestream.streams import Backoff, BaseReconnectingWriter
+from framestream.sync.writer import open_with_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -114,7 +115,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
             self._disconnect(self._writer, ConnectionResetError(errno.ECONNRESET, "the reader has closed"))
         if self._writer is None and time.monotonic() >= self._next_attempt:
             try:
-                self._writer = self._handshaken()
+                self._writer = open_with_handshake(self._connect())
             except (OSError, RemoteProtocolError) as error:
                 self._not_connected(error)
                 return None
@@ -125,15 +126,6 @@ class ReconnectingWriter(BaseReconnectingWriter):
             except (OSError, RemoteProtocolError) as error:
                 self._disconnect(self._writer, error)  # Takes its payloads back.
         return self._writer
-
-    def _handshaken(self) -> Writer:
-        writer = self._connect()
-        try:
-            writer.handshake()
-        except BaseException:
-            writer.abort()
-            raise
-        return writer
 
     def _disconnect(self, writer: Writer, error: FrameStreamError | OSError) -> None:
         self._disconnected(writer, error)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from framestream.frames import EncodedFrames
     from framestream.sync.channels import Channel, WritableChannel
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "open_with_handshake"]
 
 
 class Writer(BaseWriter):
@@ -245,3 +245,13 @@ class Writer(BaseWriter):
         # An error in the body is more useful than one from close(), which often only follows from it.
         with contextlib.suppress(Exception) if error else contextlib.nullcontext():
             self.close()
+
+
+def open_with_handshake(writer: Writer) -> Writer:
+    """Return the writer after its handshake, or abort it if that fails."""
+    try:
+        writer.handshake()
+    except BaseException:
+        writer.abort()
+        raise
+    return writer
