@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+
+from tests.framestream.fronts import FRONTS, using
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(params=FRONTS)
+def _front(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test through each front end."""
+    with using(request.param):
+        yield
 
 
 @pytest.fixture(params=[1 << 18, 1], ids=["whole", "byte by byte"])

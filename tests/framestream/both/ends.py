@@ -22,6 +22,8 @@ SHORT_S = 0.05
 LARGE = bytes(range(256)) * 4096
 """The largest payload, 1 MiB: more than a socket or a pipe holds."""
 
+both_fronts = pytest.mark.usefixtures("_front")
+
 cut = pytest.mark.usefixtures("_cut")
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,19 +22,12 @@ from framestream.errors import (
 )
 from framestream.protocol import State
 from framestream.streams import Limits
-from tests.framestream.both.ends import LARGE, cut, open_descriptors, replaced
-from tests.framestream.fronts import FRONTS, read_file, using, write_file
+from tests.framestream.both.ends import LARGE, both_fronts, cut, open_descriptors, replaced
+from tests.framestream.fronts import read_file, write_file
 from tests.framestream.wire import DNSTAP, READY, START, STOP, TRAILING, control, data
 from tests.wait import DEADLINE_S
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(params=FRONTS, autouse=True)
-def _front(request: pytest.FixtureRequest) -> Iterator[None]:
-    with using(request.param):
-        yield
+pytestmark = both_fronts
 
 
 class TestReadFile:

@@ -19,21 +19,16 @@ from framestream.errors import (
 )
 from framestream.protocol import State
 from framestream.streams import Limits
-from tests.framestream.both.ends import SHORT_S, cut, dial, open_descriptors, receive
-from tests.framestream.fronts import FRONTS, listen_reader, using
+from tests.framestream.both.ends import SHORT_S, both_fronts, cut, dial, open_descriptors, receive
+from tests.framestream.fronts import listen_reader
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data, word
 from tests.threads import Threads
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(params=FRONTS, autouse=True)
-def _front(request: pytest.FixtureRequest) -> Iterator[None]:
-    with using(request.param):
-        yield
+pytestmark = both_fronts
 
 
 class TestListener:

@@ -19,21 +19,17 @@ from framestream.errors import (
 )
 from framestream.protocol import State, Transport
 from framestream.streams import Deadlines, Limits
-from tests.framestream.both.ends import LARGE, SHORT_S, dial, open_descriptors, peer, receive
-from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_writer, using
+from tests.framestream.both.ends import LARGE, SHORT_S, both_fronts, dial, open_descriptors, peer, receive
+from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_writer
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data
 from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-
-@pytest.fixture(params=FRONTS, autouse=True)
-def _front(request: pytest.FixtureRequest) -> Iterator[None]:
-    with using(request.param):
-        yield
+pytestmark = both_fronts
 
 
 class TestConnect:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,12 @@ from framestream.errors import (
 from framestream.frames import EncodedFrames
 from framestream.protocol import State
 from framestream.streams import Batching
-from tests.framestream.both.ends import LARGE, cut, dial, receive
+from tests.framestream.both.ends import LARGE, both_fronts, cut, dial, receive
 from tests.framestream.fronts import (
-    FRONTS,
     listen_reader,
     listen_writer,
     open_reader,
     read_file,
-    using,
     write_file,
 )
 from tests.framestream.nets import background
@@ -31,14 +28,9 @@ from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, c
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(params=FRONTS, autouse=True)
-def _front(request: pytest.FixtureRequest) -> Iterator[None]:
-    with using(request.param):
-        yield
+pytestmark = both_fronts
 
 
 class TestLeftLoops:

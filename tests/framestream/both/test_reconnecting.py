@@ -16,6 +16,7 @@ import framestream.sync
 from framestream.errors import LocalProtocolError, TruncatedStreamError
 from framestream.protocol import Transport, WriterProtocol
 from framestream.streams import STABLE_S, Backoff, Batching
+from tests.framestream.both.ends import both_fronts
 from tests.framestream.fronts import (
     FRONTS,
     ReconnectingWriter,
@@ -23,25 +24,19 @@ from tests.framestream.fronts import (
     listen_writer,
     open_reader,
     open_writer,
-    using,
 )
 from tests.framestream.nets import background
 from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FAST = Backoff(first_s=0.005, most_s=0.02)
 
 NEVER = Batching(max_bytes=1 << 20, max_s=None)
 
-
-@pytest.fixture(params=FRONTS, autouse=True)
-def _front(request: pytest.FixtureRequest) -> Iterator[None]:
-    with using(request.param):
-        yield
+pytestmark = both_fronts
 
 
 @pytest.mark.parametrize("endpoint", ["unix:{}/socket", "tcp:127.0.0.1:0"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,11 @@ from framestream.errors import (
 from framestream.frames import EncodedFrames
 from framestream.protocol import Transport
 from framestream.streams import Batching
+from tests.framestream.both.ends import both_fronts
 from tests.framestream.fronts import (
-    FRONTS,
     listen_reader,
     listen_writer,
     open_writer,
-    using,
     write_file,
 )
 from tests.framestream.wire import DNSTAP, START, STOP, data
@@ -31,7 +29,6 @@ from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SOON = Batching(max_bytes=1 << 20, max_s=0.02)
@@ -40,11 +37,7 @@ NEVER = Batching(max_bytes=1 << 20, max_s=None)
 
 UNI = Transport.UNIDIRECTIONAL
 
-
-@pytest.fixture(params=FRONTS, autouse=True)
-def _front(request: pytest.FixtureRequest) -> Iterator[None]:
-    with using(request.param):
-        yield
+pytestmark = both_fronts
 
 
 class TestBatching:
