@@ -238,7 +238,7 @@ def measure_throughput(results: dict[str, list[float]]) -> None:
     if left or tap.counts.sent != FRAMES:
         raise SystemExit(f"frames were lost: {tap.counts}")
     results.setdefault("throughput, frames/s", []).append(FRAMES / seconds)
-    results.setdefault("throughput, us of processor a frame", []).append(processor / FRAMES * 1e6)
+    results.setdefault("throughput, us of processor per frame", []).append(processor / FRAMES * 1e6)
     began = time.perf_counter()
     with receiver("healthy") as where, open_writer(where, [CONTENT_TYPE]) as writer:
         codec, sock = FstrmCodec(), socket.socket(fileno=writer.fileno())
@@ -265,7 +265,7 @@ def measure_share(results: dict[str, list[float]]) -> None:
             if tap.counts.queue_full:
                 raise SystemExit(f"the sender could not keep up: {tap.counts}")
     share = (seconds["healthy"] - seconds["away"]) / STEPS * 1e6
-    results.setdefault("taken by the sender, us a frame", []).append(share)
+    results.setdefault("taken by the sender, us per frame", []).append(share)
 
 
 def dnspython(query: bytes) -> bytes:
