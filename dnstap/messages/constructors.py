@@ -14,7 +14,28 @@ if TYPE_CHECKING:
 
     from dnstap.dns.dnspython import DnspythonMessage
 
-__all__ = ["VALUES", "Address", "Constructors", "Time", "Wire", "message_values"]
+__all__ = [
+    "AUTH_QUERY",
+    "AUTH_RESPONSE",
+    "CLIENT_QUERY",
+    "CLIENT_RESPONSE",
+    "FORWARDER_QUERY",
+    "FORWARDER_RESPONSE",
+    "RESOLVER_QUERY",
+    "RESOLVER_RESPONSE",
+    "STUB_QUERY",
+    "STUB_RESPONSE",
+    "TOOL_QUERY",
+    "TOOL_RESPONSE",
+    "UPDATE_QUERY",
+    "UPDATE_RESPONSE",
+    "VALUES",
+    "Address",
+    "Constructors",
+    "Time",
+    "Wire",
+    "message_values",
+]
 
 Address = str | IPv4Address | IPv6Address | bytes
 """An IP address: as text, of ipaddress, or 4 or 16 bytes in network order."""
@@ -30,6 +51,23 @@ MAX_CACHED_ADDRESSES = 4096
 
 VALUES = 14
 """Number of values from message_values: those of the fields from type to response_message."""
+
+# Members of MessageType as globals: looking one up in its class takes 70 ns on CPython 3.11, 4 % of what a tap's
+# client_query takes.
+AUTH_QUERY = MessageType.AUTH_QUERY
+AUTH_RESPONSE = MessageType.AUTH_RESPONSE
+RESOLVER_QUERY = MessageType.RESOLVER_QUERY
+RESOLVER_RESPONSE = MessageType.RESOLVER_RESPONSE
+CLIENT_QUERY = MessageType.CLIENT_QUERY
+CLIENT_RESPONSE = MessageType.CLIENT_RESPONSE
+FORWARDER_QUERY = MessageType.FORWARDER_QUERY
+FORWARDER_RESPONSE = MessageType.FORWARDER_RESPONSE
+STUB_QUERY = MessageType.STUB_QUERY
+STUB_RESPONSE = MessageType.STUB_RESPONSE
+TOOL_QUERY = MessageType.TOOL_QUERY
+TOOL_RESPONSE = MessageType.TOOL_RESPONSE
+UPDATE_QUERY = MessageType.UPDATE_QUERY
+UPDATE_RESPONSE = MessageType.UPDATE_RESPONSE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -68,7 +106,7 @@ class Constructors(Fields):
         """Make the Message of a query that this authoritative server received (AUTH_QUERY)."""
         return cls(
             *message_values(
-                MessageType.AUTH_QUERY,
+                AUTH_QUERY,
                 wire,
                 None,
                 query_address,
@@ -97,7 +135,7 @@ class Constructors(Fields):
         """Make the Message of a response that this authoritative server sent (AUTH_RESPONSE)."""
         return cls(
             *message_values(
-                MessageType.AUTH_RESPONSE,
+                AUTH_RESPONSE,
                 None,
                 wire,
                 query_address,
@@ -126,7 +164,7 @@ class Constructors(Fields):
         """Make the Message of a query that this resolver sent to a server (RESOLVER_QUERY)."""
         return cls(
             *message_values(
-                MessageType.RESOLVER_QUERY,
+                RESOLVER_QUERY,
                 wire,
                 None,
                 query_address,
@@ -155,7 +193,7 @@ class Constructors(Fields):
         """Make the Message of a response that this resolver received from a server (RESOLVER_RESPONSE)."""
         return cls(
             *message_values(
-                MessageType.RESOLVER_RESPONSE,
+                RESOLVER_RESPONSE,
                 None,
                 wire,
                 query_address,
@@ -184,7 +222,7 @@ class Constructors(Fields):
         """Make the Message of a query that this resolver received from a client (CLIENT_QUERY)."""
         return cls(
             *message_values(
-                MessageType.CLIENT_QUERY,
+                CLIENT_QUERY,
                 wire,
                 None,
                 query_address,
@@ -213,7 +251,7 @@ class Constructors(Fields):
         """Make the Message of a response that this resolver sent to a client (CLIENT_RESPONSE)."""
         return cls(
             *message_values(
-                MessageType.CLIENT_RESPONSE,
+                CLIENT_RESPONSE,
                 None,
                 wire,
                 query_address,
@@ -242,7 +280,7 @@ class Constructors(Fields):
         """Make the Message of a query that this forwarder sent (FORWARDER_QUERY)."""
         return cls(
             *message_values(
-                MessageType.FORWARDER_QUERY,
+                FORWARDER_QUERY,
                 wire,
                 None,
                 query_address,
@@ -271,7 +309,7 @@ class Constructors(Fields):
         """Make the Message of a response that this forwarder received (FORWARDER_RESPONSE)."""
         return cls(
             *message_values(
-                MessageType.FORWARDER_RESPONSE,
+                FORWARDER_RESPONSE,
                 None,
                 wire,
                 query_address,
@@ -300,7 +338,7 @@ class Constructors(Fields):
         """Make the Message of a query that this stub resolver sent (STUB_QUERY)."""
         return cls(
             *message_values(
-                MessageType.STUB_QUERY,
+                STUB_QUERY,
                 wire,
                 None,
                 query_address,
@@ -329,7 +367,7 @@ class Constructors(Fields):
         """Make the Message of a response that this stub resolver received (STUB_RESPONSE)."""
         return cls(
             *message_values(
-                MessageType.STUB_RESPONSE,
+                STUB_RESPONSE,
                 None,
                 wire,
                 query_address,
@@ -358,7 +396,7 @@ class Constructors(Fields):
         """Make the Message of a query that this tool, such as dig, sent (TOOL_QUERY)."""
         return cls(
             *message_values(
-                MessageType.TOOL_QUERY,
+                TOOL_QUERY,
                 wire,
                 None,
                 query_address,
@@ -387,7 +425,7 @@ class Constructors(Fields):
         """Make the Message of a response that this tool, such as dig, received (TOOL_RESPONSE)."""
         return cls(
             *message_values(
-                MessageType.TOOL_RESPONSE,
+                TOOL_RESPONSE,
                 None,
                 wire,
                 query_address,
@@ -416,7 +454,7 @@ class Constructors(Fields):
         """Make the Message of a dynamic update that this server received (UPDATE_QUERY)."""
         return cls(
             *message_values(
-                MessageType.UPDATE_QUERY,
+                UPDATE_QUERY,
                 wire,
                 None,
                 query_address,
@@ -445,7 +483,7 @@ class Constructors(Fields):
         """Make the Message of a response to a dynamic update that this server sent (UPDATE_RESPONSE)."""
         return cls(
             *message_values(
-                MessageType.UPDATE_RESPONSE,
+                UPDATE_RESPONSE,
                 None,
                 wire,
                 query_address,
