@@ -1,15 +1,15 @@
-"""The codec beside Google's protobuf (upb, C), job by job, and beside other Python codecs.
+"""The codec beside Google's protobuf (upb, C) and beside other Python codecs.
 
     python benchmarks/codec.py [--json] [--rounds N] [JOB ...]
 
 Each job runs in processes of its own, the two sides in turn. The ratio is the median over the rounds of our processor
 time divided by theirs. "Read" means reading each field, because upb makes Python objects of fields only then. The jobs:
 
-    captures   decode and read the payloads of each capture and each synthetic sender, each by a new decoder
+    captures   decode and read each capture and synthetic sender by a new decoder
     generic    the same by our strict decoder alone, without plans
-    first      decode and read 100,000 payloads of a busy server for the first time, learning included
-    senders    all captures and senders by one decoder: shuffled, and one after the other
-    hostile    decode payloads of which no two are alike: time over our strict decoder, and memory of the decoder
+    first      decode and read 100,000 payloads by a new decoder, which learns
+    senders    all of them by one decoder: shuffled, and one after the other
+    hostile    decode payloads of which no two are alike, beside our strict decoder
     encode     build messages and encode them
     others     decode and encode by other Python codecs: their time over ours
     kept       memory of each message that a program keeps
