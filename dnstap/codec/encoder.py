@@ -274,6 +274,7 @@ class MessageEncoder:
         """Return the source for fields that are looked up together."""
         namespace[known] = known_values
         key = [f"(value{number} := {message}{field.name})" for number, field in enumerate(fields)]
+        # 1.0 equals 1 as a key, but is not a valid enum number.
         key += [f"type(value{number})" for number, field in enumerate(fields) if field.kind == ENUM]
         template = _RUN
         if len(fields) == 1 and fields[0].index != self._table.required:
@@ -298,6 +299,7 @@ class MessageEncoder:
                 number = len(contents)
             else:
                 number = _number(field, value, f"{path}{field.name}")
+            # The mask makes a negative enum number a varint of 64 bits, in ten bytes, as protobuf writes it.
             written = number.to_bytes(4, "little") if field.kind == FIXED32 else varint(number & 0xFFFFFFFFFFFFFFFF)
             encoded[field.name] = field.tag_octets + written + contents
             if field.name in self._numbers:
@@ -308,6 +310,7 @@ class MessageEncoder:
     def _remember_runs(self, message: betterproto2.Message, encoded: dict[str, bytes]) -> None:
         for fields, known in self._runs.values():
             values = [getattr(message, field.name) for field in fields]
+            # The contents of a bytearray or memoryview may change; a key's must not.
             hashable = not any(isinstance(value, bytearray | memoryview) for value in values)
             if hashable and all(field.index != self._table.required or field.name in encoded for field in fields):
                 types = [type(value) for value, field in zip(values, fields, strict=True) if field.kind == ENUM]

@@ -181,6 +181,7 @@ class Decoder(Generic[M]):
         try:
             key = self._key
             if key is not None:
+                # The slice of a bytearray has no hash: a TypeError, which is in MISS.
                 node = self._nodes[data[key]]  # type: ignore[index]
                 while node.offset:
                     node = node.branches[data[node.offset]]
@@ -190,6 +191,7 @@ class Decoder(Generic[M]):
             cut = self._cut
             if cut is not None and type(data) is bytes:
                 start, key = cut
+                # A length of one byte alone is cut out here; a longer one is left to _decode_anywhere.
                 size = data[start + 1]
                 if data[start] == self._cut_tag and size < 128:
                     stop = start + 2 + size
@@ -221,6 +223,7 @@ class Decoder(Generic[M]):
                     if tag != self._cut_tag:
                         raise KeyError(tag)
                     size, value = length(self._table, rest, position + 1)
+                # A varint has no length: what was read as one is its value, of one byte.
                 if tag == self._type_tag:
                     position = value
                 elif tag == self._cut_tag and cut_out is None:
@@ -275,6 +278,8 @@ class Decoder(Generic[M]):
         """
         decoded = decode(self._cls, payload, lenient)
         self._misses += 1
+        # `lenient` is not asked for where a plan is used. So no plan may come from a payload that may lack its type, or
+        # it would take such payloads from callers who do not accept them.
         if not lenient and len(rest) <= MAX_PAYLOAD:
             if self._credit.spend():
                 with self._lock, suppress(*MISS):
@@ -287,6 +292,7 @@ class Decoder(Generic[M]):
     def _make_plan(self, payload: bytes, message: int, decoded: M, *, is_cut: bool) -> None:
         """Make a plan for payloads like this one, and add it where they will look for it."""
         parts, found = parts_of(self._table, payload)
+        # The fields before the Message were not stepped over to the end, so no look-up would find the plan.
         if found != message:
             raise KeyError(message)
         _, usual_key = self._known
@@ -296,14 +302,19 @@ class Decoder(Generic[M]):
         shape = self._shape(parts, known)
         if shape is None:
             return
+        # All keys of a Decoder have the same length, since they are slices of one size. A shorter one begins a new
+        # dict, and the place where keys were found before is no longer valid.
         if key < usual_key:
             self._known = {}, key
             self._count = self._strangers = 0
             self._place = None
             self._key = self._cut = None
         plan, mask, value = shape.plan(payload, parts, known, message, decoded)
+        # A plan that does not take its own payload raises one of MISS here, before it is added.
         plan(payload)
         self._add_plan(payload[:key_end], plan, mask, value, message)
+        # The first sender's place is the usual one. After it has been given up, _strangers is not 0, so that no other
+        # sender's place is taken for it.
         if self._place is None and not self._strangers:
             self._place = message, is_cut
             self._use_place()
@@ -330,6 +341,7 @@ class Decoder(Generic[M]):
         key = outer, known, *widths
         shape = self._shapes.get(key)
         if shape is None:
+            # Compiling takes 15 times as long as making a plan, which a layout seen only once is not worth.
             if key not in self._seen:
                 if len(self._seen) >= MAX_SEEN:
                     self._seen.clear()
@@ -347,6 +359,7 @@ class Decoder(Generic[M]):
         self._count += 1
         leaf = _Node(plan, mask, value)
 
+        # Stands in for the plan until it has been used once, so that later uses cost no check for the reward.
         def first_use(payload: bytes, cut_out: bytes | None = None) -> Any:
             decoded = plan(payload, cut_out)
             leaf.plan = plan
@@ -361,8 +374,11 @@ class Decoder(Generic[M]):
         """Return the node for any payload that one of two takes."""
         index = node.offset - message
         if not node.offset or not leaf.mask >> 8 * index & 255:
+            # The new leaf says nothing about this byte and would belong into every branch: another byte may tell all of
+            # them apart.
             return self._fork([*_leaves(node), leaf], message)
         values = _values(leaf, index)
+        # A branch stands at every value that leads to it, and is merged once.
         branches = {id(branch): branch for branch in node.branches[values]}
         merged = {old: self._merged(branch, leaf, message) for old, branch in branches.items()}
         node.branches[values] = [merged[id(branch)] for branch in node.branches[values]]
@@ -378,16 +394,19 @@ class Decoder(Generic[M]):
         differing = 0
         for leaf in leaves[1:]:
             differing |= common & (leaf.value ^ leaves[0].value)
+        # No byte that all leaves know tells any apart; one that only the first two know may.
         if not differing and len(leaves) > 1:
             differing = leaves[0].mask & leaves[1].mask & (leaves[0].value ^ leaves[1].value)
         if not differing:
             return leaves[0] if len(leaves) == 1 else _first_that_fits(leaves[-MAX_ALIKE:])
+        # The lowest bit set. Masks are little-endian, so it lies in the first byte that differs.
         index = (differing & -differing).bit_length() - 1 >> 3
         self._count += 1
         fork = _Node(_no_plan)
         fork.offset = message + index
         ranges = [_values(leaf, index) for leaf in leaves]
         edges = sorted({0, 256, *[values.start for values in ranges], *[values.stop for values in ranges]})
+        # From one edge to the next the same leaves take each value, so they share a branch.
         for first, stop in pairwise(edges):
             taking = [leaf for leaf, values in zip(leaves, ranges, strict=True) if values.start <= first < values.stop]
             fork.branches += [self._fork(taking, message)] * (stop - first)
@@ -422,5 +441,7 @@ def _leaves(node: _Node) -> list[_Node]:
 
 def _values(leaf: _Node, index: int) -> slice:
     """Return the values that a byte may have, as a slice of all 256. index: its offset from the Message's tag."""
+    # The mask of a byte is 0xff (one value), 0x80 (a byte of a varint: the half with this continuation bit) or 0 (any),
+    # so the values are a range.
     mask, value = leaf.mask >> 8 * index & 255, leaf.value >> 8 * index & 255
     return slice(value, value + 256 - mask)

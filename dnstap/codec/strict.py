@@ -36,7 +36,8 @@ Values = list[Any]
 """The values of a message in field order, those of a submessage being Values until the objects are made."""
 
 Unknown = dict[int, list[bytes]]
-"""The unknown fields of those messages that have some, by id() of their Values."""
+"""The unknown fields of those messages that have some, by id() of their Values. No id is used again: each list is kept
+until its object is made, and no lists are added after that."""
 
 
 def decode(cls: type[M], data: bytes | bytearray | memoryview, lenient: bool = False) -> M:
@@ -50,6 +51,7 @@ def decode(cls: type[M], data: bytes | bytearray | memoryview, lenient: bool = F
         DecodeError: the bytes are no such message.
         MissingFieldError: a required field is absent.
     """
+    # By way of memoryview, because bytes(5) would be five zeros and not a TypeError.
     payload = data if type(data) is bytes else bytes(memoryview(data))
     table = table_of(cls)
     values: Values = [None] * table.size
@@ -64,6 +66,7 @@ def _build(table: Table, values: Values, unknown: Unknown, lenient: bool) -> Any
     required = table.required
     if required is not None and values[required] is None and not lenient:
         raise MissingFieldError(table.fields[required].name, table.cls.__name__)
+    # From the inside out: the constructor of a message takes its submessages as objects.
     for index, sub in table.messages:
         if values[index]:
             values[index] = _build(sub, values[index], unknown, lenient)
@@ -77,6 +80,8 @@ def _gather(table: Table, values: Values, unknown: Unknown, data: bytes, positio
     """Add the fields in data[position:end] to the values."""
     entries = table.entries
     while position < end:
+        # One byte of the tag is looked up. Longer tags, of http_protocol or not the shortest, are UNKNOWN here, and are
+        # read by _gather_rare. The branches are in the order of how frequent the kinds are.
         kind, index, sub = entries[data[position]]
         if kind <= MESSAGE:
             size = data[position + 1]
@@ -92,14 +97,18 @@ def _gather(table: Table, values: Values, unknown: Unknown, data: bytes, positio
                 values[index] = data[position:stop]
             else:
                 if stop > end:
+                    # Checked before descending: the bytes after the end are not this message's, and must not be read as
+                    # its fields.
                     _overrun(table, index, size, position, end)
                 inner = values[index]
+                # A submessage that occurs again is merged into the values of the first (docs/decoding.md).
                 if inner is None:
                     # Looking up the three enums that begin every real Message at once: 5 % faster.
                     head = sub.heads.get(data[position : position + HEAD_OCTETS]) if size >= HEAD_OCTETS else None
                     if head is None:
                         inner = values[index] = [None] * sub.size
                     else:
+                        # A copy, because all messages with this beginning share the list.
                         inner = values[index] = head.copy()
                         position += HEAD_OCTETS
                 _gather(sub, inner, unknown, data, position, stop, depth + 1)
@@ -112,6 +121,8 @@ def _gather(table: Table, values: Values, unknown: Unknown, data: bytes, positio
                 if (second := data[position]) < 128:
                     value += (second << 7) - 0x80
                     position += 1
+                # Each constant subtracted is the sum of the continuation bits of the bytes before the last. Varints of
+                # four bytes are left to `varint`: neither a port nor the present time is one.
                 elif (third := data[position + 1]) < 128:
                     value += (second << 7) + (third << 14) - 0x4080
                     position += 2
@@ -126,6 +137,7 @@ def _gather(table: Table, values: Values, unknown: Unknown, data: bytes, positio
         elif kind == ENUM:
             member = sub[data[position + 1]]
             position += 2
+            # The number has no name, or its varint has several bytes.
             if member is None:
                 member, position = _enum(table, index, data, position - 1)
             values[index] = member
@@ -136,6 +148,7 @@ def _gather(table: Table, values: Values, unknown: Unknown, data: bytes, positio
             position = _gather_rare(table, values, unknown, data, position, end, depth)
     if position > end:
         if kind == BYTES:
+            # `size` is that of the last field, the only one that can end after the message.
             _overrun(table, index, size, position - size, end)
         _cut_off(table, end)
 
@@ -147,7 +160,9 @@ def _gather_rare(
     tag, at = _tag(table, data, position)
     if at > end:
         _cut_off(table, end)
+    # This also checks that the value ends within the message, so the branches below need no check.
     stop = _skip(table, tag, data, at, end, depth)
+    # A known field number with another wire type is another tag, and so an unknown field (docs/decoding.md).
     kind, index, sub = table.by_tag.get(tag, (UNKNOWN, 0, None))
     if kind in (BYTES, STRING, MESSAGE):
         at = length(table, data, at)[1]
@@ -214,6 +229,7 @@ def length(table: Table, data: bytes, position: int) -> tuple[int, int]:
 def _enum(table: Table, index: int, data: bytes, position: int) -> tuple[Any, int]:
     """Return the member for the low 32 bits of a varint, signed, and the position after it."""
     value, stop = varint(table, data, position)
+    # A negative number is written in ten bytes, as a varint of 64 bits; only the lower 32 count (docs/decoding.md).
     value &= 0xFFFFFFFF
     return table.fields[index].python_type(value - (1 << 32) if value >> 31 else value), stop
 
@@ -221,6 +237,7 @@ def _enum(table: Table, index: int, data: bytes, position: int) -> tuple[Any, in
 def _skip(table: Table, tag: int, data: bytes, position: int, end: int, depth: int) -> int:
     """Return the position after a field's value, by its wire type alone."""
     wire_type = tag & 7
+    # Within unknown groups too, as in Google's C++; Google's Python does not look there (docs/decoding.md).
     if tag < 8:
         _fail(table, "field number 0", position)
     if wire_type == 0:
@@ -233,6 +250,7 @@ def _skip(table: Table, tag: int, data: bytes, position: int, end: int, depth: i
     elif wire_type == 3:
         stop = _skip_group(table, tag, data, position, end, depth + 1)
     elif wire_type == 4:
+        # _skip_group takes the end of its own group before it calls this.
         _fail(table, f"end of group {tag >> 3}, which has not begun", position)
     elif wire_type == 5:
         stop = position + 4

@@ -82,6 +82,7 @@ class Field:
         self.index = index
         self.kind, wire_type, self.greatest = _KINDS[self.type_name]
         self.tag = tag = self.number << 3 | wire_type
+        # Two bytes hold tags of field numbers up to 2047; the schema ends at 16.
         self.tag_octets = bytes((tag,)) if tag < 128 else bytes((tag & 127 | 128, tag >> 7))
 
     def members(self) -> list[int]:
@@ -114,6 +115,8 @@ class Table:
     def __init__(self, cls: type[Any]) -> None:
         self.cls = cls
         self.fields = tuple([Field(*row) for row in enumerate(rows(cls))])
+        # Values are passed to the constructor by position. A field that a subclass adds would get none, and would be
+        # lost in encoding.
         declared = {name for name in vars(cls).get("__dataclass_fields__", ()) if not name.startswith("_")}
         if added := declared - {field.name for field in self.fields}:
             raise TypeError(f"{cls.__name__}: expected the fields of the schema, got also {', '.join(sorted(added))}")
@@ -121,6 +124,7 @@ class Table:
         self.by_number = sorted(self.fields, key=lambda field: field.number)
         self.messages = [(field.index, table_of(field.python_type)) for field in self.fields if field.kind == MESSAGE]
         self.by_tag = {field.tag: (field.kind, field.index, self._sub(field)) for field in self.fields}
+        # The upper half: bytes with a continuation bit, which begin a tag of several bytes.
         self.entries = [self.by_tag.get(tag, _UNKNOWN_ENTRY) for tag in range(128)] + [_UNKNOWN_ENTRY] * 128
         self.required = next((field.index for field in self.fields if field.required), None)
         self.size = len(self.fields)
@@ -128,6 +132,7 @@ class Table:
 
     def _heads(self) -> dict[bytes, list[Any]]:
         enums = [field for field in self.fields if field.kind == ENUM and field.tag < 128][:3]
+        # For the plain numbers of projections there would be 6 * 128**3 heads.
         if len(enums) < 3 or int in [field.python_type for field in enums]:
             return {}
         heads = {}
@@ -136,12 +141,14 @@ class Table:
             for field, member in zip(enums, chosen, strict=True):
                 values[field.index] = member
             for order in permutations(zip(enums, chosen, strict=True)):
+                # The six orders share one list; the decoder copies it.
                 heads[b"".join(bytes((field.tag, member)) for field, member in order)] = values
         return heads
 
     def _sub(self, field: Field) -> Any:
         if field.kind == ENUM:
             members = {int(member): member for member in field.members()}
+            # The upper half: first bytes of longer varints, which are never a member by themselves.
             return tuple(members.get(number) for number in range(128)) + (None,) * 128
         if field.kind == MESSAGE:
             return dict(self.messages)[field.index]

@@ -71,6 +71,7 @@ def parts_of(table: Table, payload: bytes) -> tuple[list[Part], int]:
     parts: list[Part] = []
     messages: list[int] = []
     _add_parts(table, payload, 0, len(payload), parts, messages)
+    # A ValueError, which is in MISS, for payloads without a Message, and with two of them, which are merged.
     (message,) = messages
     return parts, message
 
@@ -86,6 +87,7 @@ def _add_parts(
         position += 1
         if tag > 127:
             tag, position = varint(table, payload, start)
+        # A KeyError for unknown fields: plans have no place to keep them.
         kind, _, submessage = by_tag[tag]
         wire_type = tag & 7
         size = 1
@@ -301,8 +303,10 @@ class Shape:
                 self._compare(f"{name}_head", value - start)
                 self._add_contents(field, target, name)
             return
+        # A tag longer than it need be is valid, but is not in the bytes that plans compare.
         if value - start != len(field.tag_octets):
             raise KeyError(field.name)
+        # Of a varint, the plan fixes only the continuation bits, and thereby its width; of a fixed32, nothing.
         self._mask.append(b"\xff" * (value - start) + (b"\0" if field.kind == FIXED32 else b"\x80") * width)
         if field.kind == FIXED32:
             # A run that ends here takes the tag with it.
@@ -421,11 +425,14 @@ class Shape:
         start = parts[known][2]
         lengths = [parts[index][4] - parts[index][3] for index in self._contents]
         layout = struct.Struct("".join(("<%dx", *self._format)) % (start, *lengths))
+        # `unpack` refuses payloads of any other size; with an open end, the generated code compares the size.
         unpack = layout.unpack_from if self._open_end else layout.unpack
         unpacked = unpack(payload)
         defaults = [getattr(decoded if outer else getattr(decoded, self._message), name) for outer, name in self._known]
         defaults += [unpacked[index] for index in self._compared]
+        # The same code with other defaults, which are locals in it: nothing is compiled for a plan.
         plan = FunctionType(self._code, self._namespace, "plan", (None, unpack, layout.size, *defaults))
+        # Zeros, any bits, for the key, which all these plans share, and for contents.
         pieces = bytes(start - message) + b"".join(self._mask) % tuple(map(bytes, lengths))
         mask = int.from_bytes(pieces[:MAX_MASK], "little")
         return plan, mask, int.from_bytes(payload[message : message + MAX_MASK], "little") & mask
@@ -495,6 +502,7 @@ def _values_of_run(
     fields = [field.name for field in inner.fields]
 
     def read(data: bytes) -> Any:
+        # The tag was not compared by the plan, so it is here: a run that is found has the right one, too.
         if not data.endswith(tag):
             raise KeyError(data)
         message = decode(inner.cls, data.removesuffix(tag), lenient=True)
