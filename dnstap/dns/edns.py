@@ -1,6 +1,6 @@
 """Parsing of the options in an OPT record.
 
-An option is its code and a value: octets, unless the table has a reader for its code. The readers check exactly as much
+An option is its code and a value: bytes, unless the table has a reader for its code. The readers check exactly as much
 as miekg/dns checks, because one refused option makes the Go `dnstap` tool print the whole message as broken.
 
 Source: miekg/dns 1.1.50, unpackDataOpt (msg_helpers.go) and edns.go.
@@ -80,6 +80,7 @@ _code_and_length = struct.Struct(">HH").unpack_from
 
 
 def _unpack_long_lived_query(data: bytes) -> LongLivedQuery:
+    # Octets after the value are ignored, as in Go.
     if len(data) < 18:
         raise DnsMessageError(BUFFER_TOO_SMALL)
     return LongLivedQuery(*struct.unpack_from(">HHHQI", data))
@@ -103,6 +104,7 @@ def _unpack_client_subnet(data: bytes) -> ClientSubnet:
     width = 4 if family == 1 else 16
     if max(source, scope) > 8 * width:
         raise DnsMessageError("dns: bad netmask")
+    # Octets after a whole address are ignored, and missing ones are zeros, as in Go's copy into an array.
     return ClientSubnet(family, source, scope, data[4 : 4 + width].ljust(width, b"\0"))
 
 

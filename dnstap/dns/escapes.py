@@ -1,4 +1,4 @@
-"""Text of octets: character strings, strings that Go escapes twice, bytes that may not be UTF-8, and times.
+"""Text of bytes: character strings, strings that Go escapes twice, bytes that may not be UTF-8, and times.
 
 Source: miekg/dns 1.1.50, types.go (sprintTxt, sprintTxtOctet) and dnssec.go (TimeToString).
 """
@@ -9,7 +9,7 @@ from functools import lru_cache
 __all__ = ["escaped", "octet_text", "printable", "quoted", "raw_text", "string_text", "time_text"]
 
 _SHOWN = [chr(octet) if 32 <= octet <= 126 else f"\\{octet:03d}" for octet in range(256)]
-"""Each octet as its character if that is printable, else as a backslash and three decimal digits."""
+"""Each byte as its character if that is printable, else as a backslash and three decimal digits."""
 
 _IN_STRINGS = [f"\\{shown}" if shown in '"\\' else shown for shown in _SHOWN]
 
@@ -27,7 +27,7 @@ def quoted(strings: tuple[bytes, ...]) -> str:
 
 
 def escaped(octets: bytes, special: str) -> str:
-    """Return the text of octets with a backslash before each of some special characters."""
+    """Return the text of bytes with a backslash before each of some special characters."""
     return "".join([f"\\{shown}" if shown in special else shown for shown in [_SHOWN[octet] for octet in octets]])
 
 
@@ -51,12 +51,14 @@ _escape_sequences = re.compile(rb"(\\\.)|\\(\d\d\d)|\\(.)|(\\)$|(.)", re.DOTALL)
 
 
 def octet_text(octets: bytes) -> str:
-    """Return octets in quotes. Go takes them for text with escapes and writes these anew: `x\\099` becomes `xc`."""
+    """Return bytes in quotes. Go takes them for text with escapes and writes these anew: `x\\099` becomes `xc`."""
 
     def escape(found: re.Match[bytes]) -> bytes:
         dot, digits, character, last, plain = found.groups()
+        # Go keeps the backslash before a dot, and before no other character.
         if dot:
             return b"\\."
+        # Go drops a backslash at the end, which escapes nothing.
         if last:
             return b""
         return _IN_STRINGS[int(digits) & 255 if digits else (character or plain)[0]].encode()

@@ -63,6 +63,8 @@ def unpack_name(wire: bytes, offset: int, end: int, memo: NameMemo | None = None
     while True:
         tail = memo.get(offset)
         if (
+            # Only if the rest of the name stays within all limits: else the walk goes on, to raise Go's error where Go
+            # does.
             tail is not None
             and octets + tail[1] < MAX_NAME_OCTETS
             and pointers + tail[2] <= MAX_POINTERS
@@ -82,10 +84,12 @@ def unpack_name(wire: bytes, offset: int, end: int, memo: NameMemo | None = None
             if offset > end:
                 raise DnsMessageError(BUFFER_TOO_SMALL)
             octets += length + 1
+            # One octet is left for the root (RFC 1035, 3.1).
             if octets >= MAX_NAME_OCTETS:
                 raise DnsMessageError("dns: domain name exceeded 255 wire-format octets")
             steps.append((start, _label_text(wire[start + 1 : offset])))
         elif length < 0xC0:
+            # The upper bits 01 and 10 are reserved (RFC 1035, 4.1.4).
             raise DnsMessageError("dns: bad rdata")
         else:
             if offset >= end:
@@ -97,12 +101,14 @@ def unpack_name(wire: bytes, offset: int, end: int, memo: NameMemo | None = None
             offset = (length & 0x3F) << 8 | wire[offset]
 
     text, octets, pointers, reach, after = tail
+    # From the end of the name to its beginning, so that the entry for each step is the whole rest of the name.
     for start, label in reversed(steps):
         if label:
             text = label + text
             octets += wire[start] + 1
         else:
             pointers += 1
+            # The name ends here after its first pointer, wherever that led.
             after = start + 2
             reach = max(reach, after)
         memo[start] = text, octets, pointers, reach, after
@@ -121,6 +127,7 @@ def labels_text(labels: bytes, *, root: bool = True) -> str:
     if len(labels) > MAX_NAME:
         raise WalkError("not a name without a pointer")
     if _are_plain_labels(labels) and root == (not labels[-1]):
+        # All length octets become dots except the first, which is cut off; so does the root, as the final dot.
         text = labels[1:].translate(_DOTS).decode("ascii")
         return text if root else text + "."
     offset = 0

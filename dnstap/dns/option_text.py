@@ -79,6 +79,7 @@ def _nsid(octets: bytes) -> str:
 
 def _client_subnet(subnet: ClientSubnet) -> str:
     address = address_text(subnet.address)
+    # IPv4 mapped into IPv6 is printed as IPv4 (addresses.py), and Go puts only IPv6 in brackets.
     if subnet.family == 2 and ":" in address:
         address = f"[{address}]"
     return f"SUBNET: {address}/{subnet.source_prefix}/{subnet.scope_prefix}"
@@ -171,4 +172,4 @@ _PARAMS: dict[int, Callable[[Any], str]] = {
     5: lambda octets: b64encode(octets).decode(),
     6: lambda addresses: ",".join(map(address_text, addresses)),
 }
-"""Key -> its text. The values of other keys are shown as escaped octets."""
+"""Key -> its text. The values of other keys are shown as escaped bytes."""

@@ -53,7 +53,7 @@ def _address(values: Values) -> str:
 
 
 def _hex(values: Values) -> str:
-    """Return numbers, then octets as hexadecimal digits."""
+    """Return numbers, then bytes as hexadecimal digits."""
     return " ".join([*map(str, values[:-1]), values[-1].hex()])
 
 
@@ -62,7 +62,7 @@ def _upper_hex(values: Values) -> str:
 
 
 def _base64(values: Values) -> str:
-    """Return numbers, then octets in base64."""
+    """Return numbers, then bytes in base64."""
     return " ".join([*map(str, values[:-1]), _base64_text(values[-1])])
 
 
@@ -71,7 +71,8 @@ def _base64_text(octets: bytes) -> str:
 
 
 def _base32_text(octets: bytes) -> str:
-    """Return octets in base32 with the extended hex alphabet (RFC 4648, 7), without padding."""
+    """Return bytes in base32 with the extended hex alphabet (RFC 4648, 7), without padding."""
+    # The last digit is filled with zero bits.
     digits = (len(octets) * 8 + 4) // 5
     number = int.from_bytes(octets, "big") << digits * 5 - len(octets) * 8
     return "".join([_BASE32[number >> 5 * digit & 31] for digit in reversed(range(digits))])
@@ -132,6 +133,7 @@ def _naptr(values: Values) -> str:
 
 def _prefix(prefix: AddressPrefix) -> str:
     address = address_text(prefix.address)
+    # IPv4 mapped into IPv6, which address_text prints as IPv4: Go marks it here, and only here.
     if prefix.family == 2 and "." in address:
         address = f"::ffff:{address}"
     return f"{'!' if prefix.negated else ''}{prefix.family}:{address}/{prefix.prefix}"
@@ -151,6 +153,7 @@ def _location(values: Values) -> str:
 
 
 def _angle(value: int, positive: str, negative: str) -> str:
+    # Go counts the equator as south, and the prime meridian as west.
     side = positive if value > 1 << 31 else negative
     minutes, thousandths = divmod(abs(value - (1 << 31)), 60_000)
     degrees, minutes = divmod(minutes, 60)
@@ -159,6 +162,7 @@ def _angle(value: int, positive: str, negative: str) -> str:
 
 def _metres(octet: int) -> str:
     digit, power = octet >> 4, octet & 15
+    # A digit times a power of ten in centimetres: these are less than a metre.
     if power < 2:
         return f"0.{digit * 10 if power == 1 else digit:02d}"
     return f"{digit}{'0' * (power - 2)}"

@@ -2,7 +2,7 @@
 
 RECORDS has one row a type: the fields of its rdata in wire order. A field is a reader, and a value for rdata that ends
 before the field: Go lets rdata end after any field except one whose length is given by another field. Unknown types
-have one field, all octets. Values are int, bytes (addresses, digests, character strings), str (names), or tuples of
+have one field, all bytes. Values are int, bytes (addresses, digests, character strings), str (names), or tuples of
 these.
 
 Source: miekg/dns 1.1.50, zmsg.go and msg_helpers.go.
@@ -96,6 +96,7 @@ def unpack_rdata(rrtype: int, wire: bytes, offset: int, end: int, memo: NameMemo
                 stop = offset + values[length_index]
                 if stop > end:
                     raise DnsMessageError(f"dns: overflow unpacking {encoding}")
+                # No check for the end of the rdata here: Go has none after a field whose length is given.
                 value, offset = read(wire, offset, stop, memo)
                 values.append(value)
         if offset != end:
@@ -170,6 +171,7 @@ def _unpack_type_bitmap(wire: bytes, offset: int, end: int, _memo: NameMemo) -> 
             raise DnsMessageError("dns: overflow unpacking NSEC(3)")
         window, length = wire[offset], wire[offset + 1]
         offset = start + length
+        # In Go's order of checks; the rules are those of RFC 4034, 4.1.2.
         if window <= last_window:
             raise DnsMessageError("dns: out of order NSEC(3) block in type bitmap")
         if length == 0:
@@ -204,6 +206,7 @@ def _unpack_prefixes(wire: bytes, offset: int, end: int, _memo: NameMemo) -> tup
         if offset > end:
             raise DnsMessageError("dns: overflow unpacking APL address")
         address = wire[start:offset]
+        # Zero octets at the end have to be left out (RFC 3123, 4).
         if address.endswith(b"\0"):
             raise DnsMessageError("dns: extra APL address bits")
         prefixes.append(AddressPrefix(family, prefix, negated, address.ljust(width, b"\0")))

@@ -1,6 +1,6 @@
 """Parsing of the parameters of SVCB and HTTPS records.
 
-A parameter is its key and a value: octets, unless the table has a reader for its key. Each value is checked before the
+A parameter is its key and a value: bytes, unless the table has a reader for its key. Each value is checked before the
 order of the keys, as in Go, so that the first error is the same.
 
 Source: miekg/dns 1.1.50, unpackDataSVCB (msg_helpers.go) and svcb.go.

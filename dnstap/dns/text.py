@@ -58,9 +58,11 @@ _RCODES = {
     23: "BADCOOKIE",
 }
 
+# In the order in which Go prints them. z is the reserved bit (RFC 1035, 4.1.1).
 FLAGS = [(0x8000, "qr"), (0x400, "aa"), (0x200, "tc"), (0x100, "rd"), (0x80, "ra"), (0x40, "z")]
 FLAGS += [(0x20, "ad"), (0x10, "cd")]
 
+# Go writes these as comments of a zone file, since they have no place in one.
 BEFORE_OWNER = {NULL: ";", TKEY: ";", TSIG: "\n;; TSIG PSEUDOSECTION:\n; "}
 
 QUESTION_HEADING = "\n;; QUESTION SECTION:\n"
@@ -83,12 +85,15 @@ def message_text(message: DnsMessage) -> str:
         out += [f";{name}{question_text(rrtype, rrclass)}" for name, rrtype, rrclass in message.questions]
     for heading, records in zip(SECTION_HEADINGS, sections, strict=True):
         in_additional = records is message.additionals
+        # With the OPT record alone, Go leaves the heading out too.
         if not records or (in_additional and opt and len(records) == 1):
             continue
         out.append(heading)
         for record in records:
             if record.rrtype != OPT:
                 out.append(_record_text(record))
+            # Go takes an OPT record for the message's own in the additional section only; elsewhere it is one of the
+            # records.
             elif not in_additional:
                 out.append(opt_text(record))
     return "".join(out)
@@ -147,6 +152,7 @@ def options_text(options: tuple[Option, ...]) -> str:
 
 def record_names(rrtype: int, rrclass: int) -> str:
     """Return the text between the TTL and the rdata of a record."""
+    # A type whose rdata is unknown to Go is written wholly as RFC 3597, 5, says, its class too.
     known = rrtype in RDATA_TEXTS
     names = f"{class_text(rrclass)}\t{type_text(rrtype)}" if known else f"CLASS{rrclass}\tTYPE{rrtype}"
     return f"\t{names}\t"

@@ -178,6 +178,8 @@ class CompressedNames(dict[int, V]):
                 value = self.get(target) or self.follow(wire, target, offset, depth + 1)
                 if end > offset:
                     value = self.joined(wire, offset, end, value)
+                # Without a label before it, a pointer does not count towards MAX_NAME, and a chain could exceed Go's
+                # limit.
                 elif wire[target] > MAX_LABEL:
                     raise WalkError(f"pointer to a pointer at offset {offset}")
                 self[offset] = value
@@ -194,6 +196,7 @@ class CompressedNames(dict[int, V]):
         """
         if not self.first <= target < offset or depth > MAX_DEPTH:
             raise WalkError(f"pointer to offset {target} at offset {offset}")
+        # A name must end before the one that points to it, or it would run into that one.
         if self.read(wire, target, depth) > offset:
             raise WalkError(f"names overlap at offset {offset}")
         return self[target]
