@@ -102,6 +102,8 @@ class CachedQuestions:
                 return question
             if credit.left < credit.limit:
                 credit.earn(2)
+            # The same records after another question: their pointers into it must again lead to where a name begins,
+            # and labels_text raises WalkError if they do not.
             for offset in offsets:
                 labels = wire[offset : end - 4]
                 if labels not in self._names:
@@ -152,6 +154,7 @@ class CachedQuestions:
         answers, authorities, additionals = _record_counts(wire, 6)
         for _ in range(answers + authorities + additionals):
             first = wire[offset]
+            # 0xC0: a pointer into the first 256 octets, as most owners are. `read` takes the others.
             if first == 192:
                 target = wire[offset + 1]
                 if target not in names:
@@ -173,8 +176,10 @@ class CachedQuestions:
                 end = read(wire, start)
             elif rrtype == SOA:
                 end = read(wire, start)
+                # Five numbers of 32 bits follow the two names (RFC 1035, 3.3.13).
                 end = read(wire, end) + 20
             elif rrtype == MX:
+                # After the preference (RFC 1035, 3.3.9).
                 end = read(wire, start + 2)
             elif rrtype == RRSIG and length > 20:
                 # Any octets after the signer's name, which is not compressed (RFC 4034, 3.1.7), are a signature.

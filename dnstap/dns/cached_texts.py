@@ -118,6 +118,7 @@ class CachedTexts:
         self._rdata: dict[int, BoundedCache[str]] = {
             rrtype: BoundedCache(*limits) for rrtype, limits in _RDATA_LIMITS.items()
         }
+        # Takes no key, not even an empty one, so that types that are not remembered need no branch.
         self._no_rdata: BoundedCache[str] = BoundedCache(0, -1)
         self._soa_numbers: BoundedCache[str] = BoundedCache(4096)
         self._line_feed = escape("\n")
@@ -177,12 +178,14 @@ class CachedTexts:
         names.begin(end, f"\0{chr(HEADER_SIZE)}", MAX_NAME - (end - HEADER_SIZE))
         offset = HEADER_SIZE
         while length := wire[offset]:
+            # Records may point to any label of the question's name, so each has a gap of its own.
             names[offset] = f"\0{chr(offset)}"
             offset += length + 1
         names[offset] = "."
         opt, records = self._records(wire, end, sections)
         pieces = _gaps(records)
         offsets = [ord(character) for character in pieces[1::2]]
+        # If every gap is the whole name, it can be put in by one join.
         return opt, pieces[::2], [] if set(offsets) <= {HEADER_SIZE} else offsets
 
     def _header(self, words: bytes) -> tuple[str, str, tuple[Section, ...] | None]:
@@ -243,6 +246,7 @@ class CachedTexts:
             others = count
             for _ in range(count):
                 first = wire[offset]
+                # 0xC0: a pointer into the first 256 octets, as most owners are. `read` takes the others.
                 if first == 192:
                     target = wire[offset + 1]
                     owner = names.get(target) or names.follow(wire, target, offset)
@@ -254,12 +258,15 @@ class CachedTexts:
                 else:
                     owner = "."
                     offset += 1
+                # An OPT record in another section is not the message's own: _type refuses it, so the exact parser
+                # prints it.
                 if is_additional and wire[offset + 1] == OPT and not wire[offset]:
                     if opt:
                         raise WalkError("second OPT record")
                     end = offset + 10 + (wire[offset + 8] << 8 | wire[offset + 9])
                     if end > size:
                         raise WalkError("OPT record ends after the message")
+                    # With the root before it, as where it is the only record: so both share the cache.
                     key = b"\0" + wire[offset:end]
                     opt = opts.get(key) or self._opt(key)
                     offset = end
@@ -278,6 +285,7 @@ class CachedTexts:
                     shown = self._rdata_text(rrtype, wire, offset, end, known, rdata)
                 texts.append(f"{owner}{tab}{ttl}{between}{shown}")
                 offset = end
+            # Go leaves the heading out if the OPT record is the only one.
             if not others:
                 texts.pop()
         return opt, self._line_feed.join(texts)
