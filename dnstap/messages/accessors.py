@@ -125,6 +125,7 @@ def _time(name: str, time_ns: int | None) -> datetime | None:
     if time_ns is None:
         return None
     try:
+        # In integers: a float, which datetime.fromtimestamp takes, does not hold every microsecond up to the year 9999.
         return _EPOCH + timedelta(microseconds=time_ns // 1000)
     except OverflowError:
         raise ValueError(f"{name}: expected a time before the year 10000, got {time_ns} ns after 1970") from None

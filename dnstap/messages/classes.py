@@ -46,7 +46,7 @@ class _PayloadType(ABCMeta):
 
 @dataclass(init=False, eq=False, repr=False)
 class _Payload(betterproto2.Message, metaclass=_PayloadType):
-    """Base of the message classes: our codec behind betterproto2's surface, and unknown fields that are kept."""
+    """Base of the message classes: our codec under betterproto2's interface, and unknown fields that are kept."""
 
     __slots__ = ()
     # No field, so betterproto2 does not see it; but dataclasses.replace reads it and hands it to the constructor.
@@ -91,6 +91,7 @@ class _Payload(betterproto2.Message, metaclass=_PayloadType):
         data = stream.read() if size is None else stream.read(size)
         if size is not None and len(data) < size:
             raise DecodeError(f"expected {size} bytes, got {len(data)}", len(data), type(self).__name__)
+        # Concatenated encodings decode to the merged message, in protobuf and here (docs/decoding.md).
         merged = decode(type(self), self.encode(lenient=True) + data)
         for name in (*self._names(), "_unknown_fields"):
             setattr(self, name, getattr(merged, name))
@@ -117,7 +118,7 @@ class _Payload(betterproto2.Message, metaclass=_PayloadType):
         return _restore(type(self), deepcopy(self._values(), memo), self._unknown_fields)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Not by way of the octets, as betterproto2 does: a message that cannot be encoded can be pickled.
+        # Not by way of the bytes, as betterproto2 does: a message that cannot be encoded can be pickled.
         return _restore, (type(self), self._values(), self._unknown_fields)
 
     def _names(self) -> list[str]:
@@ -156,6 +157,7 @@ def _from_schema(cls: type[M]) -> type[M]:
                 self._unknown_fields = _unknown_fields
     """
     declaring = next(base for base in cls.__mro__ if Fields in base.__bases__)
+    # Submessages get their typed class here, so Policy, Message and Dnstap must be made in this order.
     own = [row._replace(python_type=_typed.get(row.python_type, row.python_type)) for row in rows(declaring)]
     arguments = [f"{row.name}=None" for row in own]
     lines = [f"self.{row.name} = {row.name}" for row in own]
@@ -168,6 +170,7 @@ def _from_schema(cls: type[M]) -> type[M]:
         setattr(made, row.name, betterproto2.field(row.number, row.proto_type, optional=True))
     made.__init__ = compile_function(f"{cls.__name__}.__init__", source, {})
     made.__init__.__annotations__ = made.__annotations__ | {"_unknown_fields": bytes, "return": None}
+    # With slots, dataclass returns a new class, so the class is registered only after this.
     made = dataclass(slots=True, init=False, eq=False, repr=False)(made)
     made.ROWS = tuple(own)
     made._encode = encoder_of(made)  # noqa: SLF001 (of this module's own base class)
@@ -211,6 +214,7 @@ class Dnstap(DnstapFields, _Payload):
         Args: lenient: accept a message without its required `type`, as None.
         Raises: DecodeError: not such a message (docs/decoding.md); MissingFieldError: `type` is absent.
         """
+        # Plans make objects of the class that they were made for, so a subclass is left to the strict decoder.
         if cls is not Dnstap:
             return decode(cls, data, lenient)
         # Without the keyword, which takes 50 ns of 750, in the usual case.

@@ -528,6 +528,7 @@ def message_values(
         response_family = _FAMILIES.get(len(response_address)) or _refuse_address(response_address)
         if family is None:
             family = response_family
+        # A Message has one socket_family for both addresses.
         elif family is not response_family:
             raise ValueError(
                 f"expected addresses of one family, got {family.name} in query_address and {response_family.name}"
@@ -603,6 +604,7 @@ def _wire_bytes(wire: Any) -> bytes:
     if isinstance(wire, bytes | bytearray | memoryview):
         return bytes(wire)
     try:
+        # Its class is not asked for, which would load dnspython.
         encoded: bytes = wire.to_wire()
     except AttributeError:
         raise TypeError(f"wire: expected bytes or a message of dnspython, got {_described(wire)}") from None
@@ -621,6 +623,7 @@ def _seconds(name: str, time: Any) -> tuple[int, int]:
     if isinstance(time, datetime):
         if time.tzinfo is None:
             raise ValueError(f"{name}: expected a datetime with a time zone, such as datetime.UTC, got {time}")
+        # In integers; datetime.timestamp returns a float, which does not hold every microsecond up to the year 9999.
         nanoseconds = (time - _EPOCH) // _MICROSECOND * 1000
     elif isinstance(time, int):
         nanoseconds = time

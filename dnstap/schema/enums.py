@@ -28,6 +28,7 @@ class OpenEnum(IntEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, int):
             return None
+        # Not kept among the members: a sender can make up 2**32 numbers, and each would stay for ever.
         member = int.__new__(cls, value)
         member._value_ = value
         member._name_ = ""

@@ -80,6 +80,7 @@ class Fields:
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         declared = {name: row for name, row in vars(cls).items() if isinstance(row, Row)}
+        # Left in place, a row would be the value of the attribute in objects that do not set it.
         for name in declared:
             delattr(cls, name)
         if declared:

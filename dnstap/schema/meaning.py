@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIRECTIONS", "is_query", "own_time", "own_wire"]
 
+# By name, not by parity: a later type need not follow the pattern that queries are odd.
 DIRECTIONS: Mapping[int | None, bool] = {int(member): member.name.endswith("_QUERY") for member in MessageType}
 """Message type -> True for a query, False for a response; only types that the schema names."""
 
