@@ -34,10 +34,12 @@ def compile_function(name: str, source: str, namespace: dict[str, Any]) -> Calla
         namespace: globals of the function; the function is added to them.
     Returns: the function, whose `__qualname__` is `name`.
     """
+    # linecache is by file name, so a number keeps functions of one name apart.
     filename = f"<dnstap {name} {next(_numbers)}>"
     if len(_filenames) >= MAX_SOURCES:
         linecache.cache.pop(_filenames.popleft(), None)
     _filenames.append(filename)
+    # The modification time is None, by which linecache.checkcache keeps an entry that has no file.
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102 (the one place; see Args)
     function: Callable[..., Any] = namespace[name.rpartition(".")[2]]

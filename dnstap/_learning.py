@@ -73,6 +73,8 @@ class Credit:
         self._in_vain += 1
         if self._in_vain >= self._patience:
             self._in_vain = 0
+            # A longer rest gives more credit: it is a share of the messages that passed, which bounds what learning
+            # costs in the long run. A debt is paid off first.
             self.resting = self._next_rest
             self.left = min(self.left + self._next_rest // self._refill, self.limit)
             self._next_rest = min(2 * self._next_rest, self._max_rest)

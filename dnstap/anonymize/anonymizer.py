@@ -28,6 +28,7 @@ __all__ = ["Anonymizer"]
 MAX_ADDRESSES = 1 << 16
 """Addresses whose replacements are remembered."""
 
+# All other matches, also an absent one or one without a name, may be of addresses.
 _BY_NAME = (PolicyMatch.QNAME, PolicyMatch.NS_NAME)
 
 
@@ -140,6 +141,7 @@ class Anonymizer:
                 self._strip(dnstap, None)
             return dnstap
         known = self._known
+        # The look-up stands here too, to save a call for an address that is known.
         if (address := message.query_address) is not None:
             message.query_address = known.get(address) or self._address(address)
         if (address := message.response_address) is not None:
@@ -149,6 +151,7 @@ class Anonymizer:
         if (wire := message.response_message) is not None:
             message.response_message = self._anonymize_dns_message(wire)
         if self._ports:
+            # An absent port stays None: setting it would add a field to the message.
             message.query_port = message.query_port and 0
             message.response_port = message.response_port and 0
         if message.policy is not None or dnstap._unknown_fields or message._unknown_fields:  # noqa: SLF001

@@ -1,6 +1,6 @@
 """Replacing addresses inside DNS messages: those of EDNS Client Subnet, and on request those of answers.
 
-Each address is replaced by as many octets, so that no length changes and every compression pointer leads where it led.
+Each address is replaced by as many bytes, so that no length changes and every compression pointer leads where it led.
 Records are stepped over by their lengths, which all readers of DNS messages do alike; names are not followed. A message
 that cannot be stepped over to its end is cut after its question, since an address may be in the rest.
 
@@ -39,7 +39,7 @@ _ADDRESS_SIZES = {1: 4, 2: 16}
 _HINT_SIZES = {IPV4_HINT: 4, IPV6_HINT: 16}
 
 Replacement = tuple[int, bytes]
-"""The offset of an address in a message, and the octets to be there instead."""
+"""The offset of an address in a message, and the bytes to be there instead."""
 
 _counts = struct.Struct(">4H").unpack_from
 
@@ -48,7 +48,7 @@ class DnsMessageAnonymizer:
     """Replaces the addresses inside DNS messages.
 
     Args:
-        address: from any octets of an address to as many others.
+        address: from any bytes of an address to as many others.
         answers: replace addresses in records, too.
 
     Attributes:
@@ -115,6 +115,7 @@ class DnsMessageAnonymizer:
         if not octets:
             return b""
         size = _ADDRESS_SIZES.get(int.from_bytes(option[:2], "big"), 0)
+        # The scope prefix, option[3], stays: it is a number of bits, and says nothing about the address.
         source_prefix = option[2]
         if source_prefix > 8 * size or len(octets) != (source_prefix + 7) // 8:
             # The option does not say which of these octets are an address, and of which length.
@@ -136,6 +137,7 @@ class DnsMessageAnonymizer:
                 raise WalkError("address of another length")
             replacements.append((start, self._address(wire[start:end])))
         elif rrtype in _WITH_HINTS:
+            # After the priority; a target must not be compressed (RFC 9460, 2.2), and a pointer in it is not followed.
             params = name_end(wire, start + 2)
             if params > end:
                 raise WalkError("target ends after the rdata")
@@ -183,6 +185,7 @@ def _header_and_question(wire: bytes) -> bytes:
         labels_text(wire[HEADER_SIZE:end])
     except WalkError:
         end = len(wire)
+    # The header keeps its identifier and flags; counts are those of what is left.
     if wire[4:6] == b"\0\0" or end + 4 > len(wire):
         return wire[:4] + bytes(8)
     return wire[:4] + b"\0\1" + bytes(6) + wire[HEADER_SIZE : end + 4]

@@ -47,6 +47,7 @@ def truncate(v4: int = 24, v6: int = 48) -> Method:
     def truncated(address: bytes) -> bytes:
         if len(address) == 4:
             return (int.from_bytes(address, "big") & v4_mask).to_bytes(4, "big")
+        # Of 2002:AABB:CCDD::, the bits after the first 16 are the IPv4 address AA.BB.CC.DD.
         kept = six_to_four_mask if address.startswith(_SIX_TO_FOUR) else v6_mask
         return (int.from_bytes(address, "big") & kept).to_bytes(16, "big")
 
@@ -97,9 +98,11 @@ class CryptoPan:
     def _by_prefix(self, address: bytes) -> bytes:
         known = _PREFIX_BYTES[len(address)]
         prefix = self(address[:known]) if known else b""
+        # An IPv4 address, or a prefix, takes the first bits of the block, as in Crypto-PAn.
         value = int.from_bytes(address, "big") << 128 - 8 * len(address)
         blocks = self._blocks[8 * known : 8 * len(address)]
         encrypted = self._encrypt(b"".join([(value & high | low).to_bytes(16, "big") for high, low in blocks]))
+        # The first byte of each block of AES, of which the first bit decides about one bit of the address.
         flips = int(encrypted[::16].translate(_FIRST_BIT), 2)
         rest = int.from_bytes(address[known:], "big") ^ flips
         return prefix + rest.to_bytes(len(address) - known, "big")
