@@ -34,9 +34,12 @@ class Coalescer:
         dense = now - self._last < DENSE_S
         self._last = now
         if dense and size < SMALL_BYTES and not self._paused:
+            # One pause in an iteration of the loop serves all connections that are ready in it; one for each would add
+            # up.
             self._paused = True
             asyncio.get_running_loop().call_soon(self._resume)
             time.sleep(self._pause_s)
+            # The time of the pause itself is no sign that the sender has become slow.
             self._last += self._pause_s
 
     def _resume(self) -> None:

@@ -56,8 +56,8 @@ class Collector:
         limits, deadlines: of the inputs.
         backoff: between attempts to connect to a server.
         drain_s: how long the outputs may take at the end for what has been received.
-        overload: what to do with frames from sockets while outputs are behind. "wait": do not read the sockets. "drop":
-            keep up to `queue_bytes` of payloads for the outputs, and drop and count the rest.
+        overload: what to do with frames from sockets while outputs cannot keep up. "wait": do not read the sockets.
+            "drop": keep up to `queue_bytes` of payloads for the outputs, and drop and count the rest.
         queue_bytes: length of these payloads.
         gather_s: how long to let a busy server write before it is read again. The event loop is blocked meanwhile, so
             this is for programs that do nothing else, such as the dnstap command.
@@ -87,6 +87,8 @@ class Collector:
         self._report = report
         self._inputs: list[Input] = []
         self._tasks = Tasks()
+        # The dispatcher without outputs stands in until `run` makes the one of its outputs: `counts` may be read
+        # before.
         self._forwarder = Forwarder(
             report,
             report_period_s,
@@ -153,6 +155,8 @@ class Collector:
         """
         tasks, forwarder = self._tasks, self._forwarder
         dispatcher = forwarder.dispatcher = Dispatcher(outputs, stages, queue_bytes=self._queue_bytes)
+        # Regular files share one task, which reads them one after the other in the order of their options. Any other
+        # input may wait for its peer without end, so each has a task of its own.
         if regular := [source for source in self._inputs if source.regular]:
             tasks.start(self._receive(regular))
         for source in self._inputs:
@@ -161,9 +165,12 @@ class Collector:
         ticking = asyncio.create_task(self._tick())
         try:
             await tasks.run()
+            # An error ends the run at once: it is mostly that of an output, which could not take what is left.
             if not tasks.failure:
                 await self._drain()
         finally:
+            # Also if the run is cancelled. All tasks end before the queue is counted, so that no batch is counted as
+            # dropped and written all the same.
             ticking.cancel()
             await asyncio.gather(tasks.cancel(), ticking, return_exceptions=True)
             dispatcher.drop_queued()
@@ -184,6 +191,7 @@ class Collector:
                 await asyncio.sleep(self._tick_s)
                 await self._forwarder.tick()
         except OSError as error:
+            # For example a disk that is full at a rotation. It ends the run, as the same error of a write does.
             self._tasks.fail(error)
 
     async def _receive(self, sources: Sequence[Input]) -> None:
@@ -192,6 +200,7 @@ class Collector:
             async with aclosing(source.streams()) as streams:
                 # Files are begun though the run is stopped, to report where they stand.
                 while source.file or not self._tasks.stopping:
+                    # This wait may be cancelled, because Input.streams promises that no stream is lost by that.
                     with self._tasks.idle():
                         stream = await anext(streams, None)
                     if stream is None:
@@ -201,6 +210,7 @@ class Collector:
                     else:
                         self._forwarder.counters.begin(*stream, file=source.file)
                         await self._forwarder.forward(source, *stream)
+                    # Otherwise a followed file would wait here for the file that replaces it.
                     if self._tasks.stopping:
                         break
 
@@ -212,6 +222,9 @@ class Collector:
     async def _drain(self) -> None:
         """Pass on what the system has received by now, also from connections that were not accepted yet."""
         tasks, forwarder = self._tasks, self._forwarder
+        # The order matters. First no task waits for another stream, then connections that the system has already
+        # completed are taken and no further ones, and last each open stream is told to end at the bytes received by
+        # now.
         tasks.stopping = True
         await tasks.cancel_idle()
         for source in self._inputs:
@@ -219,5 +232,6 @@ class Collector:
         for reader in forwarder.counters.open:
             reader.end_input()
         await tasks.finish(self._drain_s)
+        # The tasks of these streams still wait for an output. `run` cancels them.
         for name in forwarder.counters.open.values():
             self._report(f"{name}: what has come was not taken by the outputs within {self._drain_s} s")

@@ -6,7 +6,7 @@ The same words mean the same everywhere:
 |---|---|
 | received (`frames` of inputs) | inputs have read |
 | oversize (`left_out` of inputs) | exceed the limit, and are left out |
-| dropped | came from sockets while the outputs were behind, and were given to none |
+| dropped | came from sockets while the outputs could not keep up, and were given to none |
 | matched, unmatchable | match the filter; do not decode, so cannot match |
 | `frames` of outputs | an output was given |
 | left out | an output or the anonymizer cannot use, because they do not decode |
@@ -50,7 +50,7 @@ class Counts(NamedTuple):
         broken: streams that ended with an error, truncated ones included.
         frames, bytes: payloads received, and their total length.
         left_out: frames over the limit.
-        dropped: frames that came from sockets while the outputs were behind, and were given to none.
+        dropped: frames that came from sockets while the outputs could not keep up, and were given to none.
         ignored_control_frames: control frames of unknown type.
         ignored_bytes: bytes after STOP.
         open: inputs being read now.
@@ -92,6 +92,7 @@ class Counts(NamedTuple):
 
     def plus(self, reader: BaseReader) -> Counts:
         """Return the sum of these counts and those of a reader."""
+        # Before FINISHED, unread bytes are the start of a frame. Only after STOP will nobody read them.
         protocol = reader.protocol
         return self._replace(
             frames=self.frames + reader.frames,
@@ -131,6 +132,7 @@ class InputCounters(Generic[R]):
 
     def total(self) -> Counts:
         """Return the counts so far. May be called from another thread."""
+        # A copy of the readers, because the thread that serves metrics may ask while streams begin and end.
         total, open_now = self._ended, list(self.open)
         for reader in open_now:
             total = total.plus(reader)

@@ -82,6 +82,7 @@ class ChangeReporter:
         self.last = ""
 
 
+# Compiled at first use, not at import: the command loads this module at each start, and few runs have TLS errors.
 _TLS_ERROR = r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?"
 """The text of an ssl.SSLError. An alert was sent by the peer."""
 
@@ -104,6 +105,7 @@ def stream_reports(name: str, reader: BaseReader, error: FrameStreamError | OSEr
         yield f"{name}: {protocol.unknown_control_frames} control frames of unknown type ignored"
     if skipped := protocol.decoder.skipped_frames:
         yield f"{name}: {skipped} frames over {protocol.decoder.max_data_bytes} bytes left out"
+    # In any other state the unread bytes are part of a frame that was cut off, which the error says.
     if protocol.state is State.FINISHED and protocol.unread:
         yield f"{name}: {protocol.unread} bytes behind STOP ignored"
     if error:

@@ -50,6 +50,8 @@ class Dispatcher:
     ) -> None:
         self.outputs = [as_output(output) for output in outputs]
         self.stages = [as_stage(stage) for stage in stages]
+        # Stages need payloads. Encoded frames are written in the thread of the event loop, so no output may block, and
+        # an output that would have to take them apart gains nothing from them.
         blocking = [output.blocking for output in self.outputs]
         self.encoded = (
             bool(outputs) and not stages and not any(blocking) and all(output.takes_encoded for output in self.outputs)
@@ -81,6 +83,8 @@ class Dispatcher:
         Args: run_blocking: calls the write of a blocking output with a batch, in a thread; only one at a time.
         """
         batch = self._processed(batch)
+        # One output after the other, and the caller waits: that is the back-pressure by which nothing is lost between
+        # inputs and outputs (docs/collecting.md).
         for write, blocking in self._writes if batch else ():
             if blocking:
                 await run_blocking(write, batch)
@@ -93,6 +97,7 @@ class Dispatcher:
         Returns: whether `write_queued` must be started.
         """
         size = sum(map(len, batch))
+        # An empty queue takes a batch of any size. A batch larger than the queue could never be written otherwise.
         if self._queue and self._queued_bytes + size > self._queue_bytes:
             self._drops.count += len(batch)
             return False
@@ -103,6 +108,8 @@ class Dispatcher:
     async def write_queued(self, run_blocking: Callable[[Callable[[Any], object], Any], Awaitable[object]]) -> None:
         """Pass on the batches in the queue until it is empty. A batch leaves it when the outputs have it."""
         while self._queue:
+            # The batch stays in the queue until it is written: its bytes still take memory, and `enqueue` must not find
+            # the queue empty and have a second task started.
             batch = self._queue[0]
             await self.write_async(batch, run_blocking)
             self._queued_bytes -= sum(map(len, batch))

@@ -57,6 +57,7 @@ class FileRunner:
 
     def position(self) -> int:
         """Return how many of these bytes have been read."""
+        # Positions of descriptors, because `size` too counts compressed files as they are on disk.
         return self._finished_bytes + sum(os.lseek(reader.fileno(), 0, os.SEEK_CUR) for reader in self._counters.open)
 
     def read(self, path: str) -> None:
@@ -68,6 +69,7 @@ class FileRunner:
 
     def stop(self) -> None:
         """End the run before the next read. May be called by a signal handler."""
+        # A signal handler may interrupt the run anywhere, so it only sets a flag, which is read between batches.
         self._stopping = True
 
     def run(self, *outputs: Output, stages: Sequence[Stage] = ()) -> None:
@@ -84,11 +86,15 @@ class FileRunner:
                 with closing(reader):
                     self._counters.begin(path, reader, file=True)
                     self._read_file(path, reader, dispatcher)
+                    # All of it even if the file is broken: its rest will not be read, and progress must still reach the
+                    # end.
                     self._finished_bytes += _size(reader)
                     self._counters.end(reader)
+            # Also after `stop`: whatever was read is written. Only an output that fails ends the run before this.
             for output in dispatcher.outputs:
                 output.flush()
         finally:
+            # Also if an output fails: the error does not tell that payloads were left out before.
             for line in dispatcher.new_reports():
                 self._report(line)
 
@@ -112,6 +118,7 @@ class FileRunner:
                 break
             dispatcher.write(batch)
         else:
+            # The loop was not left by `break`, so the file has neither ended nor failed: the run was stopped.
             self._report(f"{path}: stopped at byte {reader.protocol.offset}")
         for line in stream_reports(path, reader, error):
             self._report(line)

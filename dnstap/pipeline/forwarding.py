@@ -58,6 +58,7 @@ class Forwarder:
         self._tasks = tasks
         self._may_drop = may_drop
         self._coalescer = coalescer
+        # A blocking output has one caller at a time, and is not ticked during a write (Output).
         self._turn = asyncio.Lock()
 
     async def tick(self) -> None:
@@ -79,8 +80,12 @@ class Forwarder:
         Raises: an exception of an output.
         """
         dispatcher, tasks = self.dispatcher, self._tasks
+        # Frames of files are never dropped (docs/collecting.md). Encoded frames are written without waiting, so they
+        # need no queue either.
         queued = self._may_drop and not source.file and not dispatcher.encoded
         batches: AsyncGenerator[Any, None] = reader.encoded() if dispatcher.encoded else reader.batches()
+        # Only an interruptible input may be cancelled inside a stream. The others end where Collector._drain ends their
+        # input, because frames that have been received must not be lost.
         idle = tasks.idle if source.interruptible else nullcontext
         error: FrameStreamError | OSError | None = None
         before = 0
@@ -98,21 +103,26 @@ class Forwarder:
                     dispatcher.write(batch)
                 elif not queued:
                     await dispatcher.write_async(batch, self._run_blocking)
+                # The batch that finds the queue empty starts the task that empties it; later ones only join the queue.
                 elif dispatcher.enqueue(batch):
                     tasks.start(dispatcher.write_queued(self._run_blocking))
+                # A pause lets more gather from a sender that is still writing. What a file has is there already.
                 if self._coalescer and not source.interruptible:
                     self._coalescer.pause(reader.bytes - before)
                     before = reader.bytes
             else:
                 self._report_position(name, reader)
         except asyncio.CancelledError:
+            # `cancel_idle` stops an interruptible input in this way. Any other cancellation is meant for the whole run.
             if not (source.interruptible and tasks.stopping):
                 raise
             self._report_position(name, reader)
         finally:
+            # Counts are taken before the reader is closed, and the generator is closed before the reader that it uses.
             self.counters.end(reader)
             await batches.aclose()
             await reader.close()
+        # At the end of a run this side ends the connections, so the missing STOP is not the sender's fault.
         if error and tasks.stopping and _lost_nothing(error):
             error = None
         if error:
@@ -135,4 +145,5 @@ def _lost_nothing(error: FrameStreamError | OSError) -> bool:
     """Return whether an error only says that a connection ended, and not inside a data frame."""
     if not isinstance(error, TruncatedStreamError):
         return False
+    # Before and after STREAMING there are only control frames: one that is cut off costs no data.
     return not error.inside_frame or error.state != State.STREAMING.name

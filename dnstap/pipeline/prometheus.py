@@ -35,6 +35,7 @@ def serving(
         raise MissingLibraryError("metrics", "metrics") from None
 
     class Metrics:
+        # Called by the thread of the server for each request, so a run without requests spends nothing on metrics.
         def collect(self) -> Iterator[Metric]:
             counts = collector.counts
             yield GaugeMetricFamily("dnstap_open_inputs", "Inputs that are read.", counts.open)
@@ -50,6 +51,7 @@ def serving(
                     families[counter.name].add_metric([output.name], counter.value)
             yield from families.values()
 
+    # Not the library's default registry, which all users in a process share and which adds metrics of Python itself.
     registry = CollectorRegistry()
     registry.register(Metrics())
     server, thread = start_http_server(port, host or "::", registry)

@@ -81,6 +81,7 @@ class Rotation:
         self._open = _opener(compression) if compression else None
         self._command = shlex.split(command)
         self._begun = time.monotonic()
+        # One thread, so that finished files are compressed one after the other while recording goes on.
         self._thread = ThreadPoolExecutor(1, "dnstap-rotation")
 
     def begin(self) -> None:
@@ -89,6 +90,7 @@ class Rotation:
 
     def room(self, frames: int) -> int | None:
         """Return how many more frames fit into a file with this many; None if unlimited."""
+        # At least 1, so that the loop of FileOutput.write_many makes progress whatever a file already holds.
         return None if self._limits.frames is None else max(1, self._limits.frames - frames)
 
     def due(self, size: int, frames: int) -> bool:
@@ -129,15 +131,19 @@ class Rotation:
                 name = self._compress(name, self._open)
             if self._command:
                 command = [*self._command, name]
+                # The command must not read from our standard input, which may be an input of the run (`-r -`).
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 (the user's own)
                 if done.returncode:
                     self._report(f"{name}: {self._command[0]} ended with status {done.returncode}")
         except OSError as error:
+            # The old file stays as it is, and recording goes on: a failure here costs no frame.
             self._report(f"{name}: {error.strerror}: {error.filename}")
 
     def _compress(self, name: str, opener: Callable[[str], Any]) -> str:
         """Replace a file by a compressed one, and return its name."""
         compressed = name + self._suffix
+        # At any time one complete file is there: the compressed one gets its name when it is whole, and only then is
+        # the original removed.
         temporary = f"{compressed}.tmp"
         try:
             with open(name, "rb") as source, opener(temporary) as target:

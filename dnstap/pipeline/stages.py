@@ -55,6 +55,8 @@ class Sample(Stage):
         self._next = 0
 
     def process(self, payloads: list[bytes]) -> list[bytes]:
+        # `_next` counts from the start of the batch, and may lie in a later one: the sample is the same however
+        # payloads are divided into batches.
         chosen = payloads[self._next :: self._every]
         self._next = (self._next - len(payloads)) % self._every
         return chosen
@@ -73,6 +75,8 @@ class Head(Stage):
     def process(self, payloads: list[bytes]) -> list[bytes]:
         chosen = payloads[: self._left]
         self._left -= len(chosen)
+        # Batches that were on their way still arrive after the first call, because the runner stops only between
+        # batches.
         if not self._left:
             self._done()
         return chosen
@@ -117,6 +121,7 @@ def as_stage(stage: Stage | Callable[[list[bytes]], list[bytes]]) -> Stage:
     """Return a stage as it is, and wrap a function."""
     if isinstance(stage, Stage):
         return stage
+    # Not at the top of the module, so that a run of the command without --anonymize does not load it.
     from dnstap.anonymize.anonymizer import Anonymizer
 
     # It is also a function, but one with something to report.

@@ -43,6 +43,8 @@ class Tasks:
     def stop(self) -> None:
         """Have the run end. May be called by a signal handler or another thread."""
         self.stopping = True
+        # Without a loop `run` has not begun, and looks at `stopping` first. An event may only be set by the thread of
+        # its loop, and a plain flag would not wake a loop that waits for sockets.
         if self._loop:
             with suppress(RuntimeError):  # The loop is closed.
                 self._loop.call_soon_threadsafe(self._changed.set)
@@ -51,6 +53,8 @@ class Tasks:
         """Wait until all tasks have ended, one has failed, or the run is stopped."""
         self._loop = asyncio.get_running_loop()
         while self._tasks and not (self.stopping or self.failure):
+            # No change is missed: the event is set only by this loop, which runs nothing else between the condition and
+            # the wait.
             self._changed.clear()
             await self._changed.wait()
 
@@ -74,6 +78,7 @@ class Tasks:
     async def finish(self, timeout_s: float) -> None:
         """Wait until all tasks have ended, those started meanwhile included, or the time is over."""
         end = time.monotonic() + timeout_s
+        # Tasks may start others meanwhile, such as one that empties the overload queue, so the set is read again.
         while self._tasks and (left := end - time.monotonic()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
 
@@ -87,5 +92,6 @@ class Tasks:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._changed.set()
+        # A cancelled task has not failed: `cancel_idle` and `cancel` end tasks in this way.
         if not task.cancelled() and (error := task.exception()):
             self.fail(error)

@@ -50,6 +50,7 @@ class AcceptedInput(Input):
             for _ in range(self._backlog):
                 reader = await self._listener.accept(0)
                 begin(reader.peer, reader)
+        # Only after that, because closing a listening socket resets the connections that wait in its backlog.
         await self._listener.close()
 
     async def close(self) -> None:

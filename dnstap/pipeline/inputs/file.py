@@ -38,6 +38,7 @@ class FileInput(Input):
             try:
                 self._reader = await read_file(self._path, [CONTENT_TYPE], limits=self._limits, follow=True)
             except FileNotFoundError:
+                # Nothing has the name any more, so there is nothing to follow.
                 return
             yield self._path, self._reader
 

@@ -78,6 +78,7 @@ class FileOutput(Output):
         self._reopening = False
         self._rotation = rotation
         self._frames_before = 0
+        # Here, because the subclass opens the file next, which truncates it.
         with suppress(FileNotFoundError):
             if rotation and os.stat(path).st_size:
                 rotation.finish(rotation.rename(path))
@@ -111,12 +112,14 @@ class FileOutput(Output):
 
         Raises: OSError.
         """
+        # Before the frames are written: after HUP, those of the next write belong to the new file.
         if self._reopening:
             self.tick()
         if self._rotation is None:
             self.frames += len(payloads)
             self._write(payloads)
             return
+        # In pieces, so that a limit by count is exact. Size and time are looked at after each piece.
         while payloads:
             room = self._rotation.room(self.frames - self._frames_before)
             self.frames += len(payloads[:room])
@@ -129,6 +132,7 @@ class FileOutput(Output):
 
         May be called by a signal handler.
         """
+        # Only a flag, because the signal handler may interrupt a write.
         self._reopening = True
 
     def tick(self) -> None:
@@ -142,6 +146,8 @@ class FileOutput(Output):
                 self._next_file()
         rotation = self._rotation
         if rotation and rotation.due(os.fstat(self.fileno()).st_size, self.frames - self._frames_before):
+            # The order matters: opening the new file before the old one is renamed would truncate it, and the old one
+            # may be compressed only once _next_file has closed it, with STOP if it is a recording.
             finished = rotation.rename(self.path)
             self._next_file()
             rotation.finish(finished)

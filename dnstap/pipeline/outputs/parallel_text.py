@@ -75,6 +75,7 @@ class Workers:
         Raises: ChildProcessError: this worker has ended; OSError: there is no space for the payloads.
         """
         worker, slot = self._turn(self._submitted)
+        # The payloads before their lengths, because the worker reads the file as soon as the lengths arrive.
         _store(slot, b"".join(payloads))
         try:
             worker.connection.send_bytes(array("I", map(len, payloads)).tobytes())
@@ -99,6 +100,7 @@ class Workers:
     def close(self) -> None:
         """End the workers. Batches that have not been collected are lost."""
         for worker in self._workers:
+            # A worker has nothing to save: text that has been collected is written by this process.
             worker.process.kill()
             worker.process.join()
             worker.connection.close()
@@ -110,6 +112,8 @@ class Workers:
     def _start(self, renderer: BatchRenderer) -> None:
         slots = [_anonymous_file() for _ in range(SLOTS)]
         self._slots += slots
+        # A fork copies the renderer and the slots without pickling them. It also copies our ends of the pipes to the
+        # workers before, which `work` closes.
         context = get_context("fork")
         ours, theirs = context.Pipe()
         others = [*[worker.connection for worker in self._workers], ours]
@@ -179,6 +183,8 @@ class ParallelText(TextOutput):
         self._max_bytes = batch_bytes
         self._batch: list[bytes] = []
         self._batch_bytes = 0
+        # Number of the first payload of each batch that is submitted, over the whole run, for the report of bad
+        # payloads.
         self._firsts: deque[int] = deque()
         # Fork before the rotation starts its thread.
         self._workers = Workers(jobs, BatchRenderer(format_name, style))
@@ -216,6 +222,7 @@ class ParallelText(TextOutput):
         self._write_rendered(self._workers.collect(), self._firsts.popleft())
 
     def _reopen(self) -> None:
+        # Text of what was submitted before belongs to the old file.
         self.flush()
         super()._reopen()
 
@@ -231,6 +238,8 @@ def _anonymous_file() -> int:
 
 
 def _store(slot: int, data: bytes) -> None:
+    # pwrite and pread, not write and read: after the fork both processes share one file position. Either call may move
+    # less than it was asked for.
     done = 0
     while done < len(data):
         done += os.pwrite(slot, memoryview(data)[done:], done)

@@ -57,6 +57,8 @@ class Recording(FileOutput):
         self._writer.write_many(payloads)
 
     def _reopen(self) -> None:
+        # The new file first: if it cannot be opened, the old one is still open and is ended by STOP when the output
+        # closes.
         writer = write_file(self.path, [CONTENT_TYPE])
         self._writer.close()
         self._writer = writer

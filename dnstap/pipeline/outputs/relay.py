@@ -97,6 +97,7 @@ class Relay(Output):
         )
 
     async def _connect(self) -> Writer:
+        # At the first attempt there was no connection that could have broken.
         if self._writer.connections and self._writer.error:
             self._report_change(f"{self.name}: the connection broke: {error_text(self._writer.error)}")
         try:
@@ -104,6 +105,7 @@ class Relay(Output):
         except (OSError, RemoteProtocolError) as error:
             self._report_change(f"{self.name}: no connection: {error_text(error)}")
             raise
+        # Only after a report of trouble: a relay that connects at once has nothing to say.
         if self._report_change.last:
             self._report_change(f"{self.name}: connected")
             self._report_change.reset()

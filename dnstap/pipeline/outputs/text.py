@@ -68,10 +68,12 @@ class TextOutput(FileOutput):
 
     def _open(self) -> FileIO:
         if self.path == "-":
+            # Not sys.stdout, which encodes and buffers. The descriptor stays open for the rest of the program.
             return FileIO(1, "wb", closefd=False)
         return FileIO(self.path, self._mode)
 
     def _reopen(self) -> None:
+        # Nothing is buffered in a FileIO, so an error of closing loses no text.
         with suppress(OSError):
             self._file.close()
         self._file = self._open()
