@@ -86,6 +86,7 @@ def _run_files(options: Options) -> int:
     progress: list[Progress] = []
 
     def say(line: str) -> None:
+        # The progress line has no line feed, so a report would be appended to it.
         for shown in progress:
             shown.remove()
         _say(line)
@@ -128,6 +129,7 @@ async def _collect(options: Options) -> int:
         _say, limits=options.limits, deadlines=options.deadlines, overload=options.overload, gather_s=GATHER_S
     )
     files: list[FileOutput] = []
+    # The handler of HUP sees each output file from when it is added to the list.
     with _signals(collector, files):
         try:
             await _open_inputs(options, collector)
@@ -141,6 +143,7 @@ async def _collect(options: Options) -> int:
                     with _metrics(options, collector, stages, [*files, *relays]):
                         await collector.run(*files, *relays, stages=stages)
                 finally:
+                    # Whatever ends the run, receivers get STOP, and recordings theirs (docs/collecting.md).
                     for relay in relays:
                         await relay.close()
                     for file in files:
@@ -196,8 +199,11 @@ def _stages(options: Options, runner: Collector | FileRunner) -> list[Stage]:
 
 def _file_output(options: Options, say: Callable[[str], object]) -> FileOutput:
     path, append, rotation = options.write or "-", options.append, None
+    # Standard output was closed when the process started, and descriptor 1 is /dev/null now: the text would disappear
+    # without an error (_fill_standard_descriptors).
     if path == "-" and sys.stdout is None:
         raise _CommandError("standard output: cannot write: it is closed")
+    # Each output is imported only where it is used, since the time to start counts for small files.
     if options.rotate:
         from dnstap.pipeline.rotation import Rotation
 
@@ -259,6 +265,7 @@ def _input_errors(path: str) -> Iterator[None]:
 
 
 def _check_not_written(path: str, options: Options) -> None:
+    # Called before the output is opened, which would truncate the input. If either does not exist, they differ.
     with contextlib.suppress(OSError):
         if options.write and os.path.samefile(0 if path == "-" else path, options.write):
             raise _CommandError(f"{path}: is both the input and the output")
@@ -271,6 +278,7 @@ def _output_errors(options: Options) -> Iterator[None]:
     name = "standard output" if options.write == "-" else options.write
     try:
         yield
+    # Before OSError, of which it is a subclass: `main` ends the command without a line about it.
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -285,6 +293,7 @@ def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterato
     ending = (signal.SIGINT, signal.SIGTERM)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        # The next INT or TERM ends the process at once, in case an output takes too long to drain.
         for number in ending:
             signal.signal(number, signal.SIG_DFL)
         runner.stop()
@@ -298,11 +307,13 @@ def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterato
     try:
         yield
     finally:
+        # `main` may be called by a program that goes on afterwards.
         for number, handler in before:
             signal.signal(number, handler)
 
 
 def _say(line: str) -> None:
+    # Standard error is None if it was closed when the process started.
     if sys.stderr is not None:
         sys.stderr.write(f"dnstap: {line}\n")
         sys.stderr.flush()

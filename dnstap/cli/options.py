@@ -174,6 +174,7 @@ def _options(words: _Words) -> Options:
     sockets = [*words.listen_unix, *words.listen_tcp, *words.listen, *words.connect]
     if not (words.read or sockets):
         raise ValueError("no input: give -r FILE, -u SOCKET, -l HOST:PORT, --listen or --connect ENDPOINT")
+    # With relays and without -w nothing is printed (docs/collecting.md).
     write = "-" if words.write is None and not relays else words.write
     if write in (None, "-"):
         if words.append:
@@ -182,9 +183,11 @@ def _options(words: _Words) -> Options:
             raise ValueError("--rotate: there is no file; give -w FILE")
     if (words.compress or words.rotate_command) and not words.rotate:
         raise ValueError("--compress and --rotate-command need --rotate LIMITS")
+    # Such a run needs no event loop, and loading asyncio takes longer than printing many a file.
     files_only = not (relays or sockets or words.follow or words.metrics) and all(map(_is_regular, words.read))
     style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, write))
     format_name = _format(words, write)
+    # Checked here, because opening the output truncates the old file, which a mistyped field must not cost.
     if format_name:
         renderer(format_name, style)  # Raises ValueError if the style is invalid.
     if words.jobs > 1 and not format_name:
@@ -192,6 +195,7 @@ def _options(words: _Words) -> Options:
     if words.jobs > 1 and not files_only:
         raise ValueError("--jobs: only for regular files (-r FILE), without --follow, relays and --metrics")
     anonymizer, warnings = _anonymizer(words)
+    # Runs over files do not load the modules of endpoints and TLS.
     listen, connect, relay = ((), (), ()) if files_only else _endpoints(words)
     return Options(
         read=tuple(words.read),
@@ -309,6 +313,7 @@ def _endpoints(words: _Words) -> tuple[tuple[Endpoint, ...], ...]:
     except LocalProtocolError as error:
         raise ValueError(str(error)) from None
     user, _, group = (words.socket_owner or "").partition(":")
+    # Mode and owner are for the sockets that this command makes, not for those that it connects to.
     owned = partial(UnixEndpoint, mode=words.socket_mode, user=_name_or_number(user), group=_name_or_number(group))
     return (
         tuple(owned(where.path) if isinstance(where, UnixEndpoint) else where for where in listen),
@@ -326,12 +331,14 @@ def _is_regular(path: str) -> bool:
     try:
         return path != "-" and stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
+        # A missing file is reported when it is opened, which the runner of files can do as well.
         return True
 
 
 def _wants_colour(when: str, write: str | None) -> bool:
     if when != "auto":
         return when == "always"
+    # The convention of no-color.org: any value but the empty one switches colours off.
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or write != "-":
         return False
     return sys.stdout is not None and sys.stdout.isatty()
@@ -341,6 +348,7 @@ def duration(text: str) -> float:
     """Return the seconds of a duration as Go writes it ("1m30s", "250ms"), or of a plain number of seconds."""
     if re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", text):
         return float(text)
+    # findall skips what does not match, so the parts must also add up to the whole text.
     parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise argparse.ArgumentTypeError(f"expected a duration such as 5s or 250ms, got {text!r}")
@@ -368,6 +376,7 @@ def tcp_endpoint(text: str) -> Endpoint:
     """
     from framestream.endpoints import TcpEndpoint, parse_endpoint
 
+    # Go's net.Listen takes an empty host for all addresses; parse_endpoint requires a host and gets one in its place.
     if text.startswith(":"):
         return TcpEndpoint("", cast("TcpEndpoint", parse_endpoint(f"tcp:all{text}")).port)
     return parse_endpoint(f"tcp:{text}")

@@ -72,6 +72,7 @@ class Progress(Stage):
         # The run goes on without its terminal.
         with suppress(OSError):
             # A line as wide as the terminal would wrap, and the next one would not be erased.
+            # Some terminals report a width of 0.
             columns = os.get_terminal_size(self._terminal).columns or 80
             os.write(self._terminal, f"\r\x1b[K{line[: columns - 1]}".encode())
 
