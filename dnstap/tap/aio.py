@@ -26,6 +26,7 @@ class AsyncTap(BaseTap):
         Args: timeout_s: longest time for all of it.
         Returns: the number of frames that were left, which are dropped.
         """
+        # In another thread, because it joins the one that sends. Shielded, because that thread cannot be cancelled.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close, timeout_s))
 
     async def __aenter__(self) -> Self:

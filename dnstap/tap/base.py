@@ -97,6 +97,7 @@ class BaseTap:
         if queue < 1:
             raise ValueError(f"queue must be at least 1, got {queue}")
         self._payloads = Payloads(identity, version, extra, full=full)
+        # The counts are given as a function, because the queue that keeps them does not exist yet.
         self._drops = DropLog(self.endpoint, lambda: self.counts, limits.report_s, expects_receiver=not listen)
         # Reentrant, because a signal handler may submit a message while it interrupts the thread that holds it.
         self._lock = threading.RLock()
@@ -109,6 +110,7 @@ class BaseTap:
             self._sender = ConnectingSender(self.endpoint, queue, self._payloads, self._drops, limits)
         self._queue: FrameQueue | SinkQueues = self._sender.queue
         self._sender.start()
+        # Last, so that a tap whose constructor raises is not closed at the end of the program.
         open_taps.add(self)
 
     @property
@@ -125,6 +127,8 @@ class BaseTap:
     def submit(self, message: Message) -> None:
         """Send a message. It may be changed afterwards, but not its policy."""
         try:
+            # A function for `extra` is called here, in the server's thread: what it looks at may have changed when the
+            # frame is encoded. Everything else is left to the sender.
             values = field_values(message)
             self._queue.put(self._payloads.with_extra(values, message) if self._payloads.has_extra_function else values)
         except Exception as error:  # noqa: BLE001 (an error of any kind must not reach the server)
@@ -540,6 +544,7 @@ class BaseTap:
     def _close(self, timeout_s: float) -> int:
         """Send what waits and end the stream; return the number of frames that were dropped."""
         deadline = time.monotonic() + timeout_s
+        # So that it is not closed a second time at the end of the program.
         open_taps.discard(self)
         dropped = self._sender.close(deadline)
         self._drops.report()

@@ -65,17 +65,22 @@ class ConnectingSender:
         Args: deadline: time.monotonic() at which what is left is dropped.
         Returns: the number of frames dropped.
         """
+        # Before the shutdown, which wakes the thread: from then on it compares the time with the deadline.
         self._deadline = deadline
         self.queue.shutdown()
+        # After a fork there is no thread until the first frame.
         if self._thread.ident is not None:
             self._thread.join(max(0.0, deadline - time.monotonic()))
             if self._writer:
+                # The receiver does not read or does not answer STOP. Breaking the connection ends the wait for it; a
+                # thread that is still connecting is left to itself, since it is a daemon.
                 self._writer.interrupt()
                 self._thread.join(self._limits.tick_s)
         return self.queue.drop_waiting(closed=True)
 
     def after_fork(self) -> None:
         """Leave the connection and the waiting frames to the parent process; the first frame starts a thread here."""
+        # Only the descriptor is closed: anything sent or shut down here would end the stream of the parent.
         if self._writer:
             self._writer.forget()
             self._writer = None
@@ -89,6 +94,7 @@ class ConnectingSender:
         waits = self._limits.backoff.waits()
         while True:
             self._pause(next(waits))
+            # After `close` a connection is made only for frames that wait, and tried until the deadline.
             if self.queue.is_shutdown and (not self.queue.waiting or self._deadline_passed()):
                 return
             try:
@@ -96,6 +102,7 @@ class ConnectingSender:
             except CONNECTION_ERRORS as error:
                 self._report(f"{self._endpoint}: no connection: {error_text(error)}")
                 continue
+            # Forgetting the last report lets the same trouble be reported again after a connection in between.
             _log.info("%s: connected", self._endpoint)
             self._report.reset()
             connected_at = time.monotonic()
@@ -119,6 +126,7 @@ class ConnectingSender:
         """Wait before an attempt to connect, but after `close` not beyond its deadline."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not (self.queue.is_shutdown and self._deadline_passed()):
+            # In steps, so that drops are reported while no receiver is there.
             self.queue.pause(min(left, self._limits.tick_s))
             self._drops.report_if_due()
 

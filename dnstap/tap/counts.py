@@ -41,6 +41,7 @@ class TapCounts(NamedTuple):
 
     def causes(self) -> str:
         """Return the causes of dropped frames as text, such as "3 queue full, 1 too large"; "" if there are none."""
+        # The causes are the fields from queue_full on.
         found = zip(self._fields[4:], self[4:], strict=True)
         return ", ".join([f"{number} {name.replace('_', ' ')}" for name, number in found if number])
 

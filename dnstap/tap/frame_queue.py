@@ -85,6 +85,7 @@ class FrameQueue:
                 self._frames.clear()
             else:
                 self._batch = [self._frames.popleft() for _ in range(self._limits.batch_frames)]
+            # Counted as removed at once, so that _count_overflow finds only the frames that the full deque dropped.
             self._removed += len(self._batch)
             return self._batch
 
@@ -100,6 +101,9 @@ class FrameQueue:
             self._count(**counts)
             self._removed -= len(unsent)
             if not self.is_shutdown:
+                # extendleft on a full deque drops frames at its other end, the newest; the oldest must go instead, so
+                # they are left out here, and _count_overflow counts them. After `shutdown` the deque is unbounded, and
+                # all frames stay.
                 unsent = unsent[max(0, len(unsent) + len(self._frames) - self._max_frames) :]
             self._frames.extendleft(reversed(unsent))
 
@@ -119,6 +123,7 @@ class FrameQueue:
                 self.is_shutdown = True
                 # Without a maximum length: a frame that comes too late must not displace one that waits.
                 self._frames = deque(self._frames)
+                # Each further `put` calls _wake, which drops its frame.
                 self._wake_at = 0
                 self._changed.notify_all()
 
@@ -143,6 +148,7 @@ class FrameQueue:
     @connected.setter
     def connected(self, connected: bool) -> None:
         with self._lock:
+            # Frames that were dropped up to now are counted by the cause that was true until now.
             self._count_overflow()
             self._connected = connected
 
@@ -185,6 +191,7 @@ class FrameQueue:
     def _wait_for_frames(self, count: int, timeout_s: float) -> None:
         """Wait until `count` frames wait, or `shutdown` is called."""
         if len(self._frames) < count and not self.is_shutdown:
+            # Until that many wait, `put` only appends: the sender is woken once for a batch, not for each frame.
             self._wake_at = count
             self._changed.wait_for(lambda: len(self._frames) >= count or self.is_shutdown, timeout_s)
             if not self.is_shutdown:

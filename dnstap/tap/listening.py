@@ -72,15 +72,18 @@ class ListeningSender:
         Args: deadline: time.monotonic() at which what is left is dropped.
         Returns: the number of frames dropped.
         """
+        # A second call returns only what was dropped since the first.
         closed = self.queue.counts().closed
         self.queue.shutdown()
         if self._listener is None:
             return 0
+        # First, so that no further sink comes. It also ends the thread that accepts.
         self._listener.close()
         threads = [thread for thread in (self._thread, *self._threads) if thread.ident is not None]
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         with self._lock:
+            # Sinks that have not taken everything by the deadline: their connection is broken to end their thread.
             stuck = dict(self._writers)
         for queue, writer in stuck.items():
             writer.interrupt()
@@ -95,6 +98,7 @@ class ListeningSender:
             # Not close(), which would remove the parent's unix socket.
             self._listener.forget()
             self._listener = None
+        # Without the lock, which a thread of the parent may have held at the fork. No other thread is left here.
         for writer in self._writers.values():
             writer.forget()
         self._writers = {}
@@ -105,6 +109,7 @@ class ListeningSender:
             self._drops.report_if_due()
             try:
                 writer = listener.accept(self._limits.tick_s)
+            # Before OSError, of which it is a subclass: nobody has connected within a tick, which is no error.
             except TimeoutError:
                 continue
             except OSError as error:
@@ -117,12 +122,14 @@ class ListeningSender:
                 writer.abort()
                 continue
             thread = threading.Thread(target=self._serve, args=(writer,), name=f"dnstap tap {writer.peer}", daemon=True)
+            # Before it starts, because a thread removes itself at its end, which may come at once.
             self._threads.add(thread)
             thread.start()
 
     def _serve(self, writer: Writer) -> None:
         """Send frames to one sink."""
         with self._lock:
+            # Before the handshake: a sink gets the frames from when it connects (docs/tapping.md).
             queue = self.queue.add()
             self._writers[queue] = writer
         try:

@@ -49,6 +49,7 @@ class Payloads:
     """
 
     def __init__(self, identity: Text, version: Text, extra: Text | Callable[[Message], Text], *, full: bool) -> None:
+        # Lenient, because this is only the start of a payload, without the required type.
         self._head = Dnstap(identity=_as_bytes(identity), version=_as_bytes(version)).encode(lenient=True)
         self._full = full
         self._lengths = _EncodedLengths()

@@ -40,6 +40,8 @@ def send_frames(queue: FrameQueue, writer: Writer, payloads: Payloads, drops: Dr
         try:
             writer.write_many(encoded)
         finally:
+            # Also if the write fails: the writer knows which frames the kernel has taken whole. Only the others wait
+            # again, so no frame arrives twice.
             sent = writer.frames - before
             queue.finish_batch(encoded[sent:], sent=sent, **dropped)
         drops.report_if_due()

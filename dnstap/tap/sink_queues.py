@@ -42,6 +42,7 @@ class SinkQueues:
         """Append a frame to all queues, without waiting for anything but locks."""
         with self._lock:
             self._submitted += 1
+            # No queue that takes part in the counts gets this frame, so it is counted here.
             if not self._begun:
                 cause = {"closed": 1} if self.is_shutdown else {"not_connected": 1}
                 self._counts = self._counts.plus(TapCounts(submitted=1, **cause))
@@ -51,9 +52,11 @@ class SinkQueues:
     def add(self) -> FrameQueue:
         """Make the queue of a sink that has just connected."""
         queue = FrameQueue(self._max_frames, self._limits)
+        # Its sink is there, so what it drops is counted as queue_full.
         queue.connected = True
         with self._lock:
             self._queues.add(queue)
+            # A sink that connects while the tap is closing gets STOP at once.
             if self.is_shutdown:
                 queue.shutdown()
         return queue
@@ -95,4 +98,5 @@ class SinkQueues:
             counts = self._counts
             for queue in self._begun:
                 counts = counts.plus(queue.counts())
+            # Each queue counts a frame as submitted. One of these is the server's, the others are copies.
             return counts._replace(submitted=self._submitted, copies=counts.submitted - self._submitted)
