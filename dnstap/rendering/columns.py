@@ -61,6 +61,7 @@ class _Line:
     @property
     def dns_message(self) -> DnsMessage:
         if self._dns_message is None:
+            # An absent message is unpacked as an empty one, which raises; the renderer then writes `-` and not `X`.
             self._dns_message = unpack(self.wire or b"")
         return self._dns_message
 
@@ -74,6 +75,7 @@ class _Line:
     def time(self, seconds: int | None, nanoseconds: int | None) -> str:
         if seconds is None:
             return ABSENT
+        # With a date the text has a space, but a field is one word.
         return f"{self.clock(seconds)}.{(nanoseconds or 0) // 1000:06d}".replace(" ", "T")
 
     def query_time(self) -> str:
@@ -193,6 +195,7 @@ def schema_column(row: Row) -> Column:
 
 
 _READ = {name for column in FIELDS.values() for name in column.reads.split()}
+# A row that is added to the schema gets a column by its own name, without a change here (docs/design.md).
 FIELDS |= {row.name: schema_column(row) for row in rows(MessageFields) if row.name not in _READ}
 
 

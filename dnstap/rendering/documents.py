@@ -104,12 +104,14 @@ def document_renderer(
     def sender(identity: bytes | None, version: bytes | None, dnstap_type: int | None) -> str:
         text = layout.dnstap_type % enum_text(DNSTAP_TYPES, dnstap_type or 0)
         for form, value in (layout.identity, identity), (layout.version, version):
+            # YamlFormat.go compares with nil; JsonFormat.go has `omitempty`, which leaves out empty texts too.
             if value or (value is not None and not layout.omit_empty):
                 text += form % text_value(raw_text(value))
         return text
 
     def zone_text(zone: bytes) -> str:
         try:
+            # Bytes after the name are ignored, as both Go files ignore the offset that UnpackDomainName returns.
             return layout.query_zone % text_value(unpack_name(zone, 0, len(zone))[0])
         except DnsMessageError as error:
             return layout.bad_query_zone % error
@@ -165,6 +167,7 @@ def document_renderer(
             if (wire := message.response_message) is not None:
                 response_message = f"{before_response_message}{dns_text(wire)}{after_response_message}"
         except DnsMessageError:
+            # Rare, so both are made again, each by itself: a bad one must not cost the other.
             query_message = message_text(message.query_message, layout.query_message, layout.bad_query_message)
             response_message = message_text(
                 message.response_message, layout.response_message, layout.bad_response_message

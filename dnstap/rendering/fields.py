@@ -22,6 +22,7 @@ MESSAGE_TYPES = {int(member): member.name for member in MessageType}
 
 def enum_text(names: Mapping[int, str], number: int) -> str:
     """Return the name of a number, or the number if it has none."""
+    # The number alone, as String() of Go's generated enums prints one without a name.
     return names.get(number) or f"{number:d}"
 
 

@@ -45,6 +45,7 @@ _LAYOUT = Layout(
     response_port=',"response_port":%s',
     query_zone=',"query_zone":"%s"',
     bad_query_zone=',"query_zone":"parse failed: %s"',
+    # The text of miekg/dns ends with a line feed. JsonFormat.go keeps it; YamlFormat.go trims it.
     query_message=',"query_message":"%s\\n"',
     bad_query_message=',"query_message":"parse failed: %s"',
     response_message=',"response_message":"%s\\n"',
@@ -61,6 +62,8 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
 
     Raises: ValueError: unknown time zone.
     """
+    # jsonTime in JsonFormat.go formats the time itself, so years after 9999, which Go's time.Time refuses to marshal,
+    # are printed like any other.
     timestamp = timestamp_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
     return document_renderer(_LAYOUT, _escape, _address, timestamp, CachedTexts(_escape).text)
 

@@ -101,6 +101,7 @@ def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
                 f" {len(wire)}b {question(wire) or 'X '}\n"  # type: ignore[arg-type]
             )
         except (KeyError, TypeError):
+            # What was new is remembered, for the next message; this line is then put together part by part.
             if len(clocks) >= max_seconds:
                 clocks.clear()
             if seconds is not None:
@@ -111,6 +112,7 @@ def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
         shown_address = "MISSING_ADDRESS" if address is None else address_text(address)
         protocol = message.socket_protocol
         transport = "" if protocol is None else _PROTOCOLS.get(protocol) or f"{protocol:d}"
+        # Go prints the length of nil, 0, for an absent DNS message, and X, as for one without a question.
         wire = wire or b""
         time = clocks.get(seconds, "??:??:??")
         return f"{time}.{fraction} {letters} {shown_address} {transport} {len(wire)}b {question(wire) or 'X '}\n"

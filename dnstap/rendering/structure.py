@@ -94,6 +94,8 @@ def _message(message: Message, time: Callable[[int | None, int | None], str | No
 def _policy(policy: Policy) -> Structure:
     return _present(
         policy,
+        # Text of the schema may hold bytes that are not UTF-8 as surrogates. As bytes again, they are shown like those
+        # of other fields.
         type=None if policy.type is None else _text(policy.type.encode("utf-8", "surrogateescape")),
         rule=_text(policy.rule),
         action=_enum(policy.action),
@@ -160,6 +162,7 @@ def _zone(zone: bytes | None) -> str | Structure | None:
         name, end = unpack_name(zone, 0, len(zone))
     except DnsMessageError:
         return _hex(zone)
+    # Bytes after the name would be lost in its text.
     return name if end == len(zone) else _hex(zone)
 
 
@@ -207,6 +210,7 @@ def _question(question: Question) -> Structure:
 
 
 def _records(records: Sequence[Record], edns: Record | None) -> list[Structure]:
+    # By identity: only the OPT record that `edns` describes is left out. Further ones, which RFC 6891 forbids, stay.
     return [_record(record) for record in records if record is not edns]
 
 
@@ -219,6 +223,7 @@ def _record(record: Record) -> Structure:
     return _without_absent(
         name=record.owner,
         type=type_text(record.rrtype),
+        # `class` is a keyword of Python.
         **{"class": class_text(record.rrclass)},
         ttl=record.ttl,
         rdata=printable(text),
@@ -269,6 +274,7 @@ def _field(name: str, value: Any) -> Any:
 
 def _edns(opt: Record) -> Structure:
     return {
+        # An OPT record keeps the version and the flags in its TTL, and the UDP size in its class (RFC 6891, 6.1.2).
         "version": opt.ttl >> 16 & 255,
         "do": bool(opt.ttl & 0x8000),
         "udp_size": opt.rrclass,
@@ -297,8 +303,11 @@ _OPTIONS: dict[int, tuple[str, Callable[[Any], Structure]]] = {
     3: ("NSID", lambda nsid: {"nsid": _text(nsid)}),
     8: ("SUBNET", _client_subnet),
     9: ("EXPIRE", lambda seconds: {"seconds": seconds}),
+    # The client's part always has 8 bytes (RFC 7873).
     10: ("COOKIE", lambda cookie: {"client": cookie[:8].hex(), "server": cookie[8:].hex()}),
+    # In units of 100 ms (RFC 7828).
     11: ("KEEPALIVE", lambda units: {"timeout_ms": units * 100}),
+    # Padding should be zeros (RFC 7830), of which only the number is of interest.
     12: ("PADDING", lambda padding: {"data": _hex(padding)} if any(padding) else {"octets": len(padding)}),
     15: ("EDE", _extended_error),
 }

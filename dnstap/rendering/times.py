@@ -58,6 +58,8 @@ def _supported_second(seconds: int) -> int:
     """Return a second that datetime supports, with the same day of the year, weekday and time of day."""
     if _FIRST_YEARS_S < seconds < _YEAR_10000_S:
         return seconds
+    # A year from 9570 to 9969, or from 370 to 769: late or early enough to have the last or the first rule of a time
+    # zone, as the year itself has.
     return seconds % _CALENDAR_CYCLE_S + (19 if seconds > 0 else -4) * _CALENDAR_CYCLE_S
 
 
@@ -125,6 +127,7 @@ def timestamp_formatter(
     known: dict[int, tuple[str, str]] = {}
 
     def timestamp(seconds: int, nanoseconds: int) -> str:
+        # time.Unix of Go takes an int64, and carries nanoseconds over. Few messages need either.
         if nanoseconds > 999_999_999 or seconds >> 63:
             carry, nanoseconds = divmod(nanoseconds, 1_000_000_000)
             seconds = _signed(seconds) + carry
