@@ -57,6 +57,7 @@ class MissingFieldError(DecodeError):
 
     def __init__(self, field: str, path: str) -> None:
         super().__init__(f"required field {field} is missing", 0, path)
+        # Copying and pickling call the constructor with `args`, which here are not those of the base class.
         self.args = (field, path)
         self.field = field
 

@@ -41,6 +41,7 @@ class TappedDatagramProtocol(asyncio.DatagramProtocol):
 
     def __init__(self, *args: Any, tap: BaseTap, log_as: MessageType = MessageType.CLIENT_QUERY, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Two underscores, because the server's own protocol may have an attribute of any name.
         self.__exchanges = _Exchanges(tap, log_as)
 
     def connection_made(self, transport: Any) -> None:
@@ -137,6 +138,7 @@ class _Pending:
         self._times.setdefault(key, []).append(time_ns)
         self._count += 1
         if self._count > MAX_PENDING:
+            # A dict keeps the order of its keys, so the first key is that of an old query.
             self.take(next(iter(self._times)))
 
     def take(self, key: Any) -> int | None:

@@ -52,6 +52,7 @@ class TapLogger:
 
     def __getattr__(self, name: str) -> Any:
         """Return another method that dnslib calls: that of the other logger, or a function that does nothing."""
+        # Names such as __deepcopy__ are looked up by Python, not by dnslib, and must be missing.
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return _nothing if self._logger is None else getattr(self._logger, name)

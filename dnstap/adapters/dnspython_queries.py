@@ -128,6 +128,7 @@ class _Call:
         response_address, response_port = _server(arguments)
         self._values = {
             "query_address": query_address,
+            # dnspython takes a source port of 0 for any port, so it is not known.
             "query_port": query_port or None,
             "response_address": response_address,
             "response_port": response_port,
@@ -139,6 +140,7 @@ class _Call:
     def log_response(self, result: R) -> R:
         """Log the response in a result of the function, if it has sent a query, and return the result."""
         if self._values is not None:
+            # udp_with_fallback returns a pair: the response, and whether TCP was used.
             response: Any = result[0] if isinstance(result, tuple) else result
             self._response(getattr(response, "wire", None), **self._values)
         return result
@@ -163,6 +165,7 @@ def _server(arguments: dict[str, Any]) -> tuple[str | None, int | None]:
             url = urlsplit(where)
             port = url.port or 443
         except ValueError:
+            # The function raises its own error for the URL.
             return None, None
         where = arguments.get("bootstrap_address") or url.hostname or ""
     return where if dns.inet.is_address(where) else None, port

@@ -53,6 +53,7 @@ def methods(tap: BaseTap, log_as: MessageType) -> tuple[LogMethod, LogMethod]:
 def host_and_port(address: Any) -> tuple[str | None, int | None]:
     """Return the address and port in an address of the socket module; None, None if it is not one of IP."""
     match address:
+        # Addresses of IPv6 have four items, those of IPv4 two.
         case (str(host), int(port), *_):
             return host, port
     return None, None

@@ -83,6 +83,7 @@ def compile_tree(tree: Node) -> tuple[Callable[[Any], bool], frozenset[str]]:
     _, condition = generator.condition(tree)
     wire = _WIRE if "query_message" in generator.reads else ""
     direction = _DIRECTION if wire or "is_query" in condition else ""
+    # A condition may give any object, such as the bits of a flag; callers get True or False.
     source = f"{_PROLOGUE}{direction}{wire}    return True if {condition} else False\n"
     return compile_function("Filter.matches", source, generator.namespace), frozenset(generator.reads)
 
@@ -150,10 +151,12 @@ class _Generator:
             return [present, f"value {operator} {self._constant(values[0])}"]
         negated = operator in ("!=", "not in")
         if field.name in ("client", "server"):
+            # Single addresses are compared as bytes by one look-up. Only networks with host bits need numbers.
             if any(network.shift for network in values):
                 return [present, f"{'not ' if negated else ''}{self._constant(network_matcher(values))}(value)"]
             values = tuple([address for network in values for address in network.addresses()])
         if negated:
+            # None is in the set, because a comparison with what is absent is false, also by `!=` (docs/filters.md).
             return [f"{source} not in {self._constant(frozenset((None, *values)))}"]
         conditions = []
         if field.name == "rcode":
@@ -169,6 +172,7 @@ def _flattened(node: AllOf | AnyOf) -> list[Node]:
     """Return the parts of a node, with those of parts of its own kind in their place."""
     parts: list[Node] = []
     for part in node.parts:
+        # Parts of `a and (b and c)` are sorted by their cost together.
         parts += _flattened(part) if isinstance(part, AllOf | AnyOf) and type(part) is type(node) else [part]
     return parts
 
@@ -179,6 +183,7 @@ def _text_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
 
 
 def _name_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
+    # Names are in lower case here, and the pattern may be in any.
     search = re.compile(pattern.pattern, pattern.flags | re.IGNORECASE).search
     known: BoundedCache[bool] = BoundedCache(MAX_NAMES)
 

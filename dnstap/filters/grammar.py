@@ -106,6 +106,7 @@ class _Parser:
         position = self._end
         found = _token_at(self._text, position)
         if found is None:
+            # Only two characters begin no token: a quote that is never closed, and a `!` without `=`.
             if self._text[position] == '"':
                 raise FilterError(self._text, position, 'a text with a " at its end', "the end")
             raise FilterError(self._text, position, "!=", "'!'")
@@ -124,6 +125,7 @@ class _Parser:
 
     def _is(self, *values: str) -> bool:
         """Return whether the next token is one of these keywords or marks."""
+        # A keyword in quotes is a value.
         return self._token.kind != "text" and self._token.value.lower() in values
 
     def _take_if(self, value: str) -> bool:
@@ -165,6 +167,7 @@ class _Parser:
             return self._test_each(self._fields(_EXPECTED_FIELD), "has", ())
         if self._take_if("flag"):
             return Test(FLAG, "flag", (self._value(FLAG, str.lower),))
+        # The name of a column of --fields, so a likely mistake; in a filter, each flag is tested by its name.
         if self._is("flags"):
             raise self._error(f"flag and {FLAG.expected}")
         fields = self._fields(_EXPECTED_TEST)
@@ -243,6 +246,7 @@ class _Parser:
 
 
 def _without_prefix(word: str) -> str:
+    # `=` compares with one address. A network needs `in`.
     if "/" in word:
         raise ValueError(word)
     return word

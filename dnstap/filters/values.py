@@ -94,10 +94,12 @@ def parse_name(text: str) -> bytes:
         offset = piece.end()
         digits, escaped, dot, plain = piece.groups()
         if not dot:
+            # bytes() raises ValueError for a number over 255, as for any other bad name.
             label += bytes((int(digits),)) if digits else escaped or plain
         if dot or offset == len(octets):
             name += _label(label)
             label = b""
+    # The root, which is one byte more, is not in it yet.
     if not 0 < len(name) < MAX_NAME:
         raise ValueError(text)
     return name.lower() + b"\0"
@@ -130,6 +132,7 @@ def parse_network(word: str) -> Network:
     found = ip_network(word)
     if isinstance(found, IPv4Network):
         return _network(found.network_address.packed, found.prefixlen)
+    # An interface, as in fe80::1%eth0, is never in a payload.
     if found.network_address.scope_id is not None:
         raise ValueError(word)
     address = found.network_address.packed
@@ -183,6 +186,7 @@ def parse_duration(word: str) -> int:
     sign, whole, fraction, unit = found.groups("")
     parts: int = 10 ** len(fraction)
     nanoseconds, rest = divmod(int(whole + fraction) * _UNITS_NS[unit], parts)
+    # A part of a nanosecond is an error instead of being rounded: it would compare as another value.
     if rest:
         raise ValueError(word)
     return -nanoseconds if sign else nanoseconds

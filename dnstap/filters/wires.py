@@ -1,7 +1,7 @@
 """Readers of DNS messages for compiled filters: the question, and values of messages that parse to their end.
 
 For any message dnstap.dns is the exact reader; before it come fast ones for usual messages, which take only what they
-have proved. No octets raise an error here: a value that is absent or does not parse is None.
+have proved. No bytes raise an error here: a value that is absent or does not parse is None.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def question_reader() -> Callable[[bytes | None], QuestionValues]:
             if not is_plain_name(name):
                 return _exact_question(wire)
             question = known.store(key, (name.lower(), key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
-        # Both octets of the number of questions, the one that is not zero first.
+        # Both bytes of the number of questions, the one that is usually not zero first.
         return question if wire[5] or wire[4] else _NO_QUESTION
 
     return read
@@ -79,6 +79,8 @@ def outcome_reader() -> Callable[[bytes | None], Outcome]:
     def read(wire: bytes | None) -> Outcome:
         if wire is None:
             return _NO_OUTCOME
+        # CachedQuestions checks all of a message, and counts those that it has to leave to the exact reader. A message
+        # that it did not count has been checked, and can be walked over without checks.
         unusual = cached.unusual
         check(wire)
         if cached.unusual == unusual:
@@ -107,8 +109,10 @@ def _checked_outcome(wire: bytes) -> Outcome:
         for index in range(others + additionals):
             while 0 < (length := wire[offset]) <= MAX_LABEL:
                 offset += length + 1
+            # A name ends with a pointer, of two bytes, or with the root.
             offset += 2 if length else 1
             if index >= others and wire[offset] << 8 | wire[offset + 1] == OPT:
+                # The first byte of the TTL (RFC 6891, 6.1.3). As in last_opt, the last OPT record counts.
                 upper = wire[offset + 4]
             offset += 10 + (wire[offset + 8] << 8 | wire[offset + 9])
     return upper << 4 | wire[3] & 15, answers

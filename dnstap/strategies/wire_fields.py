@@ -97,6 +97,7 @@ def fields_of(payload: bytes) -> tuple[WireField, ...]:
 
     Raises: DecodeError: not a payload that `Dnstap.parse` accepts with `lenient=True`.
     """
+    # Raises the errors, so that _read need not check a tag or a length.
     Dnstap.parse(payload, lenient=True)
     return _read(BytesIO(payload), table_of(Dnstap))[0]
 
