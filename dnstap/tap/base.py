@@ -149,6 +149,7 @@ class BaseTap:
     ) -> None:
         """Send a message of these values, without making a Message of them unless the function for `extra` needs it."""
         try:
+            # No Message is made on the way: with one, client_query took 2.8 instead of 2.0 µs (docs/performance.md).
             values = message_values(
                 message_type,
                 query_message,

@@ -64,8 +64,10 @@ class DropLog:
         counts, before = self._counts(), self._reported
         self._reported = counts
         new = counts.minus(before)
+        # A tap that listens may well have no receiver, so that is not worth a line.
         if not self._expects_receiver:
             new = new._replace(not_connected=0)
         if new.dropped:
+            # An error of earlier frames says nothing about these, so it is named only beside new ones.
             error = f"; the last error was {self._last_error}" if new.not_encodable else ""
             _log.warning("%s: %d frames dropped: %s%s", self.endpoint, new.dropped, new.causes(), error)

@@ -32,6 +32,7 @@ class TapLimits(NamedTuple):
     gather_frames: int = 2000
     batch_frames: int = 5000
     tick_s: float = 1.0
+    # Shorter than framestream's 30 s: frames are dropped while a receiver that does not read is waited for.
     deadlines: Deadlines = Deadlines(write_s=5.0)
     backoff: Backoff = Backoff(first_s=0.1, most_s=5.0)
     max_sinks: int = 64

@@ -52,6 +52,7 @@ class Payloads:
         # Lenient, because this is only the start of a payload, without the required type.
         self._head = Dnstap(identity=_as_bytes(identity), version=_as_bytes(version)).encode(lenient=True)
         self._full = full
+        # The head is the same for all frames, so only the length of the message is left to look up.
         self._lengths = _EncodedLengths()
         self._extra_function = extra if callable(extra) else None
         self.has_extra_function = callable(extra)

@@ -42,6 +42,7 @@ class AcceptedInput(Input):
                 self._report(f"{self._listener.endpoint}: cannot accept a connection: {error_text(error)}")
                 await asyncio.sleep(RETRY_ACCEPT_S)
             else:
+                # So that the same trouble is reported again if it comes back.
                 self._report.reset()
                 yield reader.peer, reader
 

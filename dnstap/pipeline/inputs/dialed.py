@@ -57,6 +57,7 @@ class DialedInput(Input):
     async def streams(self) -> AsyncGenerator[tuple[str, Reader], None]:
         waits = self._backoff.waits()
         while True:
+            # The first wait is 0. Each failure takes the next one, up to one attempt a second.
             await asyncio.sleep(next(waits))
             try:
                 reader = await open_reader(

@@ -24,6 +24,7 @@ class CustomOutput(Output):
 
     def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | None:
         result = self._write_many(payloads)
+        # Any other result is ignored: a plain method such as list.extend may return what it likes.
         return result if isinstance(result, Awaitable) else None
 
 

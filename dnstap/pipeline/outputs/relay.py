@@ -69,6 +69,7 @@ class Relay(Output):
 
     async def write_many(self, payloads: list[bytes], /) -> None:
         """Send payloads once there is a connection."""
+        # Before the wait, so that payloads for which there never was a connection are part of `lost`.
         self.frames += len(payloads)
         with suppress(LocalProtocolError):  # It was closed while this waited.
             await self._writer.write_many(payloads)

@@ -47,6 +47,7 @@ class BatchRenderer:
             # Nearly every batch is good, and a list comprehension without `try` inside is the fastest way through it.
             texts = [render(decode(payload)) for payload in payloads]
         except DnstapError:
+            # The whole batch again, since the texts of the first attempt are lost with the error.
             texts = [*self._render_each(payloads, left_out)]
         text = "".join(texts).encode("utf-8", "surrogateescape")
         return RenderedBatch(text, len(left_out), left_out[0] if left_out else None)
