@@ -78,6 +78,7 @@ class TappedProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """Give the server a transport that logs what is written to it."""
+        # The mix-in cannot know by itself: asyncio gives a server over TLS the same calls as one over TCP.
         is_tls = transport.get_extra_info("ssl_object") is not None
         self.__exchanges.begin(transport, SocketProtocol.DOT if is_tls else SocketProtocol.TCP)
         self.__peer = transport.get_extra_info("peername")

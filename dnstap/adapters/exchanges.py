@@ -47,6 +47,7 @@ def methods(tap: BaseTap, log_as: MessageType) -> tuple[LogMethod, LogMethod]:
     if not name.endswith("_QUERY"):
         raise ValueError(f"log_as: expected a type of queries, such as MessageType.CLIENT_QUERY, got {log_as!r}")
     name = name.lower()
+    # Methods of a tap are named after the members of MessageType.
     return getattr(tap, name), getattr(tap, name.replace("query", "response"))
 
 

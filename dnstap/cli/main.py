@@ -171,6 +171,7 @@ async def _open_inputs(options: Options, collector: Collector) -> None:
         except LookupError as error:
             # The user or group of --socket-owner.
             raise _CommandError(f"{_short_name(endpoint)}: cannot listen: {error}") from None
+        # As the Go tool prints it (dnstap/main.go).
         _say(f"opened input socket {_short_name(listening)}")
 
 

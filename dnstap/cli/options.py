@@ -203,6 +203,7 @@ def _options(words: _Words) -> Options:
         listen=listen,
         connect=connect,
         limits=Limits(words.max_frame) if words.max_frame else LIMITS,
+        # -t is one duration for each of the four waits: connecting, the handshake, a write, and FINISH.
         deadlines=Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES,
         overload=words.overload,
         files_only=files_only,

@@ -91,6 +91,7 @@ MESSAGE_TYPES = {
 _FLAG_BITS = {name: bit for bit, name in FLAGS}
 _DIRECTIONS = {"q": True, "Q": True, "r": False, "R": False}
 _OPCODES = {name: opcode for opcode, name in OPCODES.items()}
+# CLASSES has no name for 255, which the formats show as CLASS255; filters take ANY for it too.
 _CLASSES = {name: rrclass for rrclass, name in CLASSES.items()} | {"ANY": 255}
 # The name that 16 has in rcode_text is that of TSIG, BADSIG.
 _RCODES = {rcode_text(rcode): rcode for rcode in range(1 << 12) if rcode_text(rcode)} | {"BADVERS": 16}

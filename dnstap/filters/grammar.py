@@ -212,6 +212,8 @@ class _Parser:
         is_address = field.name in EITHER_FIELD["address"]
         field = field._replace(expected="a network or an address") if is_address else field
         if not self._take_if("("):
+            # `in` without parentheses is allowed only where one value can hold many: a network, or the names below a
+            # name.
             if operator == "under" or is_address:
                 return (self._value(field),)
             raise self._error("( and values")

@@ -233,6 +233,7 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
             try:
                 text = text_of(line)
             except DnsMessageError:
+                # The same error has two causes: there is no DNS message, or it does not parse.
                 text = ABSENT if line.wire is None else BAD
             if style.colour and (colour := _colour(name, text)):
                 text = paint(text, colour)

@@ -48,6 +48,8 @@ def decoder_for(name: str, style: Style) -> Callable[[bytes], Dnstap]:
     """
     from dnstap.codec.learned import Decoder
 
+    # The three formats of the Go tool show a fixed set of fields. The others may show any, so they need the typed
+    # classes.
     if name in ("yaml", "json") or (name == "quiet" and not style.fields):
         from dnstap.codec import projections
 

@@ -43,6 +43,7 @@ def _mapping_lines(values: dict[str, Any]) -> Iterator[str]:
 def _sequence_lines(values: list[Any]) -> Iterator[str]:
     for value in values:
         scalar = _scalar(value)
+        # An item of a sequence is a mapping or a scalar, since sequences are never nested.
         lines = _mapping_lines(value) if scalar is None else [scalar]
         for number, line in enumerate(lines):
             yield f"  {line}" if number else f"- {line}"

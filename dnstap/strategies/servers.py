@@ -155,6 +155,7 @@ def _exchanges(draw: DrawFn, opcode: int) -> tuple[bytes, bytes, bytes]:
     more = 0x8000 | draw(st.sampled_from([0, 0x0400, 0x0200, 0x0080]))  # QR, AA, TC, RA
     rcode = draw(st.sampled_from([0, 0, 0, 2, 3, 5]))
     ttl = draw(st.sampled_from([0, 300, 2**31 - 1]))
+    # Twenty times the same records make a large response now and then.
     found = draw(st.lists(_RDATA[asked], max_size=4)) * draw(st.sampled_from([1, 1, 1, 20])) if rcode == 0 else []
     answers = [b"\xc0\x0c" + struct.pack(">HHIH", asked, 1, ttl, len(rdata)) + rdata for rdata in found]
     query = struct.pack(">6H", number, flags, 1, 0, 0, bool(opt))
