@@ -137,7 +137,7 @@ class Anonymizer:
         """Replace the addresses in a message, and return the same object."""
         message = dnstap.message
         if message is None:
-            if dnstap._unknown_fields:  # noqa: SLF001 (where betterproto2 keeps them)
+            if dnstap._unknown_fields:
                 self._strip(dnstap, None)
             return dnstap
         known = self._known
@@ -154,7 +154,7 @@ class Anonymizer:
             # An absent port stays None: setting it would add a field to the message.
             message.query_port = message.query_port and 0
             message.response_port = message.response_port and 0
-        if message.policy is not None or dnstap._unknown_fields or message._unknown_fields:  # noqa: SLF001
+        if message.policy is not None or dnstap._unknown_fields or message._unknown_fields:
             self._strip(dnstap, message)
         return dnstap
 
@@ -164,8 +164,8 @@ class Anonymizer:
         policy = None if message is None else message.policy
         parts: tuple[Dnstap | Message | Policy | None, ...] = (dnstap, message, policy)
         for part in parts:
-            if part is not None and part._unknown_fields:  # noqa: SLF001
-                part._unknown_fields, stripped = b"", True  # noqa: SLF001
+            if part is not None and part._unknown_fields:
+                part._unknown_fields, stripped = b"", True
         # The owner name of an RPZ rule for addresses is made of them, e.g. 32.1.2.0.192.rpz-client-ip.
         if policy is not None and policy.match not in _BY_NAME and (policy.rule or policy.value):
             policy.rule = policy.value = None

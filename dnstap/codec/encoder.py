@@ -305,7 +305,7 @@ class MessageEncoder:
             if field.name in self._numbers:
                 self._remember(self._numbers[field.name], number, field.tag_octets + written)
         self._remember_runs(message, encoded)
-        return b"".join([*encoded.values(), message._unknown_fields])  # noqa: SLF001 (where betterproto2 keeps them)
+        return b"".join([*encoded.values(), message._unknown_fields])
 
     def _remember_runs(self, message: betterproto2.Message, encoded: dict[str, bytes]) -> None:
         for fields, known in self._runs.values():

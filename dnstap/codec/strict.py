@@ -72,7 +72,7 @@ def _build(table: Table, values: Values, unknown: Unknown, lenient: bool) -> Any
             values[index] = _build(sub, values[index], unknown, lenient)
     message = table.cls(*values)
     if unknown and id(values) in unknown:
-        message._unknown_fields = b"".join(unknown[id(values)])  # noqa: SLF001 (where betterproto2 keeps them)
+        message._unknown_fields = b"".join(unknown[id(values)])
     return message
 
 

@@ -481,7 +481,7 @@ def _values_of_message(table: Table, max_entries: int) -> tuple[dict[bytes, Any]
     def read(data: bytes) -> Any:
         message = decode(table.cls, data)
         # Unknown groups in it would be counted as less deep than they are.
-        if message._unknown_fields:  # noqa: SLF001 (where betterproto2 keeps them)
+        if message._unknown_fields:
             raise KeyError(data)
         return _kept(known, max_entries, data, get(message))
 
@@ -507,7 +507,7 @@ def _values_of_run(
             raise KeyError(data)
         message = decode(inner.cls, data.removesuffix(tag), lenient=True)
         # Whole fields, in whatever order: so these and no others are what the bytes hold.
-        if message._unknown_fields or {field for field in fields if getattr(message, field) is not None} != set(names):  # noqa: SLF001
+        if message._unknown_fields or {field for field in fields if getattr(message, field) is not None} != set(names):
             raise KeyError(data)
         return _kept(known, max_entries, data, get(message))
 

@@ -145,7 +145,7 @@ def _text(data: bytes | None) -> str | Structure | None:
 
 
 def _unknown(message: Any) -> Structure | None:
-    data: bytes = message._unknown_fields  # noqa: SLF001 (the attribute of betterproto2)
+    data: bytes = message._unknown_fields
     return _hex(data) if data else None
 
 
