@@ -59,7 +59,7 @@ class Options(NamedTuple):
         read: paths of files; "-" is standard input.
         follow: wait for these to grow.
         listen, connect: endpoints of the other inputs.
-        limits, deadlines, overload: as of Collector.
+        limits, deadlines, overload: see Collector.
         files_only: whether the inputs are regular files and the only output is a file or standard output.
         write: path of the output file; "-" is standard output; None if there are only relays.
         append: keep what is in this file.

@@ -127,6 +127,6 @@ def _unpack_records(wire: bytes, offset: int, count: int, memo: NameMemo) -> tup
 
 
 def _record_header_error(octets: int) -> DnsMessageError:
-    """Return Go's error for a message that ends so many octets after an owner: it names the field that is cut off."""
+    """Return Go's error, naming the field that is cut off, for a message that ends this many octets after an owner."""
     # Type and class are uint16, then comes the TTL, then the length.
     return DnsMessageError("dns: overflow unpacking uint32" if 4 <= octets < 8 else "dns: overflow unpacking uint16")

@@ -119,7 +119,7 @@ class Collector:
     async def listen(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> Endpoint:
         """Add a socket to listen on, and return its endpoint, with the port that was chosen if it was 0.
 
-        Args: as of framestream.listen_reader.
+        Args: see framestream.listen_reader.
         Raises: OSError: the address is in use, or the path exists and is not a socket; LocalProtocolError: no endpoint.
         """
         listener = await listen_reader(

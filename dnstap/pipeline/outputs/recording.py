@@ -19,7 +19,7 @@ class Recording(FileOutput):
     """An output that writes frames to a file as one stream, readable up to the last write whatever happens.
 
     Args: append: whether to add a stream to the file at `path`, whose last stream must end with STOP.
-    Raises: OSError; RemoteProtocolError, LocalProtocolError: as of framestream.write_file.
+    Raises: OSError; RemoteProtocolError, LocalProtocolError: see framestream.write_file.
     """
 
     takes_encoded = True
