@@ -234,4 +234,4 @@ class Collector:
         await tasks.finish(self._drain_s)
         # The tasks of these streams still wait for an output. `run` cancels them.
         for name in forwarder.counters.open.values():
-            self._report(f"{name}: what has come was not taken by the outputs within {self._drain_s} s")
+            self._report(f"{name}: the outputs did not take all that was received within {self._drain_s} s")

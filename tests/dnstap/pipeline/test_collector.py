@@ -524,7 +524,7 @@ def test_outputs_that_do_not_take_it_at_the_end(tmp_path: Path) -> None:
         wait_for(lambda: running.collector.counts.frames, "the frame")
         running.stop()
     name = f"unix:{tmp_path / 's'} connection 1"
-    assert running.reports == [f"{name}: what has come was not taken by the outputs within 0.05 s"]
+    assert running.reports == [f"{name}: the outputs did not take all that was received within 0.05 s"]
 
 
 def test_stages(tmp_path: Path) -> None:
@@ -606,7 +606,7 @@ def test_connections_without_time_are_closed(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert reports == [
-        f"unix:{path} connection 1: what has come was not taken by the outputs within 0.0 s",
+        f"unix:{path} connection 1: the outputs did not take all that was received within 0.0 s",
     ]
 
 
