@@ -65,6 +65,8 @@ class ConnectingSender:
         Args: deadline: time.monotonic() at which what is left is dropped.
         Returns: the number of frames dropped.
         """
+        # A second call returns only what was dropped since the first.
+        closed = self.queue.counts().closed
         # Before the shutdown, which wakes the thread: from then on it compares the time with the deadline.
         self._deadline = deadline
         self.queue.shutdown()
@@ -76,7 +78,9 @@ class ConnectingSender:
                 # thread that is still connecting is left to itself, since it is a daemon.
                 self._writer.interrupt()
                 self._thread.join(self._limits.tick_s)
-        return self.queue.drop_waiting(closed=True)
+        self.queue.drop_waiting(closed=True)
+        # The thread drops, too.
+        return self.queue.counts().closed - closed
 
     def after_fork(self) -> None:
         """Leave the connection and the waiting frames to the parent process; the first frame starts a thread here."""
@@ -91,6 +95,14 @@ class ConnectingSender:
         self._thread = self._new_thread()
 
     def _run(self) -> None:
+        try:
+            self._keep_connected()
+        finally:
+            # A batch that was being sent while `close` dropped the waiting frames was put back after that.
+            self.queue.drop_waiting(closed=True)
+
+    def _keep_connected(self) -> None:
+        """Connect and send until the queue is shut down and empty, or the deadline of `close` has passed."""
         waits = self._limits.backoff.waits()
         while True:
             self._pause(next(waits))

@@ -143,6 +143,25 @@ def test_a_receiver_that_stops_reading_delays_nothing(tmp_path: Path) -> None:
     assert tap.counts.waiting == 0
 
 
+def test_a_batch_that_was_being_sent_at_the_end_is_counted(tmp_path: Path) -> None:
+    """The sender puts it back after `close` has dropped what waited, and no longer waits for the thread."""
+    limits = QUICK._replace(deadlines=Deadlines(write_s=DEADLINE_S), tick_s=0.0)
+    with listen_reader(tmp_path / "s") as listener:
+        tap = Tap(tmp_path / "s", queue=100, limits=limits)
+        with listener.accept(DEADLINE_S) as reader:
+            reader.handshake()
+            wait_for(lambda: tap.connected, "the connection")
+            # More than fit into the queue: a batch is being sent.
+            while tap.counts.waiting <= 100:
+                tap.client_query(bytes(10_000))
+            with sender_of(tap).queue._lock:
+                # So the thread cannot put the batch back before `close` returns.
+                left = tap.close(0.0)
+            wait_for(lambda: not tap.counts.waiting, "the end of the thread")
+    assert adds_up(tap)
+    assert tap.counts.closed > left > 0
+
+
 def test_drops_are_logged_once_per_interval(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Tap(tmp_path / "s", queue=1, limits=QUICK._replace(report_s=0.3)) as tap:
         for number in range(3):
