@@ -8,7 +8,6 @@ import pytest
 
 import dnstap
 from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style
-from dnstap.codec.projections import for_documents, for_quiet
 from dnstap.messages.classes import Policy
 from dnstap.rendering import formats, renderer
 from dnstap.rendering.formats import decoder_for
@@ -62,17 +61,3 @@ def test_decoders_of_unusual_payloads() -> None:
     for name in FORMATS:
         decode, render = decoder_for(name, Style()), renderer(name)
         assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p)) for p in payloads]
-
-
-@pytest.mark.parametrize("projected", [for_quiet(), for_documents()])
-def test_classes_for_decoding_have_the_schema(projected: type[Any]) -> None:
-    from dnstap.codec.tables import MESSAGE as SUBMESSAGE
-    from dnstap.codec.tables import Table, table_of
-
-    def schema(table: Table) -> list[Any]:
-        subs = [schema(sub) for _, sub in table.messages]
-        fields = [(field.name, field.tag, field.tag_octets, field.type_name, field.greatest) for field in table.fields]
-        return [table.cls.__name__, table.required, fields, subs]
-
-    assert schema(table_of(projected)) == schema(table_of(Dnstap))
-    assert all(field.kind == SUBMESSAGE or field.python_type is int for field in table_of(projected).fields)
