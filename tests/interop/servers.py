@@ -30,7 +30,11 @@ _READY = tuple(dns.message.make_query(name, "A").to_wire() for name in PROBES)
 
 
 def free_port() -> int:
-    """Return a port on 127.0.0.1 that is free for UDP and TCP now."""
+    """Return a port on 127.0.0.1 that is free for UDP and TCP now, and that no other test process is given.
+
+    Until its server listens, the system may choose the port again; two servers would then answer for each other. An
+    abstract unix socket of its number, which is kept to the end of this process, tells the others that it is taken.
+    """
     while True:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
@@ -38,10 +42,14 @@ def free_port() -> int:
         ):
             tcp.bind(("127.0.0.1", 0))
             port = int(tcp.getsockname()[1])
+            reservation = socket.socket(socket.AF_UNIX)
             try:
                 udp.bind(("127.0.0.1", port))
+                reservation.bind(f"\0dnstap tests, port {port}")
             except OSError:
+                reservation.close()
                 continue
+            reservation.detach()
             return port
 
 
