@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.coalescing import Coalescer
-from dnstap.pipeline.diagnostics import PERIOD_S
 from dnstap.pipeline.dispatcher import QUEUE_BYTES, Dispatcher
 from dnstap.pipeline.forwarding import Forwarder
 from dnstap.pipeline.inputs.accepted import AcceptedInput
@@ -23,6 +22,7 @@ from dnstap.pipeline.tasks import Tasks
 from framestream.aio import listen_reader
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
+from framestream.reporting import PERIOD_S
 from framestream.streams import DEADLINES, LIMITS, Backoff, Deadlines, Limits
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dnstap.pipeline.counters import InputCounters
-from dnstap.pipeline.diagnostics import RateLimitedReporter, stream_reports
+from dnstap.pipeline.diagnostics import stream_reports
 from framestream.errors import FrameStreamError, TruncatedStreamError
 from framestream.protocol import State
+from framestream.reporting import RateLimitedReporter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

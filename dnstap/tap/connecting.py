@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.diagnostics import ChangeReporter, error_text
 from dnstap.tap.frame_queue import FrameQueue
 from dnstap.tap.sending import CONNECTION_ERRORS, send_frames
+from framestream.reporting import ChangeReporter, error_text
 from framestream.streams import STABLE_S
 from framestream.sync import open_writer
 

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.diagnostics import ChangeReporter, error_text
 from dnstap.tap.sending import CONNECTION_ERRORS, send_frames
 from dnstap.tap.sink_queues import SinkQueues
+from framestream.reporting import ChangeReporter, error_text
 from framestream.sync import listen_writer
 
 if TYPE_CHECKING:

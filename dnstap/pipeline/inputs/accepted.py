@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from dnstap.pipeline.diagnostics import ChangeReporter, error_text
 from dnstap.pipeline.inputs.base import Input
+from framestream.reporting import ChangeReporter, error_text
 from framestream.sockets import BACKLOG, RETRY_ACCEPT_S
 
 if TYPE_CHECKING:

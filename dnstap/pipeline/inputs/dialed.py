@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.diagnostics import ChangeReporter, error_text
 from dnstap.pipeline.inputs.base import Input
 from framestream.aio import open_reader
+from framestream.reporting import ChangeReporter, error_text
 from framestream.streams import STABLE_S
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.counters import Counter
-from dnstap.pipeline.diagnostics import ChangeReporter, error_text
 from dnstap.pipeline.outputs.base import Output
 from framestream.aio import ReconnectingWriter, open_writer
 from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProtocolError
+from framestream.reporting import ChangeReporter, error_text
 from framestream.streams import DEADLINES, Backoff, Deadlines
 
 if TYPE_CHECKING:
