@@ -36,6 +36,8 @@ for each block of memory (docs/performance.md)."""
 POLL_S = 0.1
 """Seconds between two looks at a followed file."""
 
+_WRITING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
 Path = str | os.PathLike[str]
 FileMode = Literal["replace", "append", "atomic", "new"]
 
@@ -116,35 +118,41 @@ class FileInput:
 class FileOutput:
     """A file, a named pipe or standard output ("-") to write to.
 
+    Regular files are appended to in every mode, so that a file which another program cuts while it is open (logrotate's
+    copytruncate) has no gap of NUL bytes at its beginning.
+
     Args:
         mode: "replace" truncates an existing file, "append" writes after its end, "new" refuses it. "atomic" writes to
             a temporary file in the same directory, which takes the name on `close()`.
+        lock: refuse a regular file that has been opened in this way before and is still open, in any process.
     Attributes:
         whole: whether each write so far was written entirely or not at all.
         transactional: whether the file is discarded unless it is closed with `keep`.
-    Raises: OSError.
+        regular: whether it is a regular file of our own, and not standard output.
+        beginning: bytes without which what follows cannot be read, to write again if another program cuts the file.
+    Raises: OSError: BlockingIOError if it is locked.
     """
 
-    def __init__(self, path: Path, mode: FileMode = "replace") -> None:
+    def __init__(self, path: Path, mode: FileMode = "replace", *, lock: bool = False) -> None:
         self.whole = True
         self.transactional = mode == "atomic" and path != "-"
+        self.beginning = b""
         self._path = path
         self._owned = path != "-"
         self._temporary: str | None = None
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         if path == "-":
             self._fd = 1
         elif mode == "atomic":
             self._path = os.path.realpath(path)
             folder, name = os.path.split(self._path)
             self._temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
-            self._fd = os.open(self._temporary, flags | os.O_EXCL, 0o666)
+            self._fd = os.open(self._temporary, _WRITING | os.O_EXCL, 0o666)
         else:
-            flags |= {"replace": os.O_TRUNC, "append": os.O_APPEND, "new": os.O_EXCL}[mode]
-            self._fd = os.open(path, flags, 0o666)
+            self._fd = _open_for_writing(path, mode, lock=lock)
+        status = os.fstat(self._fd)
         # Only a file of our own may be truncated after a failed write: on standard output, others may have written too.
-        self._regular = self._owned and stat.S_ISREG(os.fstat(self._fd).st_mode)
-        self._size = os.fstat(self._fd).st_size
+        self.regular = self._owned and stat.S_ISREG(status.st_mode)
+        self._size = status.st_size
 
     def fileno(self) -> int:
         """Return the descriptor, -1 once closed."""
@@ -156,18 +164,40 @@ class FileOutput:
         Raises: OSError.
         """
         self.whole = False
-        view = memoryview(data)
         try:
-            while view:
-                view = view[os.write(self._fd, view) :]
+            if self.regular and not self._size:
+                data = self.beginning + data
+            self._write(data)
+            if self.regular:
+                size = os.fstat(self._fd).st_size
+                # Looked at after the write, because the file may be cut at any time before it.
+                if self.beginning and 0 < size < self._size + len(data):
+                    size = self._write_again(data, size)
+                self._size = size
         except BaseException:
-            if self._regular:
+            if self.regular:
+                # Not longer than it is: another program may have cut it.
+                size = os.fstat(self._fd).st_size
+                self._size = self._size if self._size <= size else 0
                 os.ftruncate(self._fd, self._size)
-                os.lseek(self._fd, self._size, os.SEEK_SET)
                 self.whole = True
             raise
-        self._size += len(data)
         self.whole = True
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def _write_again(self, data: bytes, size: int) -> int:
+        """Write bytes again that are at the beginning of a file which was cut before they were written.
+
+        Args: size: length of the file, with them.
+        Returns: its new length.
+        """
+        os.ftruncate(self._fd, max(0, size - len(data)))
+        self._write(self.beginning + data)
+        return os.fstat(self._fd).st_size
 
     def close(self, *, keep: bool = True) -> None:
         """Close the file. In mode "atomic", rename it into place if `keep`, else delete it.
@@ -230,6 +260,7 @@ class ObjectOutput:
 
     def __init__(self, file: Writable) -> None:
         self.whole = True
+        self.beginning = b""  # As FileOutput has it. Whoever cuts a file object's file is its owner's business.
         self._write = file.write
 
     def fileno(self) -> int:
@@ -261,9 +292,59 @@ def open_input(file: Path | Readable, *, follow: bool = False) -> FileInput | Ob
     return FileInput(file, follow=follow) if isinstance(file, str | os.PathLike) else ObjectInput(file)
 
 
-def open_output(file: Path | Writable, mode: FileMode = "replace") -> FileOutput | ObjectOutput:
+def open_output(file: Path | Writable, mode: FileMode = "replace", *, lock: bool = False) -> FileOutput | ObjectOutput:
     """Open a file to write to, given by its path or as a file object.
 
     Raises: OSError.
     """
-    return FileOutput(file, mode) if isinstance(file, str | os.PathLike) else ObjectOutput(file)
+    return FileOutput(file, mode, lock=lock) if isinstance(file, str | os.PathLike) else ObjectOutput(file)
+
+
+def _open_for_writing(path: Path, mode: FileMode, *, lock: bool) -> int:
+    """Return the descriptor of a file opened for writing after its end, which is truncated in mode "replace".
+
+    Raises: OSError: BlockingIOError if it is locked.
+    """
+    while True:
+        fd = os.open(path, _WRITING | (os.O_EXCL if mode == "new" else 0), 0o666)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return fd
+            if lock:
+                _lock(fd, path)
+                # Whoever held the lock until now may have renamed the file: it is not at the path any more, and holds
+                # what must not be truncated.
+                if not _is_at(fd, path):
+                    os.close(fd)
+                    continue
+            if mode == "replace":
+                os.ftruncate(fd, 0)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+
+def _lock(fd: int, path: Path) -> None:
+    """Lock an open file until it is closed.
+
+    Raises: BlockingIOError: it is locked.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return  # Not on Windows.
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, "another process is writing to it", os.fspath(path)) from None
+    except OSError:
+        # The file system has no locks, such as NFS without its lock service: two writers are not told apart there.
+        pass
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False

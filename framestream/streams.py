@@ -8,10 +8,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from framestream.compression import Decompressor
-from framestream.control import MAX_CONTROL_BYTES
+from framestream.control import MAX_CONTROL_BYTES, ControlFrame, ControlType
 from framestream.errors import LocalProtocolError, MissingLibraryError, RemoteProtocolError
 from framestream.files import FileInput
-from framestream.frames import MAX_DATA_BYTES
+from framestream.frames import MAX_DATA_BYTES, encode_control_frame
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
 
 if TYPE_CHECKING:
@@ -403,6 +403,11 @@ def writer_protocol(content_types: Iterable[bytes], limits: Limits, transport: T
         max_data_bytes=limits.max_data_bytes,
         max_control_bytes=limits.max_control_bytes,
     )
+
+
+def start_frame(protocol: WriterProtocol) -> bytes:
+    """Return the START frame of a unidirectional stream."""
+    return encode_control_frame(ControlFrame(ControlType.START, protocol.content_types[:1]))
 
 
 class _Scan(BaseReader):

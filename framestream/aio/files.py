@@ -20,6 +20,7 @@ from framestream.streams import (
     Limits,
     check_appendable,
     reader_protocol,
+    start_frame,
     writer_protocol,
 )
 
@@ -177,12 +178,14 @@ async def write_file(
     content_types: Iterable[bytes] = (),
     *,
     mode: FileMode = "replace",
+    lock: bool = False,
     limits: Limits = LIMITS,
     batching: Batching = AT_ONCE,
 ) -> Writer:
     """Open a file, a pipe, standard output ("-") or a file object to write a stream to.
 
-    If a write to a regular file fails, no part of it stays in the file.
+    If a write to a regular file fails, no part of it stays in the file. If another program cuts the file meanwhile,
+    as logrotate's copytruncate does, another stream is begun there.
 
     Args:
         file: path, or binary file object, which is left open.
@@ -190,14 +193,21 @@ async def write_file(
         mode: treatment of an existing file. "replace" overwrites it from now on. "append" adds another stream; the last
             one in the file must end with STOP. "atomic" replaces the file in one step on `close()`, and leaves it
             unchanged if a write or the body of `with` fails. "new" raises FileExistsError.
-    Raises: OSError; LocalProtocolError: the content types do not fit in a frame; RemoteProtocolError: the stream to
-        append to is incomplete or invalid.
+        lock: lock a regular file until it is closed, so that nobody else can open it with `lock`. Not in mode "atomic".
+    Raises: OSError, BlockingIOError if the file is locked; LocalProtocolError: the content types do not fit in a frame;
+        RemoteProtocolError: the stream to append to is incomplete or invalid.
     """
     protocol = writer_protocol(content_types, limits, Transport.UNIDIRECTIONAL)
-    if mode == "append" and isinstance(file, str | os.PathLike):
-        await asyncio.to_thread(check_appendable, file)
-    opened = await _open_in_thread(lambda: open_output(file, mode), lambda unused: unused.close(keep=False))
-    return await open_with_handshake(Writer(OutputChannel(opened), protocol, NO_DEADLINES, batching, peer=str(file)))
+    output = await _open_in_thread(lambda: open_output(file, mode, lock=lock), lambda unused: unused.close(keep=False))
+    try:
+        if mode == "append" and isinstance(file, str | os.PathLike):
+            await asyncio.to_thread(check_appendable, file)
+    except BaseException:
+        output.close(keep=False)
+        raise
+    writer = await open_with_handshake(Writer(OutputChannel(output), protocol, NO_DEADLINES, batching, peer=str(file)))
+    output.beginning = start_frame(protocol)
+    return writer
 
 
 async def _open_in_thread(open_file: Callable[[], File], close_unused: Callable[[File], object]) -> File:

@@ -19,6 +19,7 @@ from framestream.streams import (
     Limits,
     check_appendable,
     reader_protocol,
+    start_frame,
     writer_protocol,
 )
 from framestream.sync.reader import Reader
@@ -118,12 +119,14 @@ def write_file(
     content_types: Iterable[bytes] = (),
     *,
     mode: FileMode = "replace",
+    lock: bool = False,
     limits: Limits = LIMITS,
     batching: Batching = AT_ONCE,
 ) -> Writer:
     """Open a file, a pipe, standard output ("-") or a file object to write a stream to.
 
-    If a write to a regular file fails, no part of it stays in the file.
+    If a write to a regular file fails, no part of it stays in the file. If another program cuts the file meanwhile,
+    as logrotate's copytruncate does, another stream is begun there.
 
     Args:
         file: path, or binary file object, which is left open.
@@ -131,11 +134,18 @@ def write_file(
         mode: treatment of an existing file. "replace" overwrites it from now on. "append" adds another stream; the last
             one in the file must end with STOP. "atomic" replaces the file in one step on `close()`, and leaves it
             unchanged if a write or the body of `with` fails. "new" raises FileExistsError.
-    Raises: OSError; LocalProtocolError: the content types do not fit in a frame; RemoteProtocolError: the stream to
-        append to is incomplete or invalid.
+        lock: lock a regular file until it is closed, so that nobody else can open it with `lock`. Not in mode "atomic".
+    Raises: OSError, BlockingIOError if the file is locked; LocalProtocolError: the content types do not fit in a frame;
+        RemoteProtocolError: the stream to append to is incomplete or invalid.
     """
     protocol = writer_protocol(content_types, limits, Transport.UNIDIRECTIONAL)
-    if mode == "append" and isinstance(file, str | os.PathLike):
-        check_appendable(file)
-    channel = OutputChannel(open_output(file, mode))
-    return open_with_handshake(Writer(channel, protocol, NO_DEADLINES, batching, peer=str(file)))
+    output = open_output(file, mode, lock=lock)
+    try:
+        if mode == "append" and isinstance(file, str | os.PathLike):
+            check_appendable(file)
+    except BaseException:
+        output.close(keep=False)
+        raise
+    writer = open_with_handshake(Writer(OutputChannel(output), protocol, NO_DEADLINES, batching, peer=str(file)))
+    output.beginning = start_frame(protocol)
+    return writer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import bz2
 import errno
+import fcntl
 import gzip
 import io
 import os
@@ -311,6 +312,117 @@ class TestFailedWrites:
         output.close()
         for fd in (read_end, write_end):
             os.close(fd)
+
+
+class TestLocks:
+    @pytest.mark.parametrize("mode", ["replace", "append"])
+    def test_the_second_is_refused(self, path: Path, mode: FileMode) -> None:
+        """Before it changes anything; also through another name, and not any more once the first has closed."""
+        path.with_suffix(".link").symlink_to(path)
+        with write_file(path, [DNSTAP], lock=True) as writer:
+            writer.write(b"a")
+            for name in path, path.with_suffix(".link"):
+                with pytest.raises(BlockingIOError, match="another process is writing to it") as caught:
+                    write_file(name, [DNSTAP], mode=mode, lock=True)
+                assert caught.value.filename == os.fspath(name)
+            writer.write(b"b")
+        assert path.read_bytes() == START + data(b"a", b"b") + STOP
+        with write_file(path, [DNSTAP], mode="append", lock=True) as writer:
+            writer.write(b"c")
+        with read_file(path) as reader:
+            assert list(reader) == [b"a", b"b", b"c"]
+
+    def test_only_regular_files(self) -> None:
+        with write_file(os.devnull, lock=True), write_file(os.devnull, lock=True):
+            pass
+
+    def test_a_file_that_is_renamed_before_it_is_locked(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As by a process that rotates it and then gives up its lock: the old file is not truncated."""
+        path.write_bytes(b"old")
+        flock, old = fcntl.flock, path.with_suffix(".old")
+
+        def late(fd: int, operation: int) -> None:
+            if not old.exists():
+                path.rename(old)
+            flock(fd, operation)
+
+        monkeypatch.setattr(fcntl, "flock", late)
+        with write_file(path, [DNSTAP], lock=True):
+            pass
+        assert (old.read_bytes(), path.read_bytes()) == (b"old", START + STOP)
+
+    def test_a_system_without_locks(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "fcntl", None)
+            with write_file(path, lock=True), write_file(path, lock=True):
+                pass
+
+    def test_a_file_system_without_locks(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_fd: int, _operation: int) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        with write_file(path, lock=True), write_file(path, lock=True):
+            pass
+
+
+class TestCut:
+    """Files cut by another program while they are written to."""
+
+    @pytest.mark.parametrize("mode", ["replace", "append", "new"])
+    def test_between_writes(self, path: Path, mode: FileMode) -> None:
+        with write_file(path, [DNSTAP], mode=mode) as writer:
+            for payload in b"a" * 100, b"b", b"c":
+                os.truncate(path, 0)
+                writer.write(payload)
+                assert path.read_bytes() == START + data(payload)
+            writer.write(b"d")
+        assert path.read_bytes() == START + data(b"c", b"d") + STOP
+
+    def test_after_a_write(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Before its length is looked at."""
+        writer = write_file(path, [DNSTAP])
+        system_write = os.write
+
+        def write(fd: int, view: memoryview) -> int:
+            written = system_write(fd, view)
+            os.truncate(path, 0)
+            return written
+
+        with monkeypatch.context() as patch:
+            patch.setattr("framestream.files.os.write", write)
+            writer.write(b"a")
+        writer.write(b"b")
+        writer.close()
+        assert path.read_bytes() == START + data(b"b") + STOP
+
+    def test_to_some_length(self, path: Path) -> None:
+        """The rest of it stays."""
+        with write_file(path, [DNSTAP]) as writer:
+            writer.write(b"abc")
+            os.truncate(path, len(START) + 4)
+            writer.write(b"d")
+        assert path.read_bytes() == START + data(b"abc")[:4] + START + data(b"d") + STOP
+
+    def test_and_full(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A write that fails does not make it longer."""
+        writer = write_file(path, [DNSTAP])
+        writer.write(b"a")
+        os.truncate(path, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr("framestream.files.os.write", no_space)
+            with pytest.raises(OSError, match="No space left"):
+                writer.write(b"b")
+        assert path.read_bytes() == b""
+
+    def test_without_a_beginning(self, path: Path) -> None:
+        """As of text."""
+        output = FileOutput(path)
+        output.write(b"one line\n")
+        os.truncate(path, 0)
+        output.write(b"two\n")
+        output.close()
+        assert path.read_bytes() == b"two\n"
 
 
 class Piecewise(io.BytesIO):
