@@ -8,14 +8,14 @@ import re
 import stat
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 from dnstap import __version__
 from dnstap.rendering.formats import FORMATS, renderer
 from dnstap.rendering.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dnstap.anonymize import Anonymizer
     from dnstap.filters.selecting import Filter
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from framestream.endpoints import Endpoint, Tls
     from framestream.streams import Deadlines, Limits
 
-__all__ = ["Options", "address", "duration", "endpoint", "parse_options", "parser", "tcp_endpoint"]
+__all__ = ["RULES", "Options", "address", "duration", "endpoint", "parse_options", "parser", "tcp_endpoint"]
 
 _EPILOG = """\
 An ENDPOINT is unix:PATH, tcp:HOST:PORT or tls:HOST:PORT.
@@ -113,7 +113,7 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
     made = parser()
     words = made.parse_args(argv, _Words())
     try:
-        return _options(words)
+        return _options(words, made.given(words))
     except ValueError as error:
         made.error(str(error))
 
@@ -163,9 +163,118 @@ class _Words:
     socket_owner: str | None
 
 
-def _options(words: _Words) -> Options:
+class _Run(NamedTuple):
+    """The run that a command line asks for, as far as other options depend on it.
+
+    Attributes:
+        words: the command line.
+        write: path of the output file; None for none.
+        format: name of its text format; None for frames, or if there is no output file.
+        listen, connect, relay: the endpoints.
+        files_only: see Options.
+    """
+
+    words: _Words
+    write: str | None
+    format: str | None
+    listen: tuple[Endpoint, ...]
+    connect: tuple[Endpoint, ...]
+    relay: tuple[Endpoint, ...]
+    files_only: bool
+
+    @property
+    def to_file(self) -> bool:
+        return self.write not in (None, "-")
+
+    def tls(self, endpoints: Sequence[Endpoint]) -> bool:
+        """Return whether one of these endpoints uses TLS."""
+        return any(str(where).startswith("tls:") for where in endpoints)
+
+
+class _Rule(NamedTuple):
+    """Options that would do nothing in some runs, and are refused there.
+
+    Options that only ask for something to be left out, such as --no-progress, need no rule: scripts give them always.
+
+    Attributes:
+        options: their attributes in _Words, separated by blanks.
+        has_effect: function that returns whether they do something in a run.
+        needs: what the run lacks otherwise; the error says "no effect without" it.
+    """
+
+    options: str
+    has_effect: Callable[[_Run], object]
+    needs: str
+
+
+RULES = (
+    # Inputs.
+    _Rule("follow", lambda run: run.words.read, "a file to read: -r FILE"),
+    _Rule(
+        "overload", lambda run: run.listen or run.connect, "a socket as input: -u, -l, --listen or --connect ENDPOINT"
+    ),
+    # Outputs.
+    _Rule("append rotate", lambda run: run.to_file, "a file to write: -w FILE"),
+    _Rule("compress rotate_command", lambda run: run.words.rotate, "--rotate LIMITS"),
+    _Rule("anonymize_answers anonymize_ports", lambda run: run.words.anonymize is not None, "--anonymize METHOD"),
+    # Text.
+    _Rule("format fields", lambda run: run.write, "an output for text: -w FILE, or -w - for standard output"),
+    _Rule("time_zone jobs", lambda run: run.format, "text: -q, -y, -j, --format NAME or --fields NAMES"),
+    _Rule("jobs", lambda run: run.files_only, "regular files alone: -r FILE, no --follow, relays or --metrics"),
+    _Rule("date", lambda run: run.format == "quiet", "lines: -q or --fields NAMES"),
+    _Rule(
+        "colour",
+        lambda run: run.words.colour == "never" or run.format == "quiet",
+        "lines: -q or --fields NAMES",
+    ),
+    _Rule("raw", lambda run: run.words.fields, "--fields NAMES"),
+    # Sockets.
+    _Rule(
+        "timeout",
+        lambda run: run.listen or run.connect or run.relay,
+        "a socket: -u, -l, -U, -T, --listen, --connect or --relay ENDPOINT",
+    ),
+    _Rule(
+        "socket_mode socket_owner",
+        lambda run: any(str(where).startswith("unix:") for where in run.listen),
+        "a unix socket to listen on: -u SOCKET or --listen unix:PATH",
+    ),
+    _Rule(
+        "tls_cert tls_key tls_ca",
+        lambda run: run.tls((*run.listen, *run.connect, *run.relay)),
+        "TLS: --listen, --connect or --relay tls:HOST:PORT",
+    ),
+    _Rule(
+        "tls_server_name tls_skip_verify",
+        lambda run: run.tls((*run.connect, *run.relay)),
+        "a connection to make with TLS: --connect or --relay tls:HOST:PORT",
+    ),
+    _Rule("tls_key", lambda run: run.words.tls_cert, "its certificate: --tls-cert FILE"),
+    _Rule(
+        "tls_ca",
+        lambda run: run.tls(run.listen) or not run.words.tls_skip_verify,
+        "a peer to verify: --tls-skip-verify verifies none",
+    ),
+)
+"""Each option that has an effect in some runs only. All rules of an option must hold."""
+
+
+def _check(given: dict[str, str], run: _Run) -> None:
+    """Refuse options that would do nothing.
+
+    Args: given: see _Parser.given.
+    Raises: ValueError.
+    """
+    for rule in RULES:
+        flags = [given[name] for name in rule.options.split() if name in given]
+        if flags and not rule.has_effect(run):
+            raise ValueError(f"{' and '.join(flags)}: no effect without {rule.needs}")
+
+
+def _options(words: _Words, given: dict[str, str]) -> Options:
     """Check options together.
 
+    Args: given: see _Parser.given.
     Raises: ValueError: they do not fit together, or one of them is invalid; its text is for the user.
     """
     from framestream.streams import DEADLINES, LIMITS, Deadlines, Limits  # Not for --help and --version.
@@ -176,27 +285,17 @@ def _options(words: _Words) -> Options:
         raise ValueError("no input: give -r FILE, -u SOCKET, -l HOST:PORT, --listen or --connect ENDPOINT")
     # With relays and without -w nothing is printed (docs/collecting.md).
     write = "-" if words.write is None and not relays else words.write
-    if write in (None, "-"):
-        if words.append:
-            raise ValueError("-a: there is no file to append to; give -w FILE")
-        if words.rotate:
-            raise ValueError("--rotate: there is no file; give -w FILE")
-    if (words.compress or words.rotate_command) and not words.rotate:
-        raise ValueError("--compress and --rotate-command need --rotate LIMITS")
     # Such a run needs no event loop, and loading asyncio takes longer than printing many a file.
     files_only = not (relays or sockets or words.follow or words.metrics) and all(map(_is_regular, words.read))
-    style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, write))
     format_name = _format(words, write)
+    # Runs over files do not load the modules of endpoints and TLS.
+    listen, connect, relay = _endpoints(words) if relays or sockets else ((), (), ())
+    _check(given, _Run(words, write, format_name, listen, connect, relay, files_only))
+    style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, write))
     # Checked here, because opening the output truncates the old file, which a mistyped field must not cost.
     if format_name:
         renderer(format_name, style)  # Raises ValueError if the style is invalid.
-    if words.jobs > 1 and not format_name:
-        raise ValueError("--jobs: there is no text to format; give -q, -y, -j, --format or --fields")
-    if words.jobs > 1 and not files_only:
-        raise ValueError("--jobs: only for regular files (-r FILE), without --follow, relays and --metrics")
     anonymizer, warnings = _anonymizer(words)
-    # Runs over files do not load the modules of endpoints and TLS.
-    listen, connect, relay = ((), (), ()) if files_only else _endpoints(words)
     return Options(
         read=tuple(words.read),
         follow=words.follow,
@@ -231,13 +330,15 @@ def _format(words: _Words, write: str | None) -> str | None:
     """Return the name of the text format; None for frames."""
     if words.fields and words.format not in (None, "quiet"):
         raise ValueError("--fields: only for lines, not with -y, -j or another --format")
+    if write is None:
+        return None
     if words.fields or (words.format is None and write == "-"):
         return "quiet"
     return words.format
 
 
 def _file_limits(text: str | None) -> FileLimits | None:
-    if not text:
+    if text is None:
         return None
     from dnstap.pipeline.rotation import parse_limits
 
@@ -262,8 +363,6 @@ def _filter(text: str | None) -> Filter | None:
 def _anonymizer(words: _Words) -> tuple[Anonymizer | None, tuple[str, ...]]:
     """Return the anonymizer, and warnings."""
     if words.anonymize is None:
-        if words.anonymize_answers or words.anonymize_ports:
-            raise ValueError("--anonymize-answers and --anonymize-ports need --anonymize METHOD")
         return None, ()
     from dnstap.anonymize import Anonymizer
     from dnstap.anonymize.methods import parse_method
@@ -409,9 +508,27 @@ def _mode(text: str) -> int:
     return int(text, 8)
 
 
-def parser() -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """The parser of the command line."""
+
+    def given(self, words: _Words) -> dict[str, str]:
+        """Return the options whose values are not their defaults: flags by the attributes of `words`."""
+        flags: dict[str, str] = {}
+        for action in self._actions:
+            value = vars(words).get(action.dest, action.default)
+            # Several flags for one attribute, as -q and -j, have a constant each.
+            if value != action.default and action.const in (None, value):
+                flags.setdefault(action.dest, action.option_strings[0])
+        return flags
+
+    def error(self, message: str) -> NoReturn:
+        """End the command. Without the synopsis of argparse, whose 15 lines hide the message."""
+        self.exit(2, f"dnstap: error: {message}\nsee dnstap --help\n")
+
+
+def parser() -> _Parser:
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="dnstap",
         description="Read, record, print and forward dnstap, the binary log of DNS servers.",
         epilog=_EPILOG,

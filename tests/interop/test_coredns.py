@@ -197,7 +197,8 @@ def test_it_connects(tmp_path: Path, transport: str) -> None:
     where = f"unix:{tmp_path}/s" if transport == "unix" else f"{transport[:3]}:127.0.0.1:0"
     skip = "skipverify" if "skipverify" in transport else ""
     trusted = {"SSL_CERT_FILE": "/dev/null" if skip else str(tmp_path / "ca.pem")}
-    with listening(where, tmp_path, "-w", recording, "--tls-cert", tmp_path / "cert.pem", "--stats") as command:
+    tls: list[str | Path] = ["--tls-cert", tmp_path / "cert.pem"] if "tls" in transport else []
+    with listening(where, tmp_path, "-w", recording, "--stats", *tls) as command:
         there = named(command.endpoint)
         taps = f"dnstap {there} full {{\nidentity full\n{skip}\n}}\ndnstap {there} {{\nidentity bare\n{skip}\n}}"
         with coredns(tmp_path, taps, environment=trusted) as server:
@@ -313,7 +314,7 @@ def test_we_connect(tmp_path: Path, transport: str) -> None:
     certificates(tmp_path)
     where = f"unix:{tmp_path}/s" if transport == "unix" else f"{transport}:127.0.0.1:{free_port()}"
     tls = f"tls {tmp_path}/cert.pem {tmp_path}/cert.pem {tmp_path}/ca.pem" if transport == "tls" else ""
-    options: list[str | Path] = ["--tls-cert", tmp_path / "cert.pem", "--tls-ca", tmp_path / "ca.pem"]
+    options: list[str | Path] = ["--tls-cert", tmp_path / "cert.pem", "--tls-ca", tmp_path / "ca.pem"] if tls else []
     with connecting(where, tmp_path, "-w", recording, "--stats", *options) as command:
         with coredns(tmp_path, f"dnstap listen {named(where)} full {{\n{tls}\n}}") as server:
             until_connected(server, recording)

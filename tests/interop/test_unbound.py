@@ -31,7 +31,8 @@ def test_every_message_is_recorded(tmp_path: Path, transport: str) -> None:
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     where = {"unix": f"unix:{tmp_path}/tap.sock", "tcp": "tcp:127.0.0.1:0", "tls": "tls:127.0.0.1:0"}
-    options: list[str | Path] = ["--listen", f"unix:{behind}", "--tls-cert", tmp_path / "cert.pem", "--stats"]
+    options: list[str | Path] = ["--listen", f"unix:{behind}", "--stats"]
+    options += ["--tls-cert", tmp_path / "cert.pem"] if transport == "tls" else []
     with listening(where[transport.partition(",")[0]], tmp_path, "-w", recording, *options) as command:
         wait_for(behind.exists, "the second socket")
         with (

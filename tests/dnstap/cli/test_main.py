@@ -445,7 +445,7 @@ def test_wrong_command_line(arguments: list[str], capfd: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "usage: dnstap" in capfd.readouterr().err
+    assert capfd.readouterr().err.endswith("\nsee dnstap --help\n")
 
 
 def test_version(capfd: pytest.CaptureFixture[str]) -> None:
@@ -549,7 +549,6 @@ def test_append(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["-r", str(SAMPLE), "-a"], "-a: there is no file to append to"),
         (["--listen", "host"], "an endpoint is unix:PATH, tcp:HOST:PORT"),
         (["-l", "6000"], "not 'tcp:6000'"),
         (["-r", str(SAMPLE), "--relay", "file:x"], "got a file, 'file:x'"),
@@ -764,7 +763,11 @@ def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as caught:
         main(["-r", str(SAMPLE), "--filter", "type = CQ and port = dns"])
     assert caught.value.code == 2
-    expected = "--filter: expected a port (0 to 65535), got 'dns'\n  type = CQ and port = dns\n" + " " * 23 + "^\n"
+    expected = (
+        "--filter: expected a port (0 to 65535), got 'dns'\n  type = CQ and port = dns\n"
+        + " " * 23
+        + "^\nsee dnstap --help\n"
+    )
     assert capfd.readouterr().err.endswith(expected)
 
 
@@ -834,8 +837,6 @@ def test_anonymize_frames(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
             ["--anonymize", "crypto-pan=/dev/null"],
             "--anonymize: /dev/null: expected 32 bytes or 64 hexadecimal digits",
         ),
-        (["--anonymize-ports"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),
-        (["--anonymize-answers"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),
     ],
 )
 def test_wrong_anonymize(
@@ -884,9 +885,9 @@ def test_rotate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--rotate", "size=1"], "--rotate: there is no file"),
+        (["--rotate", "size=1"], "--rotate: no effect without a file to write"),
         (["-w", "x", "--rotate", "1"], "--rotate: expected a limit such as size=100M"),
-        (["-w", "x", "--compress", "gzip"], "--compress and --rotate-command need --rotate LIMITS"),
+        (["-w", "x", "--compress", "gzip"], "--compress: no effect without --rotate LIMITS"),
     ],
 )
 def test_wrong_rotation(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -898,22 +899,6 @@ def test_wrong_rotation(arguments: list[str], text: str, capfd: pytest.CaptureFi
 def test_jobs(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["-r", str(SAMPLE), "--jobs", "2"]) == 0
     assert capfd.readouterr().out == SAMPLE.with_suffix(".q.txt").read_text()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["-r", str(SAMPLE), "-w", "x"], "--jobs: there is no text to format"),
-        (["-r", "-"], "--jobs: only for regular files"),
-        (["-r", str(SAMPLE), "-u", "x"], "--jobs: only for regular files"),
-        (["-r", str(SAMPLE), "--follow"], "--jobs: only for regular files"),
-    ],
-)
-def test_jobs_without_text_or_files(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--jobs", "2"])
-    assert caught.value.code == 2
-    assert text in capfd.readouterr().err
 
 
 def test_metrics_that_cannot_be_served(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

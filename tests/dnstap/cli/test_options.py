@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnstap import MessageType, Style
-from dnstap.cli.options import address, duration, endpoint, parse_options, parser, tcp_endpoint
+from dnstap.cli.options import RULES, address, duration, endpoint, parse_options, parser, tcp_endpoint
 from dnstap.pipeline.rotation import FileLimits
 from framestream import Deadlines, Limits, LocalProtocolError, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
 
@@ -66,6 +66,7 @@ def test_everything() -> None:
         [
             *("-r", "a", "-r", "b", "-u", "/s", "-l", ":1", "--listen", "tls:host:2", "--connect", "/c", "--follow"),
             *("-U", "/r", "-T", "host:3", "--relay", "unix:/q", "-w", "out", "-a", "-q", "--date", "--raw"),
+            *("--fields", "time,qname"),
             *("--rotate", "count=5", "--compress", "xz", "--rotate-command", "mv x"),
             *("--sample", "1/3", "--count", "4", "--filter", "type = CQ", "--anonymize", "truncate"),
             *("--socket-mode", "0660", "--socket-owner", "root:7", "-t", "5s", "--max-frame", "100"),
@@ -81,7 +82,7 @@ def test_everything() -> None:
     assert options.connect == (UnixEndpoint("/c"),)
     assert options.relay == (UnixEndpoint("/r"), TcpEndpoint("host", 3), UnixEndpoint("/q"))
     assert (options.write, options.append, options.format) == ("out", True, "quiet")
-    assert options.style == Style(date=True, escape=False)
+    assert options.style == Style(date=True, escape=False, fields=("time", "qname"))
     assert (options.rotate, options.compress, options.rotate_command) == (FileLimits(frames=5), "xz", "mv x")
     assert (options.sample, options.head) == (3, 4)
     assert options.filter
@@ -140,21 +141,14 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         (["-q", "-j"], "argument -j: not allowed with argument -q"),
         ([], "no input: give -r FILE"),
         (["-w", "x"], "no input: give -r FILE"),
-        (["-r", "x", "-a"], "-a: there is no file to append to; give -w FILE"),
-        (["-r", "x", "-a", "-U", "s"], "-a: there is no file to append to; give -w FILE"),
-        (["-r", "x", "--rotate", "size=1"], "--rotate: there is no file; give -w FILE"),
         (["-r", "x", "-w", "y", "--rotate", "1"], "--rotate: expected a limit such as size=100M"),
-        (["-r", "x", "-w", "y", "--compress", "gzip"], "--compress and --rotate-command need --rotate LIMITS"),
+        (["-r", "x", "-w", "y", "--rotate", ""], "--rotate: expected a limit such as size=100M"),
         (["-r", "x", "--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
         (["-r", "x", "--fields", "time,what"], "unknown field 'what': expected one of time, "),
         (["-r", "x", "--time-zone", "Mars"], "unknown time zone 'Mars'"),
         (["-r", "x", "--filter", "type ="], "--filter: "),
         (["-r", "x", "--anonymize", "shorten"], "--anonymize: "),
         (["-r", "x", "--anonymize", "crypto-pan=missing"], "--anonymize: missing: No such file or directory"),
-        (["-r", "x", "--anonymize-ports"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),
-        (["-r", "x", "--anonymize-answers"], "--anonymize-answers and --anonymize-ports need --anonymize METHOD"),
-        (["-r", "x", "-w", "y", "--jobs", "2"], "--jobs: there is no text to format; give -q"),
-        (["-r", "-", "--jobs", "2"], "--jobs: only for regular files"),
         (["--listen", "host"], "an endpoint is unix:PATH, tcp:HOST:PORT"),
         (["-l", "6000"], "not 'tcp:6000'"),
         (["-r", "x", "--relay", "file:x"], "expected unix:PATH, tcp:HOST:PORT or tls:HOST:PORT, got a file, 'file:x'"),
@@ -165,8 +159,93 @@ def test_wrong_command_lines(arguments: list[str], text: str, capsys: pytest.Cap
         parse_options(arguments)
     assert caught.value.code == 2
     err = capsys.readouterr().err
-    assert text in err
-    assert err.startswith("usage: dnstap")
+    assert err.startswith("dnstap: error: ")
+    assert text in err.splitlines()[0]
+    # No synopsis, which would hide the message.
+    assert err.endswith("\nsee dnstap --help\n")
+    assert "usage:" not in err
+
+
+_READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "needs"),
+    [
+        (("-u", "s"), ("--follow",), "a file to read"),
+        (_READ, ("--overload", "drop"), "a socket as input"),
+        (("-r", "x", "-U", "s"), ("--overload", "drop"), "a socket as input"),
+        (_READ, ("-a",), "a file to write"),
+        (("-r", "x", "-U", "s"), ("-a",), "a file to write"),
+        (("-r", "x", "-w", "-"), ("--rotate", "size=1"), "a file to write"),
+        (_RECORD, ("--compress", "xz"), "--rotate LIMITS"),
+        (_RECORD, ("--rotate-command", "ls"), "--rotate LIMITS"),
+        (_READ, ("--anonymize-answers",), "--anonymize METHOD"),
+        (_READ, ("--anonymize-ports",), "--anonymize METHOD"),
+        (("-u", "s", "-U", "r"), ("-j",), "an output for text"),
+        (("-u", "s", "-U", "r"), ("--format", "json-full"), "an output for text"),
+        (("-u", "s", "-U", "r"), ("--fields", "time"), "an output for text"),
+        (_RECORD, ("--time-zone", "local"), "text: -q"),
+        (_RECORD, ("--jobs", "2"), "text: -q"),
+        (("-r", "-"), ("--jobs", "2"), "regular files alone"),
+        (("-r", "x", "--follow"), ("--jobs", "2"), "regular files alone"),
+        (("-r", "x", "-j"), ("--date",), "lines"),
+        (_RECORD, ("--date",), "lines"),
+        (("-r", "x", "-y"), ("--color", "always"), "lines"),
+        (_READ, ("--raw",), "--fields NAMES"),
+        (("-r", "x", "-j"), ("--raw",), "--fields NAMES"),
+        (_READ, ("-t", "5s"), "a socket"),
+        (_READ, ("--socket-mode", "0660"), "a unix socket to listen on"),
+        (("-l", ":1", "-U", "s"), ("--socket-owner", "root"), "a unix socket to listen on"),
+        (_READ, ("--tls-cert", "c"), "TLS: "),
+        (("-u", "s"), ("--tls-ca", "c"), "TLS: "),
+        (("-l", ":1"), ("--tls-key", "c"), "TLS: "),
+        (("--listen", "tls:h:1", "--tls-cert", "c"), ("--tls-server-name", "n"), "a connection to make with TLS"),
+        (("--listen", "tls:h:1", "--tls-cert", "c"), ("--tls-skip-verify",), "a connection to make with TLS"),
+        (("--connect", "tls:h:1"), ("--tls-key", "k"), "its certificate"),
+        (("--connect", "tls:h:1", "--tls-skip-verify"), ("--tls-ca", "c"), "a peer to verify"),
+    ],
+)
+def test_options_that_would_do_nothing(
+    run: tuple[str, ...], options: tuple[str, ...], needs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parse_options(run)
+    with pytest.raises(SystemExit):
+        parse_options([*run, *options])
+    flag = {"--format": "-j"}.get(options[0], options[0]) if options[-1] == "json" else options[0]
+    assert capsys.readouterr().err.startswith(f"dnstap: error: {flag}: no effect without {needs}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # What is only to be left out is left out of any run.
+        "-u s --no-progress --color never --stats",
+        "-r x -j --color never",
+        # A default may be written out.
+        "-r x --overload wait --color auto --jobs 1 -t 0",
+        "-r x -w y -j --time-zone local --jobs 2",
+        "-r x -w y --fields time --color always --date --raw",
+        "-r x -u s --follow --overload drop",
+        "-r x -U s -t 5s",
+        "-r x -w y -a --rotate size=1 --compress gzip --rotate-command ls",
+        "-r x -u s -U r -j -w -",
+        "-r x --relay tls:h:1 --tls-server-name n --tls-skip-verify --tls-cert c --tls-key k",
+        "--listen tls:h:1 --connect tls:h:2 --tls-skip-verify --tls-cert c --tls-ca a",
+        "-l :1 --listen ./s --socket-mode 660",
+    ],
+)
+def test_options_that_do_something(line: str) -> None:
+    parse_options(line.split())
+
+
+def test_each_option_has_a_rule_or_needs_none() -> None:
+    """A new option needs a row in RULES for the runs in which it does nothing, or a place in this list."""
+    always = {"read", "listen_unix", "listen_tcp", "listen", "connect", "max_frame", "write", "relay_unix"}
+    always |= {"relay_tcp", "relay", "filter", "sample", "count", "anonymize", "metrics", "no_progress", "stats"}
+    ruled = {name for rule in RULES for name in rule.options.split()}
+    assert ruled | always == set(vars(parser().parse_args([])))
+    assert not ruled & always
 
 
 def test_a_key_that_all_can_read(tmp_path: Path) -> None:
