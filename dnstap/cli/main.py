@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from dnstap.cli.options import Options, parse_options
+from dnstap.cli.options import Options, Written, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -97,26 +97,27 @@ def _run_files(options: Options) -> int:
             with _input_errors(path):
                 runner.read(path)
             _check_not_written(path, options)
-        with _output_errors(options):
-            output = _file_output(options, say)
-            files.append(output)
-            with contextlib.closing(output), contextlib.ExitStack() as stack:
-                if options.progress and _can_show_progress(output):
-                    from dnstap.cli.progress import Progress
+        with _output_errors(options), contextlib.ExitStack() as stack:
+            for written in options.write:
+                output = _file_output(options, written, say)
+                files.append(output)
+                stack.enter_context(contextlib.closing(output))
+            if options.progress and _can_show_progress(files):
+                from dnstap.cli.progress import Progress
 
-                    progress.append(Progress(sys.stderr.fileno(), runner.size, runner.position))
-                    stack.callback(progress[0].remove)
-                stages = _stages(options, runner)
-                gc.freeze()  # What is loaded now stays loaded.
-                runner.run(output, stages=[*progress, *stages])
+                progress.append(Progress(sys.stderr.fileno(), runner.size, runner.position))
+                stack.callback(progress[0].remove)
+            stages = _stages(options, runner)
+            gc.freeze()  # What is loaded now stays loaded.
+            runner.run(*files, stages=[*progress, *stages])
     if options.stats:
         _say_statistics(runner, stages, files)
     return 1 if runner.failed_files else 0
 
 
-def _can_show_progress(output: FileOutput) -> bool:
+def _can_show_progress(outputs: Sequence[FileOutput]) -> bool:
     """Return whether standard error is a terminal that no text goes to. A pipe may lead to it, through less or grep."""
-    if os.environ.get("TERM") == "dumb" or output.blocking:
+    if os.environ.get("TERM") == "dumb" or any(output.blocking for output in outputs):
         return False
     return sys.stderr is not None and sys.stderr.isatty()
 
@@ -134,11 +135,12 @@ async def _collect(options: Options) -> int:
         try:
             await _open_inputs(options, collector)
             with _output_errors(options):
-                if options.write:
-                    files.append(_file_output(options, _say))
                 relays = _relays(options)
                 stages = _stages(options, collector)
                 try:
+                    for written in options.write:
+                        output = _file_output(options, written, _say)
+                        files.append(output)
                     gc.freeze()  # What is loaded now stays loaded.
                     with _metrics(options, collector, stages, [*files, *relays]):
                         await collector.run(*files, *relays, stages=stages)
@@ -198,28 +200,28 @@ def _stages(options: Options, runner: Collector | FileRunner) -> list[Stage]:
     return stages
 
 
-def _file_output(options: Options, say: Callable[[str], object]) -> FileOutput:
-    path, append, rotation = options.write or "-", options.append, None
+def _file_output(options: Options, written: Written, say: Callable[[str], object]) -> FileOutput:
+    path, append, rotation = written.path, options.append and written.path != "-", None
     # Standard output was closed when the process started, and descriptor 1 is /dev/null now: the text would disappear
     # without an error (_fill_standard_descriptors).
     if path == "-" and sys.stdout is None:
         raise _CommandError("standard output: cannot write: it is closed")
     # Each output is imported only where it is used, since the time to start counts for small files.
-    if options.rotate:
+    if options.rotate and path != "-":
         from dnstap.pipeline.rotation import Rotation
 
         rotation = Rotation(options.rotate, say, compression=options.compress, command=options.rotate_command)
-    if options.format is None:
+    if written.format is None:
         from dnstap.pipeline.outputs.recording import Recording
 
         return Recording(path, append=append, rotation=rotation)
     if options.jobs > 1:
         from dnstap.pipeline.outputs.parallel_text import ParallelText
 
-        return ParallelText(path, options.format, options.style, jobs=options.jobs, append=append, rotation=rotation)
+        return ParallelText(path, written.format, options.style, jobs=options.jobs, append=append, rotation=rotation)
     from dnstap.pipeline.outputs.text import TextOutput
 
-    return TextOutput(path, options.format, options.style, append=append, rotation=rotation)
+    return TextOutput(path, written.format, options.style, append=append, rotation=rotation)
 
 
 def _relays(options: Options) -> list[Relay]:
@@ -267,25 +269,27 @@ def _input_errors(path: str) -> Iterator[None]:
 
 def _check_not_written(path: str, options: Options) -> None:
     # Called before the output is opened, which would truncate the input. If either does not exist, they differ.
-    with contextlib.suppress(OSError):
-        if options.write and os.path.samefile(0 if path == "-" else path, options.write):
-            raise _CommandError(f"{path}: is both the input and the output")
+    for written in options.write:
+        with contextlib.suppress(OSError):
+            if os.path.samefile(0 if path == "-" else path, written.path):
+                raise _CommandError(f"{path}: is both the input and the output")
 
 
 @contextlib.contextmanager
 def _output_errors(options: Options) -> Iterator[None]:
     from framestream.errors import FrameStreamError
 
-    name = "standard output" if options.write == "-" else options.write
+    names = " or ".join(["standard output" if written.path == "-" else written.path for written in options.write])
     try:
         yield
     # Before OSError, of which it is a subclass: `main` ends the command without a line about it.
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise _CommandError(f"{name}: cannot write: {error.strerror}") from None
+        # An error of opening has the name of the file.
+        raise _CommandError(f"{error.filename or names}: cannot write: {error.strerror}") from None
     except FrameStreamError as error:
-        raise _CommandError(f"{name}: cannot write: {error}") from None
+        raise _CommandError(f"{names}: cannot write: {error}") from None
 
 
 @contextlib.contextmanager

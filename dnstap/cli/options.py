@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from framestream.endpoints import Endpoint, Tls
     from framestream.streams import Deadlines, Limits
 
-__all__ = ["RULES", "Options", "address", "duration", "endpoint", "parse_options", "parser", "tcp_endpoint"]
+__all__ = ["RULES", "Options", "Written", "address", "duration", "endpoint", "parse_options", "parser", "tcp_endpoint"]
 
 _EPILOG = """\
 An ENDPOINT is unix:PATH, tcp:HOST:PORT or tls:HOST:PORT.
@@ -52,6 +52,18 @@ Exit status: 0; 1 if an input or output failed; 2 for an invalid command line.
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+class Written(NamedTuple):
+    """A file to write.
+
+    Attributes:
+        path: its path; "-" is standard output.
+        format: name of a text format; None to write frames.
+    """
+
+    path: str
+    format: str | None
+
+
 class Options(NamedTuple):
     """Options of a run. A NamedTuple, because importing dataclasses would take a tenth of the time to start.
 
@@ -60,15 +72,14 @@ class Options(NamedTuple):
         follow: wait for these to grow.
         listen, connect: endpoints of the other inputs.
         limits, deadlines, overload: see Collector.
-        files_only: whether the inputs are regular files and the only output is a file or standard output.
-        write: path of the output file; "-" is standard output; None if there are only relays.
-        append: keep what is in this file.
+        files_only: whether the inputs are regular files and the outputs files or standard output.
+        write: the files to write; none if there are only relays.
+        append: keep what is in these files.
         rotate: limits at which a new file is started.
         compress: name of a compression, for files that are finished.
         rotate_command: command for these files, as one text.
         relay: endpoints of the other outputs.
         filter, sample, head, anonymizer: stages, applied in this order.
-        format: name of a text format; None to write frames.
         style: of the text.
         jobs: number of processes that render text.
         metrics: host and port to serve metrics on.
@@ -85,7 +96,7 @@ class Options(NamedTuple):
     deadlines: Deadlines
     overload: Literal["wait", "drop"]
     files_only: bool
-    write: str | None
+    write: tuple[Written, ...]
     append: bool
     rotate: FileLimits | None
     compress: str | None
@@ -95,7 +106,6 @@ class Options(NamedTuple):
     sample: int | None
     head: int | None
     anonymizer: Anonymizer | None
-    format: str | None
     style: Style
     jobs: int
     metrics: tuple[str, int] | None
@@ -129,7 +139,7 @@ class _Words:
     follow: bool
     overload: Literal["wait", "drop"]
     max_frame: int | None
-    write: str | None
+    write: list[str]
     append: bool
     rotate: str | None
     compress: str | None
@@ -137,7 +147,7 @@ class _Words:
     relay_unix: list[str]
     relay_tcp: list[str]
     relay: list[str]
-    filter: str | None
+    filter: list[str]
     sample: int | None
     count: int | None
     anonymize: str | None
@@ -168,15 +178,13 @@ class _Run(NamedTuple):
 
     Attributes:
         words: the command line.
-        write: path of the output file; None for none.
-        format: name of its text format; None for frames, or if there is no output file.
+        write: the files to write.
         listen, connect, relay: the endpoints.
         files_only: see Options.
     """
 
     words: _Words
-    write: str | None
-    format: str | None
+    write: tuple[Written, ...]
     listen: tuple[Endpoint, ...]
     connect: tuple[Endpoint, ...]
     relay: tuple[Endpoint, ...]
@@ -184,7 +192,12 @@ class _Run(NamedTuple):
 
     @property
     def to_file(self) -> bool:
-        return self.write not in (None, "-")
+        return any(written.path != "-" for written in self.write)
+
+    @property
+    def format(self) -> str | None:
+        """The name of the text format, the same for all outputs of text; None if there are none."""
+        return next((written.format for written in self.write if written.format), None)
 
     def tls(self, endpoints: Sequence[Endpoint]) -> bool:
         """Return whether one of these endpoints uses TLS."""
@@ -221,6 +234,7 @@ RULES = (
     _Rule("format fields", lambda run: run.write, "an output for text: -w FILE, or -w - for standard output"),
     _Rule("time_zone jobs", lambda run: run.format, "text: -q, -y, -j, --format NAME or --fields NAMES"),
     _Rule("jobs", lambda run: run.files_only, "regular files alone: -r FILE, no --follow, relays or --metrics"),
+    _Rule("jobs", lambda run: len(run.write) == 1, "a single output of text"),
     _Rule("date", lambda run: run.format == "quiet", "lines: -q or --fields NAMES"),
     _Rule(
         "colour",
@@ -284,17 +298,17 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     if not (words.read or sockets):
         raise ValueError("no input: give -r FILE, -u SOCKET, -l HOST:PORT, --listen or --connect ENDPOINT")
     # With relays and without -w nothing is printed (docs/collecting.md).
-    write = "-" if words.write is None and not relays else words.write
+    write = _written(words, words.write or ([] if relays else ["-"]))
     # Such a run needs no event loop, and loading asyncio takes longer than printing many a file.
     files_only = not (relays or sockets or words.follow or words.metrics) and all(map(_is_regular, words.read))
-    format_name = _format(words, write)
     # Runs over files do not load the modules of endpoints and TLS.
     listen, connect, relay = _endpoints(words) if relays or sockets else ((), (), ())
-    _check(given, _Run(words, write, format_name, listen, connect, relay, files_only))
-    style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, write))
+    run = _Run(words, write, listen, connect, relay, files_only)
+    _check(given, run)
+    style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, words.write))
     # Checked here, because opening the output truncates the old file, which a mistyped field must not cost.
-    if format_name:
-        renderer(format_name, style)  # Raises ValueError if the style is invalid.
+    if run.format:
+        renderer(run.format, style)  # Raises ValueError if the style is invalid.
     anonymizer, warnings = _anonymizer(words)
     return Options(
         read=tuple(words.read),
@@ -316,7 +330,6 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
         sample=words.sample,
         head=words.count,
         anonymizer=anonymizer,
-        format=format_name,
         style=style,
         jobs=words.jobs,
         metrics=words.metrics,
@@ -326,15 +339,26 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     )
 
 
-def _format(words: _Words, write: str | None) -> str | None:
-    """Return the name of the text format; None for frames."""
+def _written(words: _Words, paths: Sequence[str]) -> tuple[Written, ...]:
+    """Return the files to write, all in the format that was asked for.
+
+    Without one, files get frames, and standard output lines.
+
+    Raises: ValueError.
+    """
     if words.fields and words.format not in (None, "quiet"):
         raise ValueError("--fields: only for lines, not with -y, -j or another --format")
-    if write is None:
-        return None
-    if words.fields or (words.format is None and write == "-"):
-        return "quiet"
-    return words.format
+    seen: set[str] = set()
+    for path in paths:
+        if not path:
+            raise ValueError("-w: expected a file, or - for standard output, got ''")
+        # The second of two outputs would truncate what the first has written.
+        name = path if path == "-" else os.path.realpath(path)
+        if name in seen:
+            raise ValueError(f"-w: {path} is given more than once")
+        seen.add(name)
+    lines = "quiet" if words.fields else words.format
+    return tuple([Written(path, lines or ("quiet" if path == "-" else None)) for path in paths])
 
 
 def _file_limits(text: str | None) -> FileLimits | None:
@@ -348,14 +372,17 @@ def _file_limits(text: str | None) -> FileLimits | None:
         raise ValueError(f"--rotate: {error}") from None
 
 
-def _filter(text: str | None) -> Filter | None:
-    if text is None:
+def _filter(texts: list[str]) -> Filter | None:
+    if not texts:
         return None
     from dnstap.errors import FilterError
     from dnstap.filters.selecting import compile_filter
 
     try:
-        return compile_filter(text)
+        # One by one, so that an error shows the expression that it is in.
+        for text in texts:
+            compile_filter(text)
+        return compile_filter(texts[0] if len(texts) == 1 else " and ".join([f"({text})" for text in texts]))
     except FilterError as error:
         raise ValueError(f"--filter: {error}") from None
 
@@ -435,11 +462,11 @@ def _is_regular(path: str) -> bool:
         return True
 
 
-def _wants_colour(when: str, write: str | None) -> bool:
+def _wants_colour(when: str, write: list[str]) -> bool:
     if when != "auto":
         return when == "always"
     # The convention of no-color.org: any value but the empty one switches colours off.
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or write != "-":
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or write not in ([], ["-"]):
         return False
     return sys.stdout is not None and sys.stdout.isatty()
 
@@ -567,12 +594,15 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
 
 
 def _add_outputs(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("outputs")
+    group = made.add_argument_group("outputs, any number of -w, -U, -T and --relay")
     several = partial(group.add_argument, action="append", default=[])
-    group.add_argument(
-        "-w", dest="write", metavar="FILE", help="write frames, or text with -q, -y, -j; - is standard output"
+    several(
+        "-w",
+        dest="write",
+        metavar="FILE",
+        help="write frames, or text with -q, -y, -j; - is standard output, where text is the default",
     )
-    group.add_argument("-a", dest="append", action="store_true", help="append to the file of -w")
+    group.add_argument("-a", dest="append", action="store_true", help="append to the files of -w")
     group.add_argument(
         "--rotate",
         metavar="LIMITS",
@@ -597,7 +627,10 @@ def _add_selection(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--filter",
         metavar="EXPR",
-        help="only messages that match, e.g. 'type = CQ and qname under example.org' (docs/filters.md)",
+        action="append",
+        default=[],
+        help="only messages that match, e.g. 'type = CQ and qname under example.org' (docs/filters.md); several are"
+        " joined by and",
     )
     group.add_argument("--sample", metavar="1/N", type=_share, help="only the first of every N frames")
     group.add_argument("--count", metavar="N", type=_number, help="stop after N frames")

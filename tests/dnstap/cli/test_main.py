@@ -115,6 +115,39 @@ def test_text_into_a_file(tmp_path: Path) -> None:
     assert text.read_bytes() == SAMPLE.with_suffix(".q.txt").read_bytes()
 
 
+@pytest.mark.parametrize("follow", [False, True], ids=["files only", "with an event loop"])
+def test_several_outputs(follow: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each gets everything; without a format, files get frames and standard output lines."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    lines = SAMPLE.with_suffix(".q.txt").read_text()
+    read = ["-r", str(SAMPLE), *(["--follow", "--count", str(lines.count("\n"))] if follow else [])]
+    assert main([*read, "-w", str(one), "-w", "-", "-w", str(other)]) == 0
+    assert capfd.readouterr().out == lines
+    for path in one, other:
+        with read_file(path) as copy, read_file(SAMPLE) as original:
+            assert list(copy) == list(original)
+    # Appending and rotation are for the files.
+    one.write_text("before\n")
+    other.unlink()
+    for more in [], ["--rotate", "count=100"]:
+        assert main([*read, "-q", "-a", "-w", str(one), "-w", str(other), "-w", "-", *more]) == 0
+        assert capfd.readouterr().out == lines
+    for stem, before in ("one", "before\n"), ("other", ""):
+        texts = {path.read_text() for path in tmp_path.glob(f"{stem}*")}
+        each = lines.splitlines(keepends=True)
+        assert texts == {before + lines, *["".join(each[n : n + 100]) for n in range(0, len(each), 100)]}
+
+
+@pytest.mark.parametrize("more", [[], ["--follow"]], ids=["files only", "with an event loop"])
+def test_one_of_several_outputs_cannot_be_opened(
+    more: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "missing" / "out"
+    expected = f"{missing}: cannot write: No such file or directory"
+    assert error(capfd, "-r", SAMPLE, "-w", tmp_path / "out", "-w", missing, *more) == expected
+    assert f"{SAMPLE}: is both the input" in error(capfd, "-r", SAMPLE, "-w", tmp_path / "new", "-w", SAMPLE, *more)
+
+
 def test_documents(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = DATA / "knotd-axfr.fstrm"
     for flag, suffix in ("-y", ".y.yaml.gz"), ("-j", ".j.jsonl.gz"):

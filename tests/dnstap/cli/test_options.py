@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnstap import MessageType, Style
-from dnstap.cli.options import RULES, address, duration, endpoint, parse_options, parser, tcp_endpoint
+from dnstap.cli.options import RULES, Written, address, duration, endpoint, parse_options, parser, tcp_endpoint
 from dnstap.pipeline.rotation import FileLimits
 from framestream import Deadlines, Limits, LocalProtocolError, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
 
@@ -53,12 +53,12 @@ def test_a_file_alone() -> None:
     options = parse_options(["-r", SAMPLE])
     assert options.read == (SAMPLE,)
     assert options.files_only
-    assert (options.write, options.format, options.style) == ("-", "quiet", Style())
+    assert (options.write, options.style) == ((Written("-", "quiet"),), Style())
     assert (options.limits, options.deadlines, options.overload) == (Limits(), Deadlines(), "wait")
     assert (options.sample, options.head, options.filter, options.anonymizer) == (None,) * 4
     assert (options.jobs, options.progress, options.stats, options.warnings) == (1, True, False, ())
     with pytest.raises(AttributeError):
-        options.write = "x"  # type: ignore[misc]
+        options.jobs = 2  # type: ignore[misc]
 
 
 def test_everything() -> None:
@@ -81,7 +81,7 @@ def test_everything() -> None:
     # Those that others made keep their mode and owner.
     assert options.connect == (UnixEndpoint("/c"),)
     assert options.relay == (UnixEndpoint("/r"), TcpEndpoint("host", 3), UnixEndpoint("/q"))
-    assert (options.write, options.append, options.format) == ("out", True, "quiet")
+    assert (options.write, options.append) == ((Written("out", "quiet"),), True)
     assert options.style == Style(date=True, escape=False, fields=("time", "qname"))
     assert (options.rotate, options.compress, options.rotate_command) == (FileLimits(frames=5), "xz", "mv x")
     assert (options.sample, options.head) == (3, 4)
@@ -94,20 +94,29 @@ def test_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "write", "format_name"),
+    ("line", "written"),
     [
-        (["-r", "a", "-w", "out"], "out", None),
-        (["-r", "a", "-j", "-w", "out"], "out", "json"),
-        (["-r", "a", "--fields", "time"], "-", "quiet"),
-        (["-r", "a", "--fields", "time", "-w", "out"], "out", "quiet"),
-        (["-r", "a", "-U", "/s"], None, None),
-        (["-r", "a", "-U", "/s", "-w", "-"], "-", "quiet"),
-        (["-u", "/s"], "-", "quiet"),
+        ("-r a -w out", [("out", None)]),
+        ("-r a -j -w out", [("out", "json")]),
+        ("-r a --fields time", [("-", "quiet")]),
+        ("-r a --fields time -w out", [("out", "quiet")]),
+        ("-r a -U /s", []),
+        ("-r a -U /s -w -", [("-", "quiet")]),
+        ("-u /s", [("-", "quiet")]),
+        # One format for all. Without one, frames are for files, and lines for standard output.
+        ("-u /s -w a -w b", [("a", None), ("b", None)]),
+        ("-r a -y -w b -w - -w c", [("b", "yaml"), ("-", "yaml"), ("c", "yaml")]),
+        ("-u /s -w a -w -", [("a", None), ("-", "quiet")]),
     ],
 )
-def test_frames_or_text(arguments: list[str], write: str | None, format_name: str | None) -> None:
-    options = parse_options(arguments)
-    assert (options.write, options.format) == (write, format_name)
+def test_frames_or_text(line: str, written: list[tuple[str, str | None]]) -> None:
+    assert [*parse_options(line.split()).write] == written
+
+
+def test_several_filters_are_joined_by_and() -> None:
+    options = parse_options(["-r", "x", "--filter", "type = CQ or type = CR", "--filter", "size > 7 or has qname"])
+    assert options.filter
+    assert options.filter.text == "(type = CQ or type = CR) and (size > 7 or has qname)"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +151,10 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         ([], "no input: give -r FILE"),
         (["-w", "x"], "no input: give -r FILE"),
         (["-r", "x", "-w", "y", "--rotate", "1"], "--rotate: expected a limit such as size=100M"),
+        (["-r", "x", "-w", ""], "-w: expected a file, or - for standard output, got ''"),
+        (["-r", "x", "-w", "y", "-w", "./y"], "-w: ./y is given more than once"),
+        (["-r", "x", "-w", "-", "-w", "y", "-w", "-"], "-w: - is given more than once"),
+        (["-r", "x", "--filter", "type = CQ", "--filter", "type) or (size > 7"], "--filter: expected an operator"),
         (["-r", "x", "-w", "y", "--rotate", ""], "--rotate: expected a limit such as size=100M"),
         (["-r", "x", "--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
         (["-r", "x", "--fields", "time,what"], "unknown field 'what': expected one of time, "),
@@ -187,6 +200,7 @@ _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
         (("-u", "s", "-U", "r"), ("--fields", "time"), "an output for text"),
         (_RECORD, ("--time-zone", "local"), "text: -q"),
         (_RECORD, ("--jobs", "2"), "text: -q"),
+        (("-r", "x", "-j", "-w", "-", "-w", "y"), ("--jobs", "2"), "a single output of text"),
         (("-r", "-"), ("--jobs", "2"), "regular files alone"),
         (("-r", "x", "--follow"), ("--jobs", "2"), "regular files alone"),
         (("-r", "x", "-j"), ("--date",), "lines"),
