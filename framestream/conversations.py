@@ -90,13 +90,18 @@ class Conversation:
         common = tuple(name for name in accepted if name in offered) if offered else accepted
         if accepted and not common:
             raise LocalProtocolError(f"none of the content types {offered!r} is among {accepted!r}")
-        chosen = next((name for name in offered if name in common or not accepted), None)
+        # Rule 11 of docs/frame-streams.md: the reader names its first choice, or the writer's if it takes any. A writer
+        # that is not answered begins with its own, and one that offers none with none.
+        named = (common or offered)[:1]
+        if transport is Transport.UNIDIRECTIONAL:
+            named = tuple(name for name in offered if name in common or not accepted)[:1]
+        chosen = named[0] if named and offered else None
         start = ControlFrame(ControlType.START, () if chosen is None else (chosen,))
         turns = [Turn.of(Role.WRITER, start, *payloads, ControlFrame(ControlType.STOP))]
         if transport is Transport.BIDIRECTIONAL:
             turns = [
                 Turn.of(Role.WRITER, ControlFrame(ControlType.READY, offered)),
-                Turn.of(Role.READER, ControlFrame(ControlType.ACCEPT, common or offered)),
+                Turn.of(Role.READER, ControlFrame(ControlType.ACCEPT, named)),
                 *turns,
                 Turn.of(Role.READER, ControlFrame(ControlType.FINISH)),
             ]

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeVar
 from framestream.control import (
     MAX_CONTENT_TYPE_BYTES,
     MAX_CONTROL_BYTES,
-    MAX_SENT_CONTROL_BYTES,
     ControlFrame,
     ControlType,
 )
@@ -251,7 +250,8 @@ class ReaderProtocol(_Protocol):
     """The receiving end.
 
     Args:
-        content_types: content types to accept, in order of preference; any if there are none.
+        content_types: content types to accept, in order of preference; any if there are none. READY is answered with
+            the first that the writer offers too.
         transport: required kind of stream; None to accept either.
         require_stop: whether an input that ends between two frames without STOP is truncated, as it is for a file. A
             live stream may end that way (rule 7).
@@ -357,7 +357,7 @@ class ReaderProtocol(_Protocol):
                 return False
             self._truncated(self._expected())
         elif frame.type is ControlType.READY:
-            # Rule 8. _check() has left in _accepted the types that both sides have.
+            # Rule 8. _check() has left in _accepted the one that was chosen, if any is named.
             self._send(ControlType.ACCEPT, self._accepted)
         elif frame.type is ControlType.START:
             # Rule 12: the content type of the stream is that of START, not of READY.
@@ -373,8 +373,9 @@ class ReaderProtocol(_Protocol):
 
     def _check(self, frame: ControlFrame, offset: int) -> None:
         if frame.type is ControlType.READY:
-            self._accepted = _fitting(_common(self.content_types, frame.content_types))
-            # Rule 11: an empty ACCEPT would mean "any", so a reader that shares no content type refuses.
+            # Rule 11: the first choice of this side, alone, because writers take what they like best of several. An
+            # empty ACCEPT would mean "any", so a reader that shares no content type refuses.
+            self._accepted = _common(self.content_types, frame.content_types)[:1]
             if not self._accepted and self.content_types:
                 self._content_type_error(self.content_types, frame, offset)
         elif frame.type is ControlType.START and not _matches(self._accepted, frame.content_types):
@@ -499,16 +500,6 @@ def _common(ours: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> tuple[bytes, 
     if ours and theirs:
         return tuple(content_type for content_type in ours if content_type in theirs)
     return ours or theirs
-
-
-def _fitting(content_types: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Return as many of them as fit in one control frame that every peer accepts (rule 6); a peer may offer more."""
-    left = MAX_SENT_CONTROL_BYTES - 4  # The type word of the control frame.
-    for count, content_type in enumerate(content_types):
-        left -= 8 + len(content_type)  # Rule 3: a field type word and a field length word.
-        if left < 0:
-            return content_types[:count]
-    return content_types
 
 
 def _matches(ours: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> bool:

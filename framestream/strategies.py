@@ -145,7 +145,7 @@ def streams(draw: DrawFn, max_bytes: int = MAX_BYTES) -> Stream:
     transport = draw(st.sampled_from(Transport))
     frames: list[bytes | ControlFrame] = [ControlFrame(ControlType.START, named), *sent, ControlFrame(ControlType.STOP)]
     if transport is Transport.BIDIRECTIONAL:
-        frames.insert(0, ControlFrame(ControlType.READY, tuple(draw(st.permutations([*named, b"other"])))))
+        frames.insert(0, ControlFrame(ControlType.READY, (*named, b"other")))
     found = tuple(frame for frame in sent if isinstance(frame, bytes))
     return Stream(
         wire=b"".join(map(wire_of, frames)),

@@ -118,6 +118,28 @@ def test_go_connects_and_writes(link: Link) -> None:
         assert (go.wait(), go.problem) == (0, "")
 
 
+@two_ways
+def test_the_order_of_our_reader_decides(link: Link) -> None:
+    """The Go writer takes the first of its own that ACCEPT names, so only an ACCEPT of one leaves it no choice."""
+    with (
+        listen_reader(link.address, [b"wanted", b"second"], tls=link.listener_tls) as listener,
+        go_peer(
+            link.workdir,
+            "writer",
+            str(listener.endpoint),
+            listen=False,
+            mode=link.mode,
+            content_types=[b"second", b"wanted"],
+            tls=link.connecting_tls,
+            sends=PAYLOADS,
+        ) as go,
+        listener.accept(DEADLINE_S) as reader,
+    ):
+        assert list(reader) == PAYLOADS
+        assert (reader.content_type, go.content_type) == (b"wanted", b"wanted")
+        assert (go.wait(), go.problem) == (0, "")
+
+
 @both_modes
 def test_go_listens_and_writes(link: Link) -> None:
     with (

@@ -65,7 +65,7 @@ def write(writer: Any) -> tuple[int, int, bytes | None]:
 def test_all(tmp_path: Path, over: str, transport: Transport, reading: str, writing: str, listens: str) -> None:
     """Nothing is lost, changed, or left open; and both sides know the content type."""
     bidirectional = transport is Transport.BIDIRECTIONAL
-    taken, offered = [b"y", b"z", DNSTAP], [b"x", DNSTAP, b"z"] if bidirectional else [DNSTAP, b"x"]
+    taken, offered = [b"y", DNSTAP, b"z"], [b"x", b"z", DNSTAP] if bidirectional else [DNSTAP, b"x"]
     endpoint, tls = endpoint_for(over, tmp_path)
     if listens == "reader":
         with front_named(reading).listen_reader(endpoint, taken) as listener:

@@ -98,7 +98,7 @@ class TestHandshake:
             def read() -> list[bytes]:
                 with open_reader(path, [b"b", b"a"]) as reader:
                     reader.handshake()
-                    assert (reader.content_type, reader.started) == (b"a", True)
+                    assert (reader.content_type, reader.started) == (b"b", True)
                     reader.handshake()
                     return list(reader)
 
@@ -106,7 +106,7 @@ class TestHandshake:
                 assert (writer.content_type, writer.protocol.state) == (None, State.IDLE)
                 writer.handshake()
                 writer.handshake()
-                assert (writer.content_type, writer.protocol.state) == (b"a", State.STREAMING)
+                assert (writer.content_type, writer.protocol.state) == (b"b", State.STREAMING)
                 writer.write(b"1")
                 writer.close()
                 assert got() == [b"1"]
