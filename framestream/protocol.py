@@ -255,7 +255,9 @@ class ReaderProtocol(_Protocol):
         transport: required kind of stream; None to accept either.
         require_stop: whether an input that ends between two frames without STOP is truncated, as it is for a file. A
             live stream may end that way (rule 7).
+        joined: whether START may follow a stream that has no STOP, as in files that were joined after a crash.
         max_data_bytes, max_control_bytes, oversize, offset: as for FrameDecoder.
+    Attributes: unfinished_streams: number of streams that had no STOP and were followed by another.
     Raises: LocalProtocolError: a content type is too long.
     """
 
@@ -268,6 +270,7 @@ class ReaderProtocol(_Protocol):
         *,
         transport: Transport | None = None,
         require_stop: bool = False,
+        joined: bool = False,
         max_data_bytes: int = MAX_DATA_BYTES,
         max_control_bytes: int = MAX_CONTROL_BYTES,
         oversize: Literal["error", "skip"] = "error",
@@ -276,8 +279,10 @@ class ReaderProtocol(_Protocol):
         decoder = FrameDecoder(
             max_data_bytes=max_data_bytes, max_control_bytes=max_control_bytes, oversize=oversize, offset=offset
         )
+        self._joined = joined
         super().__init__(decoder, transport, content_types)
         self.require_stop = require_stop
+        self.unfinished_streams = 0
         self.ended = False
         self._accepted = self.content_types
 
@@ -371,6 +376,12 @@ class ReaderProtocol(_Protocol):
         # Rule 7: a live stream may end between two frames; a file without STOP is truncated.
         return self.state is State.STREAMING and not self.require_stop and self.decoder.missing() is None
 
+    def _next(self, sender: Role, frame: ControlType | str) -> State | None:
+        # Not in the table: the second stream is another input, which `cat` has joined to one that was cut.
+        if self._joined and frame is ControlType.START and self.state is State.STREAMING:
+            return State.STREAMING
+        return super()._next(sender, frame)
+
     def _check(self, frame: ControlFrame, offset: int) -> None:
         if frame.type is ControlType.READY:
             # Rule 11: the first choice of this side, alone, because writers take what they like best of several. An
@@ -378,8 +389,10 @@ class ReaderProtocol(_Protocol):
             self._accepted = _common(self.content_types, frame.content_types)[:1]
             if not self._accepted and self.content_types:
                 self._content_type_error(self.content_types, frame, offset)
-        elif frame.type is ControlType.START and not _matches(self._accepted, frame.content_types):
-            self._content_type_error(self._accepted, frame, offset)
+        elif frame.type is ControlType.START:
+            if not _matches(self._accepted, frame.content_types):
+                self._content_type_error(self._accepted, frame, offset)
+            self.unfinished_streams += self.state is State.STREAMING
 
 
 class WriterProtocol(_Protocol):

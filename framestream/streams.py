@@ -238,6 +238,7 @@ class BaseWriter:
         flushes: number of times that any were sent.
         waiting: payloads accepted but not sent; after a failed write they never will be.
         waiting_bytes: their total size.
+        cut_bytes: length of an unfinished frame that mode "append" has cut off the end of the file.
         protocol: the WriterProtocol.
     """
 
@@ -384,12 +385,14 @@ def reader_protocol(
     transport: Transport | None = None,
     require_stop: bool = False,
 ) -> ReaderProtocol:
+    joined: bool = False,
     """Return a ReaderProtocol with these limits."""
     return ReaderProtocol(
         content_types,
         transport=transport,
         require_stop=require_stop,
         max_data_bytes=limits.max_data_bytes,
+        joined=joined,
         max_control_bytes=limits.max_control_bytes,
         oversize=limits.oversize,
     )

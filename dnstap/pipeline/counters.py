@@ -48,6 +48,7 @@ class Counts(NamedTuple):
         connections: accepted or made.
         files: read, or being read.
         broken: streams that ended with an error, truncated ones included.
+        unfinished: streams in files that had no STOP and were followed by another.
         frames, bytes: payloads received, and their total length.
         left_out: frames over the limit.
         dropped: frames that came from sockets while the outputs could not keep up, and were given to none.
@@ -65,6 +66,7 @@ class Counts(NamedTuple):
     dropped: int = 0
     ignored_control_frames: int = 0
     ignored_bytes: int = 0
+    unfinished: int = 0
     open: int = 0
 
     def __str__(self) -> str:
@@ -73,7 +75,7 @@ class Counts(NamedTuple):
             f"{self.frames} frames of {self.bytes} bytes from {self.files} files and {self.connections} connections;"
             f" {self.broken} streams were broken, {self.left_out} frames over the limit left out,"
             f" {self.dropped} dropped; {self.ignored_control_frames} control frames of unknown type and"
-            f" {self.ignored_bytes} bytes behind STOP ignored"
+            f" {self.ignored_bytes} bytes behind STOP ignored; {self.unfinished} streams without STOP before another"
         )
 
     def counters(self) -> Sequence[Counter]:
@@ -88,6 +90,7 @@ class Counts(NamedTuple):
             Counter("dropped_frames", "Data frames dropped, because the outputs were behind.", self.dropped),
             Counter("ignored_control_frames", "Control frames of unknown type.", self.ignored_control_frames),
             Counter("ignored_bytes", "Bytes behind STOP.", self.ignored_bytes),
+            Counter("unfinished_streams", "Streams without STOP before another in a file.", self.unfinished),
         )
 
     def plus(self, reader: BaseReader) -> Counts:
@@ -100,6 +103,7 @@ class Counts(NamedTuple):
             left_out=self.left_out + protocol.decoder.skipped_frames,
             ignored_control_frames=self.ignored_control_frames + protocol.unknown_control_frames,
             ignored_bytes=self.ignored_bytes + (protocol.unread if protocol.state is State.FINISHED else 0),
+            unfinished=self.unfinished + protocol.unfinished_streams,
         )
 
 

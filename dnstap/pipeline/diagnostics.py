@@ -21,6 +21,8 @@ def stream_reports(name: str, reader: BaseReader, error: FrameStreamError | OSEr
     protocol = reader.protocol
     if protocol.unknown_control_frames:
         yield f"{name}: {protocol.unknown_control_frames} control frames of unknown type ignored"
+    if protocol.unfinished_streams:
+        yield f"{name}: {protocol.unfinished_streams} streams without STOP, each followed by another"
     if skipped := protocol.decoder.skipped_frames:
         yield f"{name}: {skipped} frames over {protocol.decoder.max_data_bytes} bytes left out"
     # In any other state the unread bytes are part of a frame that was cut off, which the error says.

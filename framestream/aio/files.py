@@ -156,7 +156,8 @@ async def read_file(
 ) -> Reader:
     """Open a file, a pipe, standard input ("-") or a file object, also one compressed with gzip, bzip2, xz or zstd.
 
-    If the file holds several streams one after the other, all of them are read.
+    If the file holds several streams one after the other, all of them are read, also after one that has no STOP
+    (`unfinished_streams` of the protocol).
 
     Args:
         file: path, or binary file object, which is left open.
@@ -167,7 +168,11 @@ async def read_file(
     """
     opened = await _open_in_thread(lambda: open_input(file, follow=follow), lambda unused: unused.close())
     protocol = reader_protocol(
-        content_types, limits, transport=Transport.UNIDIRECTIONAL, require_stop=opened.regular and not follow
+        content_types,
+        limits,
+        transport=Transport.UNIDIRECTIONAL,
+        require_stop=opened.regular and not follow,
+        joined=True,
     )
     return Reader(InputChannel(opened), protocol, peer=str(file), file=True)
 

@@ -352,6 +352,22 @@ class TestReader:
         # Counted from the start of the first stream.
         assert caught.value.offset == 42 + 5 + 12 + 12 + 5 + 12
 
+    def test_start_after_a_stream_without_stop(self) -> None:
+        """Counted where files may be joined, and an error anywhere else."""
+        joined = partial(ReaderProtocol, [DNSTAP], joined=True)
+        wire = START + data(b"a") + ANY_START + data(b"b") + START + STOP
+        outcome = read(wire, joined)
+        assert (outcome.payloads, outcome.state, outcome.content_type) == ([b"a", b"b"], State.FINISHED, DNSTAP)
+        reader = joined()
+        reader.receive_data(wire)
+        while reader.payloads():
+            pass
+        assert reader.unfinished_streams == 2
+        outcome = read(START + data(b"a") + control(2, b"other"), joined)
+        assert (outcome.payloads, type(outcome.error)) == ([b"a"], ContentTypeError)
+        outcome = read(wire, dnstap_reader)
+        assert (outcome.payloads, type(outcome.error)) == ([b"a"], UnexpectedFrameError)
+
     def test_next_stream_of_a_socket_forgets_what_was_accepted(self) -> None:
         reader = ReaderProtocol()
         reader.receive_data(

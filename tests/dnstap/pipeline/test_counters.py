@@ -21,6 +21,14 @@ def test_of_a_reader() -> None:
     assert Counts().plus(reader).ignored_bytes == 6
 
 
+def test_streams_without_stop() -> None:
+    reader = BaseReader(reader_protocol((), Limits(), joined=True), file=True)
+    reader._feed(START + data(b"ab") + START + data(b"c") + START)
+    while reader._next():
+        pass
+    assert Counts(unfinished=1).plus(reader) == Counts(frames=2, bytes=3, unfinished=3)
+
+
 def test_as_one_line() -> None:
     counts = Counts(
         connections=1,
@@ -32,6 +40,7 @@ def test_as_one_line() -> None:
         dropped=7,
         ignored_control_frames=8,
         ignored_bytes=9,
+        unfinished=10,
     )
     assert str(counts) == (
         "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 6 frames over the limit left out,"

@@ -30,6 +30,12 @@ def test_nothing_about_a_stream_without_faults() -> None:
     assert not list(stream_reports("x", reader, None))
 
 
+def test_streams_without_stop() -> None:
+    reader = Reader(ReaderProtocol(joined=True), file=True)
+    assert reader.read(2 * (START + b"\0\0\0\1a") + STOP) == 2
+    assert list(stream_reports("x", reader, None)) == ["x: 1 streams without STOP, each followed by another"]
+
+
 def test_what_was_left_out_and_the_error() -> None:
     reader = Reader(ReaderProtocol(max_data_bytes=2, oversize="skip"), file=False)
     assert reader.read(START + UNKNOWN + b"\0\0\0\3abc" + b"\0\0\0\1a" + STOP + b"more") == 1

@@ -57,6 +57,7 @@ def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str
             "dnstap_dropped_frames_total": 0.0,
             "dnstap_ignored_control_frames_total": 0.0,
             "dnstap_ignored_bytes_total": 0.0,
+            "dnstap_unfinished_streams_total": 0.0,
             "dnstap_matched_frames_total": 1.0,
             "dnstap_unmatchable_frames_total": 1.0,
             f'dnstap_output_frames_total{{output="{out}"}}': 1.0,

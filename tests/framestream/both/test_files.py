@@ -42,6 +42,7 @@ class TestReadFile:
                 START + STOP + control(2) + data(b"a") + STOP + START + STOP, [b"a"], id="joined streams, some empty"
             ),
             pytest.param(START + control(9) + data(b"a") + STOP, [b"a"], id="unknown control frame"),
+            pytest.param(START + data(b"a") + START + data(b"b") + STOP, [b"a", b"b"], id="joined after a crash"),
         ],
     )
     def test_files(self, tmp_path: Path, wire: bytes, payloads: list[bytes]) -> None:
