@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-__all__ = ["Decompressor", "zstd_library"]
+__all__ = ["Decompressor", "compression_of", "zstd_library"]
 
 STEP_BYTES = 8192
 """Most bytes decompressed in one step. Data before a fault in the same step is lost with it, so steps are small."""
@@ -108,6 +108,11 @@ _FORMATS: dict[bytes, tuple[str, Callable[[], _Member]]] = {
     **{bytes([first]) + b"\x2a\x4d\x18": ("zstd", _zstd_member) for first in range(0x50, 0x60)},
 }
 """First bytes -> the name of the format, and a function that makes a decompressor for one member."""
+
+
+def compression_of(first: bytes) -> str:
+    """Return the name of the format of a file that begins with these bytes; "" if it is not compressed."""
+    return next((name for magic, (name, _) in _FORMATS.items() if first.startswith(magic)), "")
 
 
 class Decompressor:

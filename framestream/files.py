@@ -178,8 +178,7 @@ class FileOutput:
             if self.regular:
                 # Not longer than it is: another program may have cut it.
                 size = os.fstat(self._fd).st_size
-                self._size = self._size if self._size <= size else 0
-                os.ftruncate(self._fd, self._size)
+                self.truncate(self._size if self._size <= size else 0)
                 self.whole = True
             raise
         self.whole = True
@@ -198,6 +197,22 @@ class FileOutput:
         os.ftruncate(self._fd, max(0, size - len(data)))
         self._write(self.beginning + data)
         return os.fstat(self._fd).st_size
+
+    def read(self, offset: int) -> bytes:
+        """Return the bytes of a regular file in mode "append" from there on, at most READ_BYTES; b"" at its end.
+
+        Raises: OSError.
+        """
+        os.lseek(self._fd, offset, os.SEEK_SET)
+        return os.read(self._fd, READ_BYTES)
+
+    def truncate(self, size: int) -> None:
+        """Cut a regular file to this length; the next write follows there.
+
+        Raises: OSError.
+        """
+        os.ftruncate(self._fd, size)
+        self._size = size
 
     def close(self, *, keep: bool = True) -> None:
         """Close the file. In mode "atomic", rename it into place if `keep`, else delete it.
@@ -300,13 +315,24 @@ def open_output(file: Path | Writable, mode: FileMode = "replace", *, lock: bool
     return FileOutput(file, mode, lock=lock) if isinstance(file, str | os.PathLike) else ObjectOutput(file)
 
 
+def _may_be_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return True  # It will be, once it is opened.
+
+
 def _open_for_writing(path: Path, mode: FileMode, *, lock: bool) -> int:
     """Return the descriptor of a file opened for writing after its end, which is truncated in mode "replace".
 
     Raises: OSError: BlockingIOError if it is locked.
     """
+    flags = _WRITING
+    if mode == "append" and _may_be_regular(path):
+        # Read as well, to find the end of its stream. A pipe opened in this way would not wait for its reader.
+        flags ^= os.O_WRONLY ^ os.O_RDWR
     while True:
-        fd = os.open(path, _WRITING | (os.O_EXCL if mode == "new" else 0), 0o666)
+        fd = os.open(path, flags | (os.O_EXCL if mode == "new" else 0), 0o666)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return fd

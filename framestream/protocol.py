@@ -435,6 +435,18 @@ class WriterProtocol(_Protocol):
         else:
             self._start()
 
+    def resume(self, content_type: bytes | None) -> None:
+        """Continue a stream that has begun already, that of a file to append to. It takes the place of `start()`.
+
+        Args: content_type: that of its START; None if it names none.
+        Raises: LocalProtocolError: this stream has begun, or the reader answers.
+        """
+        state = self._next(self.role, ControlType.START)
+        if state is None:
+            raise LocalProtocolError(f"cannot continue a stream in state {self.state.name}: {self.state.value}")
+        self._enter(state)
+        self.content_type = content_type
+
     def send(self, payloads: Iterable[bytes]) -> None:
         """Send data frames.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, ControlType
-from framestream.errors import LocalProtocolError, MissingLibraryError, RemoteProtocolError
-from framestream.files import FileInput
+from framestream.errors import MissingLibraryError, RemoteProtocolError
+from framestream.files import open_output
 from framestream.frames import MAX_DATA_BYTES, encode_control_frame
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from framestream.endpoints import Path
     from framestream.errors import FrameStreamError
+    from framestream.files import FileMode, FileOutput, ObjectOutput, Writable
     from framestream.frames import EncodedFrames
 
 __all__ = [
@@ -250,6 +250,7 @@ class BaseWriter:
         self.flushes = 0
         self.waiting: list[bytes] = []
         self.waiting_bytes = 0
+        self.cut_bytes = 0
 
     @property
     def content_type(self) -> bytes | None:
@@ -384,15 +385,15 @@ def reader_protocol(
     *,
     transport: Transport | None = None,
     require_stop: bool = False,
-) -> ReaderProtocol:
     joined: bool = False,
+) -> ReaderProtocol:
     """Return a ReaderProtocol with these limits."""
     return ReaderProtocol(
         content_types,
         transport=transport,
         require_stop=require_stop,
-        max_data_bytes=limits.max_data_bytes,
         joined=joined,
+        max_data_bytes=limits.max_data_bytes,
         max_control_bytes=limits.max_control_bytes,
         oversize=limits.oversize,
     )
@@ -409,39 +410,26 @@ def writer_protocol(content_types: Iterable[bytes], limits: Limits, transport: T
 
 
 def start_frame(protocol: WriterProtocol) -> bytes:
-    """Return the START frame of a unidirectional stream."""
-    return encode_control_frame(ControlFrame(ControlType.START, protocol.content_types[:1]))
+    """Return the START frame of a unidirectional stream that has begun."""
+    content_type = protocol.content_type
+    return encode_control_frame(ControlFrame(ControlType.START, () if content_type is None else (content_type,)))
 
 
-class _Scan(BaseReader):
-    """Reader that checks a file to its end, and keeps nothing of it."""
+def open_to_write(
+    file: Path | Writable, mode: FileMode, protocol: WriterProtocol, *, lock: bool = False
+) -> tuple[FileOutput | ObjectOutput, int]:
+    """Open a file for the stream of a protocol, which goes on with that of the file in mode "append".
 
-    def run(self, file: FileInput) -> None:
-        data = file.read()
-        while data or self.protocol.offset:
-            self._feed(data)
-            while self._next():
-                pass
-            if not data:
-                break
-            data = file.read()
-
-
-def check_appendable(path: Path) -> None:
-    """Check that another stream may be appended to a file: it does not exist, is empty, or ends with STOP.
-
-    Raises: RemoteProtocolError: the file is truncated or invalid; LocalProtocolError: it is compressed; OSError.
+    Returns: the file, and how many bytes were cut off its end.
+    Raises: OSError; RemoteProtocolError, LocalProtocolError: the file cannot be appended to.
     """
+    opened = open_output(file, mode, lock=lock)
+    if mode != "append":
+        return opened, 0
+    from framestream.appending import append_to
+
     try:
-        file = FileInput(path)
-    except FileNotFoundError:
-        return
-    with contextlib.closing(file):
-        if not file.regular:  # A pipe or device has no contents to append to.
-            return
-        # Only the framing matters here: a frame that is too long for a default reader is skipped by its length.
-        protocol = reader_protocol((), Limits(oversize="skip"), transport=Transport.UNIDIRECTIONAL, require_stop=True)
-        scan = _Scan(protocol, file=True)
-        scan.run(file)
-        if scan.compression:
-            raise LocalProtocolError(f"{path} is {scan.compression} data: a stream cannot be appended to it")
+        return opened, append_to(opened, protocol)
+    except BaseException:
+        opened.close()
+        raise

@@ -213,8 +213,15 @@ def _file_output(options: Options, written: Written, say: Callable[[str], object
         rotation = Rotation(options.rotate, say, compression=options.compress, command=options.rotate_command)
     if written.format is None:
         from dnstap.pipeline.outputs.recording import Recording
+        from framestream.errors import FrameStreamError
 
-        return Recording(path, append=append, rotation=rotation)
+        try:
+            recording = Recording(path, append=append, rotation=rotation)
+        except FrameStreamError as error:
+            raise _CommandError(f"{path}: cannot append: {error}") from None
+        if recording.cut_bytes:
+            say(f"{path}: {recording.cut_bytes} bytes of an unfinished frame cut off its end")
+        return recording
     if options.jobs > 1:
         from dnstap.pipeline.outputs.parallel_text import ParallelText
 

@@ -39,8 +39,8 @@ examples:
         print a file, one line per message
   dnstap -r capture.fstrm -j --filter 'rcode = NXDOMAIN'
         print the messages about names that do not exist as JSON
-  dnstap -u /run/dnstap.sock -w log.fstrm --rotate size=100M --compress gzip
-        record what a server sends
+  dnstap -u /run/dnstap.sock -a -w log.fstrm
+        record what a server sends; without -a the old file is emptied
   dnstap -l :6000 -T 192.0.2.1:6000 --anonymize truncate
         forward what servers send, with truncated addresses
 
@@ -602,7 +602,9 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write frames, or text with -q, -y, -j; - is standard output, where text is the default",
     )
-    group.add_argument("-a", dest="append", action="store_true", help="append to the files of -w")
+    group.add_argument(
+        "-a", dest="append", action="store_true", help="append to the files of -w, behind the last whole frame"
+    )
     group.add_argument(
         "--rotate",
         metavar="LIMITS",

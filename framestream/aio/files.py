@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from typing import TYPE_CHECKING, TypeVar
 
 from framestream.aio.awaitable import awaitable
 from framestream.aio.reader import Reader
 from framestream.aio.writer import Writer, open_with_handshake
-from framestream.files import POLL_S, FileInput, FileOutput, ObjectInput, ObjectOutput, open_input, open_output
+from framestream.files import POLL_S, FileInput, open_input
 from framestream.protocol import Transport
 from framestream.streams import (
     AT_ONCE,
@@ -18,7 +17,7 @@ from framestream.streams import (
     NO_DEADLINES,
     Batching,
     Limits,
-    check_appendable,
+    open_to_write,
     reader_protocol,
     start_frame,
     writer_protocol,
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from framestream.endpoints import Path
-    from framestream.files import FileMode, Readable, Writable
+    from framestream.files import FileMode, FileOutput, ObjectInput, ObjectOutput, Readable, Writable
 
 __all__ = ["InputChannel", "OutputChannel", "read_file", "readable", "write_file"]
 
-File = TypeVar("File", FileInput | ObjectInput, FileOutput | ObjectOutput)
+File = TypeVar("File")
 
 
 async def readable(fd: int) -> None:
@@ -195,23 +194,23 @@ async def write_file(
     Args:
         file: path, or binary file object, which is left open.
         content_types: the first of them goes into START.
-        mode: treatment of an existing file. "replace" overwrites it from now on. "append" adds another stream; the last
-            one in the file must end with STOP. "atomic" replaces the file in one step on `close()`, and leaves it
-            unchanged if a write or the body of `with` fails. "new" raises FileExistsError.
+        mode: treatment of an existing file. "replace" overwrites it from now on. "append" continues the last
+            stream in the file, whose STOP and unfinished frame (`cut_bytes` of the writer) are removed; it reads the
+            whole file to find its end. "atomic" replaces the file in one step on `close()`, and leaves it unchanged if
+            a write or the body of `with` fails. "new" raises FileExistsError.
         lock: lock a regular file until it is closed, so that nobody else can open it with `lock`. Not in mode "atomic".
-    Raises: OSError, BlockingIOError if the file is locked; LocalProtocolError: the content types do not fit in a frame;
-        RemoteProtocolError: the stream to append to is incomplete or invalid.
+    Raises: OSError, BlockingIOError if the file is locked; LocalProtocolError: the content types do not fit in a frame,
+        or the file to append to is compressed; RemoteProtocolError: it holds no stream, one with another content type,
+        or one with a fault.
     """
     protocol = writer_protocol(content_types, limits, Transport.UNIDIRECTIONAL)
-    output = await _open_in_thread(lambda: open_output(file, mode, lock=lock), lambda unused: unused.close(keep=False))
-    try:
-        if mode == "append" and isinstance(file, str | os.PathLike):
-            await asyncio.to_thread(check_appendable, file)
-    except BaseException:
-        output.close(keep=False)
-        raise
-    writer = await open_with_handshake(Writer(OutputChannel(output), protocol, NO_DEADLINES, batching, peer=str(file)))
-    output.beginning = start_frame(protocol)
+    opened, cut_bytes = await _open_in_thread(
+        lambda: open_to_write(file, mode, protocol, lock=lock), lambda unused: unused[0].close(keep=False)
+    )
+    writer = Writer(OutputChannel(opened), protocol, NO_DEADLINES, batching, peer=str(file))
+    writer.cut_bytes = cut_bytes
+    await open_with_handshake(writer)
+    opened.beginning = start_frame(protocol)
     return writer
 
 

@@ -5,11 +5,10 @@ Kept apart from sockets, so that a program which only reads files does not load 
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 
-from framestream.files import POLL_S, open_input, open_output
+from framestream.files import POLL_S, open_input
 from framestream.protocol import Transport
 from framestream.streams import (
     AT_ONCE,
@@ -17,7 +16,7 @@ from framestream.streams import (
     NO_DEADLINES,
     Batching,
     Limits,
-    check_appendable,
+    open_to_write,
     reader_protocol,
     start_frame,
     writer_protocol,
@@ -136,21 +135,19 @@ def write_file(
     Args:
         file: path, or binary file object, which is left open.
         content_types: the first of them goes into START.
-        mode: treatment of an existing file. "replace" overwrites it from now on. "append" adds another stream; the last
-            one in the file must end with STOP. "atomic" replaces the file in one step on `close()`, and leaves it
-            unchanged if a write or the body of `with` fails. "new" raises FileExistsError.
+        mode: treatment of an existing file. "replace" overwrites it from now on. "append" continues the last
+            stream in the file, whose STOP and unfinished frame (`cut_bytes` of the writer) are removed; it reads the
+            whole file to find its end. "atomic" replaces the file in one step on `close()`, and leaves it unchanged if
+            a write or the body of `with` fails. "new" raises FileExistsError.
         lock: lock a regular file until it is closed, so that nobody else can open it with `lock`. Not in mode "atomic".
-    Raises: OSError, BlockingIOError if the file is locked; LocalProtocolError: the content types do not fit in a frame;
-        RemoteProtocolError: the stream to append to is incomplete or invalid.
+    Raises: OSError, BlockingIOError if the file is locked; LocalProtocolError: the content types do not fit in a frame,
+        or the file to append to is compressed; RemoteProtocolError: it holds no stream, one with another content type,
+        or one with a fault.
     """
     protocol = writer_protocol(content_types, limits, Transport.UNIDIRECTIONAL)
-    output = open_output(file, mode, lock=lock)
-    try:
-        if mode == "append" and isinstance(file, str | os.PathLike):
-            check_appendable(file)
-    except BaseException:
-        output.close(keep=False)
-        raise
-    writer = open_with_handshake(Writer(OutputChannel(output), protocol, NO_DEADLINES, batching, peer=str(file)))
-    output.beginning = start_frame(protocol)
+    opened, cut_bytes = open_to_write(file, mode, protocol, lock=lock)
+    writer = Writer(OutputChannel(opened), protocol, NO_DEADLINES, batching, peer=str(file))
+    writer.cut_bytes = cut_bytes
+    open_with_handshake(writer)
+    opened.beginning = start_frame(protocol)
     return writer

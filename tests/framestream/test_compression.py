@@ -25,7 +25,7 @@ from framestream import (
     compression,
     read_file,
 )
-from framestream.compression import STEP_BYTES, Decompressor
+from framestream.compression import STEP_BYTES, Decompressor, compression_of
 from tests.framestream.wire import START, STOP, data
 
 if TYPE_CHECKING:
@@ -183,6 +183,12 @@ def test_corrupt_zstd(tmp_path: Path) -> None:
                 got.extend(reader)
     assert (caught.value.expected, caught.value.offset) == ("zstd data", len(STREAM))
     assert got == PAYLOADS
+
+
+def test_names() -> None:
+    found = [compression_of(compress(b"x")) for compress in (gzip.compress, bz2.compress, lzma.compress, zstd_compress)]
+    assert found == ["gzip", "bzip2", "xz", "zstd"]
+    assert [compression_of(first) for first in (SKIPPABLE, STREAM, b"")] == ["zstd", "", ""]
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, zstd_compress], ids=["bz2", "xz", "zst"])

@@ -513,6 +513,17 @@ class TestWriter:
         assert writer.data_to_send() == b""
         assert writer.state is State.IDLE
 
+    def test_resume(self) -> None:
+        writer = file_writer()
+        writer.resume(b"of the file")
+        assert (writer.state, writer.content_type) == (State.STREAMING, b"of the file")
+        writer.send([b"a"])
+        with pytest.raises(LocalProtocolError, match="cannot continue a stream in state STREAMING"):
+            writer.resume(None)
+        assert writer.data_to_send() == data(b"a")
+        with pytest.raises(LocalProtocolError):
+            dnstap_writer().resume(DNSTAP)
+
     def test_before_the_reader_has_accepted(self) -> None:
         writer = dnstap_writer()
         writer.start()

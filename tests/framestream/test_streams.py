@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
 import random
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from framestream.errors import LocalProtocolError, RemoteProtocolError
-from framestream.streams import Backoff, after, check_appendable
-from tests.framestream.wire import START, STOP, data
+from framestream.errors import RemoteProtocolError
+from framestream.protocol import State, Transport
+from framestream.streams import LIMITS, Backoff, after, open_to_write, writer_protocol
+from tests.framestream.both.ends import open_descriptors
+from tests.framestream.wire import START, data
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from framestream.files import FileMode
 
 
 class TestBackoff:
@@ -39,22 +42,22 @@ def test_after(monkeypatch: pytest.MonkeyPatch) -> None:
     assert after(None) is None
 
 
-class TestCheckAppendable:
-    @pytest.mark.parametrize("wire", [None, b"", START + STOP, START + data(b"a") + STOP + START + STOP])
-    def test_good(self, tmp_path: Path, wire: bytes | None) -> None:
-        if wire is not None:
-            (tmp_path / "file").write_bytes(wire)
-        before = (tmp_path / "file").exists()
-        check_appendable(tmp_path / "file")
-        assert (tmp_path / "file").exists() == before
+class TestOpenToWrite:
+    @pytest.mark.parametrize(("mode", "left"), [("replace", b""), ("append", START + data(b"a"))])
+    def test_modes(self, tmp_path: Path, mode: FileMode, left: bytes) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(START + data(b"a") + bytes(3))
+        protocol = writer_protocol((), LIMITS, Transport.UNIDIRECTIONAL)
+        file, cut_bytes = open_to_write(path, mode, protocol)
+        file.close()
+        assert (cut_bytes, protocol.state) == ((3, State.STREAMING) if mode == "append" else (0, State.IDLE))
+        assert path.read_bytes() == left
 
-    @pytest.mark.parametrize("wire", [START, START + data(b"a"), START + STOP + START, b"text"])
-    def test_bad(self, tmp_path: Path, wire: bytes) -> None:
-        (tmp_path / "file").write_bytes(wire)
+    def test_a_file_that_is_refused_is_closed(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(b"text")
+        before = open_descriptors()
         with pytest.raises(RemoteProtocolError):
-            check_appendable(tmp_path / "file")
-
-    def test_compressed(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_bytes(gzip.compress(START + STOP))
-        with pytest.raises(LocalProtocolError, match="is gzip data"):
-            check_appendable(tmp_path / "file")
+            open_to_write(path, "append", writer_protocol((), LIMITS, Transport.UNIDIRECTIONAL))
+        assert open_descriptors() == before
+        assert path.read_bytes() == b"text"

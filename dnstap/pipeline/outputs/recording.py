@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline.counters import Counter
 from dnstap.pipeline.outputs.base import FileOutput
 from framestream.sync.files import write_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dnstap.pipeline.rotation import Rotation
     from framestream.frames import EncodedFrames
 
@@ -18,8 +21,10 @@ __all__ = ["Recording"]
 class Recording(FileOutput):
     """An output that writes frames to a file as one stream, readable up to the last write whatever happens.
 
-    Args: append: whether to add a stream to the file at `path`, whose last stream must end with STOP.
+    Args: append: whether to continue the stream of the file at `path`.
     Raises: OSError; RemoteProtocolError, LocalProtocolError: see framestream.write_file.
+
+    Attributes: cut_bytes: length of an unfinished frame that was cut off the end of the file.
     """
 
     takes_encoded = True
@@ -27,6 +32,7 @@ class Recording(FileOutput):
     def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
         super().__init__(path, rotation)
         self._writer = write_file(path, [CONTENT_TYPE], mode="append" if append else "replace")
+        self.cut_bytes = self._writer.cut_bytes
 
     def fileno(self) -> int:
         return self._writer.fileno()
@@ -52,6 +58,14 @@ class Recording(FileOutput):
         """
         self._writer.close()
         self._finish_rotation()
+
+    def counters(self) -> Sequence[Counter]:
+        help_text = "Bytes of an unfinished frame that were cut off a file to append to."
+        return (*super().counters(), Counter("cut_bytes", help_text, self.cut_bytes))
+
+    def summary(self) -> str:
+        cut = f"; {self.cut_bytes} bytes of an unfinished frame cut off before" if self.cut_bytes else ""
+        return super().summary() + cut
 
     def _write(self, payloads: list[bytes]) -> None:
         self._writer.write_many(payloads)

@@ -48,6 +48,7 @@ from framestream import (
     write_file,
 )
 from tests.dnstap.beside import run_beside
+from tests.framestream.wire import START, STOP
 from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
@@ -573,10 +574,23 @@ def test_append(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert main(["-r", str(SAMPLE), "-q", "-a", "-w", str(text)]) == 0
         assert main(["-r", str(SAMPLE), "-a", "-w", str(frames)]) == 0
     assert text.read_text() == SAMPLE.with_suffix(".q.txt").read_text() * 2
-    assert frames.read_bytes() == SAMPLE.read_bytes() * 2
-    frames.write_bytes(SAMPLE.read_bytes()[:-1])
-    assert f"{frames}: cannot write: expected 1 more bytes" in error(capfd, "-r", SAMPLE, "-a", "-w", frames)
-    assert len(frames.read_bytes()) == len(SAMPLE.read_bytes()) - 1
+    wire = SAMPLE.read_bytes()
+    twice = wire.removesuffix(STOP) + wire.removeprefix(START)
+    assert frames.read_bytes() == twice
+    # The last frame is cut: it is removed, and appending goes on in its place.
+    frames.write_bytes(wire.removesuffix(STOP)[:-1])
+    assert main(["-r", str(SAMPLE), "-a", "-w", str(frames), "--stats"]) == 0
+    said = capfd.readouterr().err
+    with read_file(SAMPLE) as reader, read_file(frames) as appended:
+        payloads = list(reader)
+        assert list(appended) == payloads[:-1] + payloads
+    cut = len(payloads[-1]) + 3
+    assert f"dnstap: {frames}: {cut} bytes of an unfinished frame cut off its end\n" in said
+    assert f"were left out; {cut} bytes of an unfinished frame cut off before\n" in said
+    # Anything else is refused and stays.
+    text.write_bytes(b"text")
+    assert f"{text}: cannot append: expected START, got" in error(capfd, "-r", SAMPLE, "-a", "-w", text)
+    assert text.read_bytes() == b"text"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def test_as_one_line() -> None:
     )
     assert str(counts) == (
         "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 6 frames over the limit left out,"
-        " 7 dropped; 8 control frames of unknown type and 9 bytes behind STOP ignored"
+        " 7 dropped; 8 control frames of unknown type and 9 bytes behind STOP ignored;"
+        " 10 streams without STOP before another"
     )
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.recording import Recording
-from framestream import FrameStreamError, TruncatedStreamError, open_writer, read_file
+from framestream import FrameStreamError, Transport, open_writer, read_file
 from tests.interop.command import listening
+from tests.wait import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,14 +38,51 @@ def test_nothing_is_lost(tmp_path: Path, number: int, frames: int) -> None:
     assert command.stderr.read_text() == f"dnstap: opened input socket {tap}\n"
 
 
-def test_a_stream_is_appended(tmp_path: Path) -> None:
+def test_a_recording_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "out"
     for append in False, True:
         output = Recording(str(path), append=append)
         output.write_many([b"1", b"2"])
         output.close()
+        assert output.cut_bytes == 0
     with read_file(path) as reader:
         assert list(reader) == [b"1", b"2"] * 2
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(TruncatedStreamError):
-        Recording(str(path), append=True)
+    assert path.read_bytes().count(CONTENT_TYPE) == 1  # One stream.
+
+
+def test_what_a_killed_writer_has_left_is_cut_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = Recording(str(path))
+    output.write_many([b"1", b"234"])
+    output.close()
+    path.write_bytes(path.read_bytes()[:-13])
+    output = Recording(str(path), append=True)
+    output.write_many([b"5"])
+    output.close()
+    with read_file(path) as reader:
+        assert list(reader) == [b"1", b"5"]
+    assert (
+        output.summary() == f"{path}: 1 frames, of which 0 were left out; 6 bytes of an unfinished frame cut off before"
+    )
+    assert [counter.value for counter in output.counters() if counter.name == "cut_bytes"] == [6]
+
+
+def test_a_service_that_is_killed_goes_on_with_its_recording(tmp_path: Path) -> None:
+    tap, recording = tmp_path / "s", tmp_path / "recording"
+    sent = []
+    for number in range(3):
+        with listening(tap, tmp_path, "-a", "-w", recording) as command:
+            with open_writer(tap, [CONTENT_TYPE], transport=Transport.UNIDIRECTIONAL) as writer:
+                sent.append(b"%d" % number)
+                writer.write(sent[-1])
+                wait_for(lambda: recording.exists() and recording.read_bytes().endswith(sent[-1]), "the frame")
+            if number < 2:
+                command.stop(signal.SIGKILL)
+                with recording.open("ab") as file:  # Part of a frame, as after a failure of the machine.
+                    file.write(b"\0\0\0\5abc")
+            else:
+                assert command.stop() == 0
+        if number:
+            assert f"{recording}: 7 bytes of an unfinished frame cut off its end\n" in command.stderr.read_text()
+    with read_file(recording, [CONTENT_TYPE]) as reader:
+        assert list(reader) == sent
