@@ -11,7 +11,8 @@ FrameStreamError
     ├── TruncatedStreamError    the input ended before the stream did
     └── UnexpectedFrameError    a frame that the state does not allow, or bytes that are not a frame
 
-Each has its data in attributes, and its text is made from them in `__str__`. OSError and TimeoutError pass unchanged.
+Each has its data in attributes, and its text is made from them in `__str__`. OSError and TimeoutError keep their type,
+and name the endpoint, connection or file.
 """
 
 __all__ = [

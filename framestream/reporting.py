@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -109,11 +108,12 @@ _TLS_ERROR = r"\[SSL.*?\] (\S+ alert )?(.*?)(?: \(_ssl\.c:\d+\))?"
 
 
 def error_text(error: FrameStreamError | OSError) -> str:
-    """Return the text of an error without the error number."""
+    """Return the text of an error without the error number, and without the endpoint that it names."""
     # asyncio raises TimeoutError without a text.
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or "timed out"
+    # An ssl.SSLError of a connection has its name at the end, one of a certificate the file.
+    if isinstance(error, OSError) and str(error.filename).startswith("tls:"):
+        text = text.removesuffix(f": {error.filename}")
     if tls := re.fullmatch(_TLS_ERROR, text):
         return f"TLS {'refused by the other side' if tls[1] else 'failed'}: {tls[2]}"
-    if isinstance(error, OSError) and error.errno and text.startswith("Connect call failed"):
-        return os.strerror(error.errno)  # asyncio's own text leaves the reason out.
     return text

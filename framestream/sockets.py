@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from framestream.endpoints import TcpEndpoint, TlsEndpoint, UnixEndpoint
 from framestream.errors import LocalProtocolError
+from framestream.naming import naming
 from framestream.unix_sockets import listen_at, remove
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def addresses(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
         case TcpEndpoint(host, port) | TlsEndpoint(host, port):
             flags = socket.AI_PASSIVE if passive else 0
             try:
-                found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=flags)
+                with naming(str(endpoint)):
+                    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=flags)
             except ValueError as error:  # A label of the name is too long.
                 raise LocalProtocolError(f"{host!r} is not a host name: {error}") from None
             if not host:
@@ -94,23 +96,26 @@ class ListeningSocket:
 
     def __init__(self, endpoint: Endpoint, found: list[Address] | None = None) -> None:
         self._file: FileId | None = None
-        errors: list[OSError] = []
-        for family, address in found or addresses(endpoint, passive=True):
-            try:
-                self._listen(endpoint, family, address)
-                break
-            except OSError as error:
-                if error.errno not in _NOT_HERE:
-                    raise
-                errors.append(error)
-        else:
-            raise errors[-1]
+        with naming(str(endpoint)):
+            self._listen_on_first(endpoint, found or addresses(endpoint, passive=True))
         match endpoint:  # With port 0, the system has chosen one.
             case TcpEndpoint(host):
                 endpoint = TcpEndpoint(host, self.socket.getsockname()[1])
             case TlsEndpoint(host, _, tls):
                 endpoint = TlsEndpoint(host, self.socket.getsockname()[1], tls)
         self.endpoint = endpoint
+
+    def _listen_on_first(self, endpoint: Endpoint, found: list[Address]) -> None:
+        errors: list[OSError] = []
+        for family, address in found:
+            try:
+                self._listen(endpoint, family, address)
+                return
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                errors.append(error)
+        raise errors[-1]
 
     def _listen(self, endpoint: Endpoint, family: int, address: Any) -> None:
         self.socket = socket.socket(family, socket.SOCK_STREAM)

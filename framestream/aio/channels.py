@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from framestream.endpoints import Endpoint, TcpEndpoint, TlsEndpoint
 from framestream.errors import RemoteProtocolError
 from framestream.files import READ_BYTES
+from framestream.naming import naming
 from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, unread
 from framestream.tls import TlsSession, connecting_session
 
@@ -312,20 +313,21 @@ class SocketChannel(asyncio.BufferedProtocol):
 async def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
     """Connect to the first address of the endpoint that accepts.
 
-    Raises: OSError: the error of the last address; TimeoutError; LocalProtocolError.
+    Raises: OSError: the error of the last address, with the name of the endpoint; TimeoutError; LocalProtocolError.
     """
     session = connecting_session(endpoint)
     errors: list[OSError] = []
-    try:
-        async with asyncio.timeout(connect_s):
-            for family, address in await lookup(endpoint):
-                try:
-                    return over_socket(for_stream(await _connected(family, address)), session)
-                except OSError as error:
-                    errors.append(error)
-    except TimeoutError:
-        raise TimeoutError(f"no connection within {connect_s} s") from None
-    raise errors[-1]
+    with naming(str(endpoint)):
+        try:
+            async with asyncio.timeout(connect_s):
+                for family, address in await lookup(endpoint):
+                    try:
+                        return over_socket(for_stream(await _connected(family, address)), session)
+                    except OSError as error:
+                        errors.append(error)
+        except TimeoutError:
+            raise TimeoutError(f"no connection within {connect_s} s") from None
+        raise errors[-1]
 
 
 async def lookup(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:

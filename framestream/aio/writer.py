@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from framestream.errors import LocalProtocolError, RemoteProtocolError
+from framestream.naming import naming
 from framestream.protocol import State, WriterProtocol
 from framestream.streams import AT_ONCE, NO_DEADLINES, BaseWriter, Batching, Deadlines, after
 
@@ -169,8 +170,9 @@ class Writer(BaseWriter):
 
     async def _flush(self) -> None:
         try:
-            self._channel.send(self.protocol.data_to_send())
-            await self._channel.drain(after(self._deadlines.write_s))
+            with naming(self.peer):
+                self._channel.send(self.protocol.data_to_send())
+                await self._channel.drain(after(self._deadlines.write_s))
         except OSError as error:
             self._error = error
             raise
@@ -212,7 +214,8 @@ class Writer(BaseWriter):
                     protocol.receive_eof()
         except (OSError, RemoteProtocolError) as error:
             self._error = TimeoutError(late) if isinstance(error, TimeoutError) else error
-            raise self._error from None
+            with naming(self.peer):
+                raise self._error from None
 
     def _flush_in(self, seconds: float) -> None:
         """Schedule the delayed flush, or move it if it is scheduled already."""

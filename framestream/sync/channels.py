@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from framestream.endpoints import Endpoint, TlsEndpoint
 from framestream.errors import RemoteProtocolError
 from framestream.files import READ_BYTES
+from framestream.naming import naming
 from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, unread
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ class TlsChannel(SocketChannel):
 def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
     """Connect to the first address of the endpoint that accepts.
 
-    Raises: OSError: the error of the last address; TimeoutError; LocalProtocolError.
+    Raises: OSError: the error of the last address, with the name of the endpoint; TimeoutError; LocalProtocolError.
     """
     deadline = None if connect_s is None else time.monotonic() + connect_s
     session = None
@@ -297,15 +298,16 @@ def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
 
         session = connecting_session(endpoint)
     errors: list[OSError] = []
-    # One deadline for all addresses: a host name with many must not multiply it.
-    for family, address in addresses(endpoint):
-        try:
-            return over_socket(for_stream(_connected(family, address, deadline)), session)
-        except OSError as error:
-            # The system's own timeout has an errno; ours has none.
-            late = isinstance(error, TimeoutError) and not error.errno
-            errors.append(TimeoutError(f"no connection within {connect_s} s") if late else error)
-    raise errors[-1]
+    with naming(str(endpoint)):
+        # One deadline for all addresses: a host name with many must not multiply it.
+        for family, address in addresses(endpoint):
+            try:
+                return over_socket(for_stream(_connected(family, address, deadline)), session)
+            except OSError as error:
+                # The system's own timeout has an errno; ours has none.
+                late = isinstance(error, TimeoutError) and not error.errno
+                errors.append(TimeoutError(f"no connection within {connect_s} s") if late else error)
+        raise errors[-1]
 
 
 def _connected(family: int, address: Any, deadline: float | None) -> socket.socket:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from framestream.errors import LocalProtocolError, RemoteProtocolError
 from framestream.frames import EncodedFrames
+from framestream.naming import naming
 from framestream.protocol import ReaderProtocol, State
 from framestream.streams import NO_DEADLINES, BaseReader, Deadlines, after
 
@@ -136,16 +137,17 @@ class Reader(BaseReader):
         self._channel.close()
 
     def _read(self) -> None:
-        try:
-            self._feed(self._channel.read(None if self.started else self.deadline))
-        except TimeoutError:
-            if self.started:
-                # The system's own timeout for a host that does not answer; ours ends with the handshake.
+        with naming(self.peer):
+            try:
+                self._feed(self._channel.read(None if self.started else self.deadline))
+            except TimeoutError:
+                if self.started:
+                    # The system's own timeout for a host that does not answer; ours ends with the handshake.
+                    raise
+                raise TimeoutError(f"no START within {self._deadlines.handshake_s} s") from None
+            except RemoteProtocolError as error:
+                self.protocol.fail(error)
                 raise
-            raise TimeoutError(f"no START within {self._deadlines.handshake_s} s") from None
-        except RemoteProtocolError as error:
-            self.protocol.fail(error)
-            raise
 
     def _answer(self) -> None:
         protocol = self.protocol
@@ -153,7 +155,7 @@ class Reader(BaseReader):
             if self._connection is None:
                 raise LocalProtocolError("a file takes no answers: its stream must be unidirectional")
             # Rule 8. Unbound closes as soon as it has sent STOP. Nothing is lost if FINISH cannot be sent.
-            with contextlib.suppress(OSError) if protocol.state is State.FINISHED else contextlib.nullcontext():
+            with contextlib.suppress(OSError) if protocol.state is State.FINISHED else naming(self.peer):
                 self._connection.write(answer, after(self._deadlines.write_s))
 
     def __enter__(self) -> Self:

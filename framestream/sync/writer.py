@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from framestream.errors import LocalProtocolError, RemoteProtocolError
+from framestream.naming import naming
 from framestream.protocol import State, WriterProtocol
 from framestream.streams import AT_ONCE, NO_DEADLINES, BaseWriter, Batching, Deadlines, after
 
@@ -117,7 +118,8 @@ class Writer(BaseWriter):
         with self._changed:
             self._check()
             try:
-                self._channel.write(self.protocol.data_to_send(), after(self._deadlines.write_s))
+                with naming(self.peer):
+                    self._channel.write(self.protocol.data_to_send(), after(self._deadlines.write_s))
             except OSError as error:
                 self._error = error
                 # The rest stays in `waiting`, for a ReconnectingWriter to send again.
@@ -210,7 +212,8 @@ class Writer(BaseWriter):
                     protocol.receive_eof()
         except (OSError, RemoteProtocolError) as error:
             self._error = TimeoutError(late) if isinstance(error, TimeoutError) else error
-            raise self._error from None
+            with naming(self.peer):
+                raise self._error from None
 
     def _flush_later(self, seconds: float) -> None:
         self._due = time.monotonic() + seconds

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,8 @@ from framestream.errors import (
 from framestream.protocol import State, Transport
 from framestream.streams import Deadlines, Limits
 from tests.framestream.both.ends import LARGE, SHORT_S, both_fronts, dial, open_descriptors, peer, receive
-from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_writer
+from tests.framestream.fronts import FRONTS, listen_reader, listen_writer, open_reader, open_writer
+from tests.framestream.nets import SERVER
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data
 from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
@@ -287,3 +289,46 @@ class TestBoth:
                     monkeypatch.setattr(f"framestream.{front}.channels.SocketChannel.read", late)
                 with pytest.raises(TimeoutError, match="Connection timed out"):
                     list(reader)
+
+
+class TestErrorsNameTheEndpoint:
+    """Errors of the system come without a name, or with an address that the caller never wrote."""
+
+    def test_no_listener(self, tmp_path: Path) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+            for endpoint in (f"tcp:127.0.0.1:{port}", f"tls:127.0.0.1:{port}"):
+                for connect in (open_reader, open_writer):
+                    with pytest.raises(ConnectionRefusedError, match=rf"Connection refused: '{endpoint}'$") as caught:
+                        connect(endpoint)
+                    assert caught.value.filename == endpoint
+        for connect in (open_reader, open_writer):
+            with pytest.raises(FileNotFoundError, match=f"unix:{tmp_path}/nothing"):
+                connect(tmp_path / "nothing")
+
+    def test_unknown_host(self) -> None:
+        for opening in (open_reader, open_writer, listen_reader, listen_writer):
+            with pytest.raises(socket.gaierror, match=r"'tcp:name.invalid:1'$"):
+                opening("tcp:name.invalid:1")
+
+    def test_a_port_in_use(self) -> None:
+        with listen_reader("tcp:127.0.0.1:0") as listener:
+            with pytest.raises(OSError, match=rf"'{listener.endpoint}'$") as caught:
+                listen_writer(str(listener.endpoint))
+            assert caught.value.errno == errno.EADDRINUSE
+
+    def test_a_writer_without_a_certificate_that_is_trusted(self) -> None:
+        with listen_reader("tls:localhost:0", tls=SERVER) as listener:
+            endpoint = str(listener.endpoint)
+
+            def read() -> None:
+                with listener.accept(DEADLINE_S) as reader:
+                    list(reader)
+
+            with Threads() as pool:
+                reading = pool.submit(read)
+                with pytest.raises(ssl.SSLError, match=rf"certificate verify failed.*: {endpoint}$"):
+                    open_writer(endpoint)
+                with pytest.raises(OSError, match=f"{endpoint} connection 1"):
+                    reading.result(DEADLINE_S)
