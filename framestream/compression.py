@@ -128,6 +128,11 @@ class Decompressor:
         self._member: _Member | None = None
         self._offset = 0
 
+    @property
+    def unfinished(self) -> bool:
+        """True inside compressed data, whose end has not been fed."""
+        return self._member is not None
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Decompress the next bytes of the input, and yield steps of at most STEP_BYTES; the bytes if not compressed.
 

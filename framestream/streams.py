@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from framestream.compression import Decompressor
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, ControlType
-from framestream.errors import MissingLibraryError, RemoteProtocolError
+from framestream.errors import MissingLibraryError, RemoteProtocolError, TruncatedStreamError
 from framestream.files import open_output
 from framestream.frames import MAX_DATA_BYTES, encode_control_frame
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
@@ -171,6 +171,8 @@ class BaseReader:
     def _feed(self, data: bytes) -> None:
         """Accept input; b"" for its end. Call `_next` or `_next_encoded` next, until it returns None."""
         if not data:
+            if self._decompressor and self._decompressor.unfinished:
+                self._cut_in_compressed_data(self._decompressor.name)
             self.protocol.receive_eof()
         elif self._decompressor:
             self._pieces = self._decompressor.feed(data)
@@ -219,6 +221,21 @@ class BaseReader:
         else:
             self._receiving = False
         return self._receiving
+
+    def _cut_in_compressed_data(self, name: str) -> None:
+        # Also where the stream could end, and after STOP: frames that were in memory when its writer was killed are
+        # missing, or another stream.
+        protocol = self.protocol
+        inside_frame = protocol.decoder.missing() is not None
+        protocol.fail(
+            TruncatedStreamError(
+                f"the rest of the {name} data",
+                "the end of input",
+                protocol.offset,
+                protocol.state.name,
+                inside_frame=inside_frame,
+            )
+        )
 
     def _fail(self, error: RemoteProtocolError | MissingLibraryError) -> None:
         self._receiving = False

@@ -126,6 +126,31 @@ def test_cut_off(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     assert got == PAYLOADS[: len(got)]
 
 
+@compressed
+@pytest.mark.parametrize("stream", [STREAM, STREAM.removesuffix(STOP)], ids=["STOP", "no STOP"])
+@pytest.mark.parametrize("member", ["first", "second"])
+def test_the_end_of_compressed_data_is_missing(
+    compress: Callable[[bytes], bytes], stream: bytes, member: str, tmp_path: Path
+) -> None:
+    """Its writer was killed: the frames are given, and the missing end is reported."""
+    before, octets = (PAYLOADS, compress(STREAM)) if member == "second" else ([], b"")
+    path = tmp_path / "cut"
+    path.write_bytes(octets + compress(stream)[:-1])
+    got: list[bytes] = []
+    with read_file(path) as reader:
+        for _ in range(2):
+            with pytest.raises(TruncatedStreamError) as caught:
+                got.extend(reader)
+        assert (caught.value.expected, caught.value.got) == (
+            f"the rest of the {reader.compression} data",
+            "the end of input",
+        )
+        assert (reader.ended, caught.value.inside_frame) == (True, False)
+    # All but bzip2 keep only their checksum and length in the end.
+    assert got in (before + PAYLOADS, before + PAYLOADS[: len(got) - len(before)])
+    assert len(got) == len(before) + len(PAYLOADS) or compress is bz2.compress
+
+
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress], ids=["bz2", "xz"])
 def test_corrupt(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     """Data well before the fault is returned first."""
