@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from dnstap.cli.options import Options, Written, parse_options
@@ -91,7 +92,7 @@ def _run_files(options: Options) -> int:
             shown.remove()
         _say(line)
 
-    with contextlib.closing(FileRunner(say, limits=options.limits)) as runner, _signals(runner, files):
+    with contextlib.closing(FileRunner(say, limits=options.limits)) as runner, _signals(runner, files) as received:
         # Inputs first: a mistyped input must not cost an old recording.
         for path in options.read:
             with _input_errors(path):
@@ -110,9 +111,24 @@ def _run_files(options: Options) -> int:
             stages = _stages(options, runner)
             gc.freeze()  # What is loaded now stays loaded.
             runner.run(*files, stages=[*progress, *stages])
+            for output in files:
+                output.incomplete = runner.interrupted
     if options.stats:
         _say_statistics(runner, stages, files)
-    return 1 if runner.failed_files else 0
+    return _exit_status(runner, received)
+
+
+def _exit_status(runner: Collector | FileRunner, received: Sequence[int], *, failed: bool = False) -> int:
+    """Return the exit status of a run.
+
+    Args:
+        received: signals that have stopped it.
+        failed: whether an output failed.
+    """
+    if failed or runner.failed_files:
+        return 1
+    # As the shell has it for a process that was killed by the signal.
+    return 128 + received[0] if runner.interrupted else 0
 
 
 def _can_show_progress(outputs: Sequence[FileOutput]) -> bool:
@@ -131,7 +147,7 @@ async def _collect(options: Options) -> int:
     )
     files: list[FileOutput] = []
     # The handler of HUP sees each output file from when it is added to the list.
-    with _signals(collector, files):
+    with _signals(collector, files) as received:
         try:
             await _open_inputs(options, collector)
             with _output_errors(options):
@@ -149,12 +165,13 @@ async def _collect(options: Options) -> int:
                     for relay in relays:
                         await relay.close()
                     for file in files:
+                        file.incomplete = collector.interrupted
                         file.close()
         finally:
             await collector.close()
     if options.stats:
         _say_statistics(collector, stages, [*files, *relays])
-    return 1 if collector.failed_files or any(relay.lost for relay in relays) else 0
+    return _exit_status(collector, received, failed=any(relay.lost for relay in relays))
 
 
 async def _open_inputs(options: Options, collector: Collector) -> None:
@@ -193,7 +210,7 @@ def _stages(options: Options, runner: Collector | FileRunner) -> list[Stage]:
     if options.sample:
         stages.append(Sample(options.sample))
     if options.head:
-        stages.append(Head(options.head, runner.stop))
+        stages.append(Head(options.head, partial(runner.stop, complete=True)))
     if options.anonymizer:
         # Last, because filters are about the real addresses.
         stages.append(Anonymizing(options.anonymizer))
@@ -300,11 +317,16 @@ def _output_errors(options: Options) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterator[None]:
-    """Handle signals: INT and TERM stop the run, and kill the process if they come again; HUP reopens the files."""
-    ending = (signal.SIGINT, signal.SIGTERM)
+def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterator[list[int]]:
+    """Handle signals: INT and TERM stop the run, and kill the process if they come again; HUP reopens the files.
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    Gives the list of signals that have stopped the run.
+    """
+    ending = (signal.SIGINT, signal.SIGTERM)
+    received: list[int] = []
+
+    def stop(received_number: int, _frame: FrameType | None) -> None:
+        received.append(received_number)
         # The next INT or TERM ends the process at once, in case an output takes too long to drain.
         for number in ending:
             signal.signal(number, signal.SIG_DFL)
@@ -317,7 +339,7 @@ def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterato
     before = [(number, signal.signal(number, stop)) for number in ending]
     before.append((signal.SIGHUP, signal.signal(signal.SIGHUP, reopen)))
     try:
-        yield
+        yield received
     finally:
         # `main` may be called by a program that goes on afterwards.
         for number, handler in before:

@@ -46,7 +46,8 @@ examples:
 
 INT and TERM end the command once everything received has been written. HUP
 reopens the output file.
-Exit status: 0; 1 if an input or output failed; 2 for an invalid command line.
+Exit status: 0; 1 if an input or output failed; 2 for an invalid command line;
+130 or 143 if INT or TERM came before regular files were read to their end.
 """
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -104,6 +104,11 @@ class Collector:
         return self._forwarder.failed_files
 
     @property
+    def interrupted(self) -> bool:
+        """True if regular files were not read to their end because the run was stopped."""
+        return self._forwarder.interrupted
+
+    @property
     def counts(self) -> Counts:
         """Return the counts so far. May be called from another thread."""
         return self._forwarder.counters.total()._replace(dropped=self._forwarder.dispatcher.dropped)
@@ -140,8 +145,14 @@ class Collector:
             DialedInput(parsed, self._report, limits=self._limits, deadlines=self._deadlines, backoff=self._backoff)
         )
 
-    def stop(self) -> None:
-        """End the run once what has been received is passed on. May be called by a signal handler or another thread."""
+    def stop(self, *, complete: bool = False) -> None:
+        """End the run once what has been received is passed on. May be called by a signal handler or another thread.
+
+        Args: complete: whether all that was asked for has been read. If not, `interrupted` tells whether anything is
+            left of regular files, and where files stand is reported. The first call decides.
+        """
+        if not self._tasks.stopping:
+            self._forwarder.complete = complete
         self._tasks.stop()
 
     async def run(

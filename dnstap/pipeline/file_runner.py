@@ -33,16 +33,19 @@ class FileRunner:
     Add files, then `run`, then `close`.
 
     Args: report: takes one line about a file: an error, or what was left out of it.
-    Attributes: failed_files: number of files that could not be read to their end.
+    Attributes:
+        failed_files: number of files that could not be read to their end.
+        interrupted: whether files were not read to their end because the run was stopped.
     """
 
     def __init__(self, report: Callable[[str], object], *, limits: Limits = LIMITS) -> None:
         self.failed_files = 0
+        self.interrupted = False
         self._report = report
         self._limits = limits
         self._files: list[tuple[str, Reader]] = []
         self._counters: InputCounters[Reader] = InputCounters()
-        self._stopping = False
+        self._stopping = self._complete = False
         self._finished_bytes = 0
 
     @property
@@ -67,10 +70,16 @@ class FileRunner:
         """
         self._files.append((path, read_file(path, [CONTENT_TYPE], limits=self._limits)))
 
-    def stop(self) -> None:
-        """End the run before the next read. May be called by a signal handler."""
-        # A signal handler may interrupt the run anywhere, so it only sets a flag, which is read between batches.
-        self._stopping = True
+    def stop(self, *, complete: bool = False) -> None:
+        """End the run before the next read. May be called by a signal handler.
+
+        Args: complete: whether all that was asked for has been read. If not, `interrupted` tells whether anything is
+            left of the files, and where they stand is reported. The first call decides.
+        """
+        # A signal handler may interrupt the run anywhere, so it only sets flags, which are read between batches.
+        if not self._stopping:
+            self._complete = complete
+            self._stopping = True
 
     def run(self, *outputs: Output, stages: Sequence[Stage] = ()) -> None:
         """Read the files to their end, or until stop().
@@ -119,7 +128,9 @@ class FileRunner:
             dispatcher.write(batch)
         else:
             # The loop was not left by `break`, so the file has neither ended nor failed: the run was stopped.
-            self._report(f"{path}: stopped at byte {reader.protocol.offset}")
+            if not self._complete:
+                self.interrupted = True
+                self._report(f"{path}: stopped at byte {reader.protocol.offset}")
         for line in stream_reports(path, reader, error):
             self._report(line)
 

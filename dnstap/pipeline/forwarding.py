@@ -39,6 +39,8 @@ class Forwarder:
         counters: of all streams, with those that are open now.
         reports: reporter of what ended the streams.
         failed_files: number of files that could not be read to their end.
+        complete: whether all that was asked for had been read when the run was stopped.
+        interrupted: whether regular files were not read to their end although it was not.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Forwarder:
         self.counters: InputCounters[Reader] = InputCounters()
         self.reports = RateLimitedReporter(report, period_s)
         self.failed_files = 0
+        self.complete = self.interrupted = False
         self._report = report
         self._tasks = tasks
         self._may_drop = may_drop
@@ -112,12 +115,12 @@ class Forwarder:
                     self._coalescer.pause(reader.bytes - before)
                     before = reader.bytes
             else:
-                self._report_position(name, reader)
+                self._note_interruption(source, name, reader)
         except asyncio.CancelledError:
             # `cancel_idle` stops an interruptible input in this way. Any other cancellation is meant for the whole run.
             if not (source.interruptible and tasks.stopping):
                 raise
-            self._report_position(name, reader)
+            self._note_interruption(source, name, reader)
         finally:
             # Counts are taken before the reader is closed, and the generator is closed before the reader that it uses.
             self.counters.end(reader)
@@ -134,8 +137,10 @@ class Forwarder:
         for line in stream_reports(name, reader, error):
             self.reports.report(kind, line)
 
-    def _report_position(self, name: str, reader: Reader) -> None:
-        self._report(f"{name}: stopped at byte {reader.protocol.offset}")
+    def _note_interruption(self, source: Input, name: str, reader: Reader) -> None:
+        if not self.complete:
+            self.interrupted |= source.regular
+            self._report(f"{name}: stopped at byte {reader.protocol.offset}")
 
     async def _run_blocking(self, write: Callable[[Any], object], batch: Any) -> None:
         async with self._turn:

@@ -68,6 +68,7 @@ class FileOutput(Output):
     Attributes:
         frames: payloads given to it.
         problems: payloads that were left out, because they do not decode.
+        incomplete: whether frames are missing because the run was interrupted; a recording then gets no STOP.
     """
 
     def __init__(self, path: str, rotation: Rotation | None = None) -> None:
@@ -75,6 +76,7 @@ class FileOutput(Output):
         self.name = "standard output" if path == "-" else path
         self.frames = 0
         self.problems = Problems("left out")
+        self.incomplete = False
         self._reopening = False
         self._rotation = rotation
         self._frames_before = 0

@@ -52,11 +52,14 @@ class Recording(FileOutput):
         self._writer.write_encoded(frames)
 
     def close(self) -> None:
-        """Write STOP and close the file.
+        """Write STOP, unless the recording is incomplete, and close the file.
 
         Raises: OSError.
         """
-        self._writer.close()
+        if self.incomplete:
+            self._writer.abort()
+        else:
+            self._writer.close()
         self._finish_rotation()
 
     def counters(self) -> Sequence[Counter]:

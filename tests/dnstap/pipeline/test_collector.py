@@ -233,11 +233,28 @@ def test_stop_says_where_the_files_stand(tmp_path: Path) -> None:
             await collector.read(path)
         collector.stop()
         await collector.run()
-        collector.stop()  # It does no harm any more.
+        collector.stop(complete=True)  # It does no harm any more.
         await collector.close()
+        assert collector.interrupted
 
     asyncio.run(run())
     assert reports == [f"{paths[0]}: stopped at byte 0", f"{paths[1]}: stopped at byte 0"]
+
+
+def test_stop_says_nothing_when_all_that_was_asked_for_was_read(tmp_path: Path) -> None:
+    reports: list[str] = []
+
+    async def run() -> None:
+        collector = Collector(reports.append)
+        await collector.read(file_of(tmp_path / "a", b"1" * 300_000))
+        collector.stop(complete=True)
+        collector.stop()
+        await collector.run()
+        await collector.close()
+        assert not collector.interrupted
+
+    asyncio.run(run())
+    assert not reports
 
 
 class Full:
@@ -512,6 +529,7 @@ def test_stop_while_waiting_for_a_pipe(tmp_path: Path) -> None:
         wait_for(lambda: running.payloads, "the payload")
     os.close(descriptor)
     assert running.reports == [f"{fifo}: stopped at byte {len(START) + 5}"]
+    assert not running.collector.interrupted  # A pipe has no end that should have been reached.
 
 
 def test_outputs_that_do_not_take_it_at_the_end(tmp_path: Path) -> None:

@@ -63,18 +63,36 @@ def test_a_broken_file_costs_only_its_rest(tmp_path: Path) -> None:
     assert reports == [f"{broken}: expected a data frame of at most 1048576 bytes, got one of 4294967295, at byte 47"]
 
 
-def test_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("complete", [False, True])
+def test_stopped(tmp_path: Path, complete: bool) -> None:
     payloads, reports = Payloads(), list[str]()
     runner = FileRunner(reports.append)
     paths = [file_of(tmp_path / name, b"1" * 300_000, b"2") for name in "ab"]
     for path in paths:
         runner.read(path)
-    runner.run(CustomOutput(payloads), stages=[Head(1, runner.stop)])
+
+    def stop() -> None:
+        runner.stop(complete=complete)
+        runner.stop(complete=not complete)  # It is stopped already.
+
+    runner.run(CustomOutput(payloads), stages=[Head(1, stop)])
     runner.close()
     assert payloads == [b"1" * 300_000]
-    first, second = reports
-    assert first.startswith(f"{paths[0]}: stopped at byte 3000")
-    assert second == f"{paths[1]}: stopped at byte 0"
+    assert runner.interrupted is not complete
+    if complete:
+        assert not reports
+    else:
+        first, second = reports
+        assert first.startswith(f"{paths[0]}: stopped at byte 3000")
+        assert second == f"{paths[1]}: stopped at byte 0"
+
+
+def test_stopped_at_the_end(tmp_path: Path) -> None:
+    runner = FileRunner(print)
+    runner.read(file_of(tmp_path / "a", b"1"))
+    runner.run(CustomOutput(Payloads()))
+    runner.stop()
+    assert not runner.interrupted
 
 
 def test_an_error_of_the_output_ends_the_run(tmp_path: Path) -> None:

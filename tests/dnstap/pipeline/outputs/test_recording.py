@@ -10,7 +10,7 @@ import pytest
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.recording import Recording
-from framestream import FrameStreamError, Transport, open_writer, read_file
+from framestream import FrameStreamError, Transport, TruncatedStreamError, open_writer, read_file
 from tests.interop.command import listening
 from tests.wait import wait_for
 
@@ -48,6 +48,17 @@ def test_a_recording_is_continued(tmp_path: Path) -> None:
     with read_file(path) as reader:
         assert list(reader) == [b"1", b"2"] * 2
     assert path.read_bytes().count(CONTENT_TYPE) == 1  # One stream.
+
+
+def test_an_incomplete_recording_has_no_stop(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = Recording(str(path))
+    output.write_many([b"1"])
+    output.incomplete = True
+    output.close()
+    with read_file(path) as reader, pytest.raises(TruncatedStreamError):
+        list(reader)
+    assert reader.frames == 1
 
 
 def test_what_a_killed_writer_has_left_is_cut_and_counted(tmp_path: Path) -> None:
