@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from framestream import strategies as strategies
     from framestream import sync as sync
     from framestream import testing as testing
+    from framestream.connections import Connections as Connections
     from framestream.control import ControlFrame as ControlFrame
     from framestream.control import ControlType as ControlType
     from framestream.control import decode_control as decode_control
@@ -64,6 +65,7 @@ __version__ = "0.1.0"
 lazy_import(
     globals(),
     {
+        "framestream.connections": ("Connections",),
         "framestream.control": ("ControlFrame", "ControlType", "decode_control", "encode_control"),
         "framestream.endpoints": (
             "Endpoint",

@@ -8,7 +8,7 @@ import fcntl
 import socket
 import struct
 import termios
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framestream.endpoints import TcpEndpoint, TlsEndpoint, UnixEndpoint
 from framestream.errors import LocalProtocolError
@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from framestream.endpoints import Endpoint
     from framestream.unix_sockets import FileId
 
-__all__ = ["LINGER_S", "RETRY_ACCEPT_S", "RETRY_S", "Address", "ListeningSocket", "addresses", "for_stream", "unread"]
+__all__ = [
+    "LINGER_S",
+    "RETRY_ACCEPT_S",
+    "RETRY_S",
+    "Address",
+    "ListeningSocket",
+    "PeerAddress",
+    "addresses",
+    "for_stream",
+    "peer_address",
+    "unread",
+]
 
 BACKLOG = 128
 """Number of connections that may wait to be accepted; more are refused, or wait on the other side."""
@@ -32,6 +43,17 @@ RETRY_ACCEPT_S = 0.1
 
 LINGER_S = 5.0
 """Time limit, in seconds, for a writer that closes to wait for its TLS peer to close too: see TlsSession.unsettled."""
+
+KEEPALIVE_PROBES = 6
+"""Number of probes that a host must leave unanswered: one lost packet is no sign that it has vanished."""
+
+_KEEPALIVE_OPTIONS: list[int | None] = [
+    getattr(socket, name, None) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+]
+"""Options for the time before the first probe, the interval, and the number; None if the system has none."""
+
+_PEER_CREDENTIALS: int | None = getattr(socket, "SO_PEERCRED", None)
+"""Option that tells the process and user at the other end of a unix socket; None if the system has none."""
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """Errors of addresses that a name has and this host does not: those of IPv6, if it is turned off."""
@@ -64,15 +86,67 @@ def addresses(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
             raise LocalProtocolError(f"{endpoint} is not a socket")
 
 
-def for_stream(sock: socket.socket) -> socket.socket:
+class PeerAddress(NamedTuple):
+    """Address of the other end of a connection, as far as the system tells.
+
+    Attributes:
+        host: IP address; "" for a unix socket.
+        port: TCP port; 0 for a unix socket.
+        pid, uid: process and user that connected to a unix socket; None if they are not known.
+    """
+
+    host: str = ""
+    port: int = 0
+    pid: int | None = None
+    uid: int | None = None
+
+    def __str__(self) -> str:
+        """Return "192.0.2.1:4711", "[2001:db8::1]:4711", "pid 123 uid 53", or "" if nothing is known."""
+        if self.host:
+            return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        known = [("pid", self.pid), ("uid", self.uid)]
+        return " ".join(f"{name} {value}" for name, value in known if value is not None)
+
+    @property
+    def origin(self) -> str:
+        """Text that is the same for all connections of one peer: its host, or its user."""
+        return self.host or f"uid {self.uid}"
+
+
+def peer_address(sock: socket.socket, address: Any) -> PeerAddress:
+    """Return the address of the peer of a connected socket.
+
+    Args: address: as accept() or getpeername() return it.
+    """
+    if sock.family != socket.AF_UNIX:
+        # An IPv4 client of a socket that listens on "::".
+        host = address[0].removeprefix("::ffff:") if "." in address[0] else address[0]
+        return PeerAddress(host, address[1])
+    if _PEER_CREDENTIALS is None:
+        return PeerAddress()
+    credentials = struct.Struct("3i")  # struct ucred
+    pid, uid, _ = credentials.unpack(sock.getsockopt(socket.SOL_SOCKET, _PEER_CREDENTIALS, credentials.size))
+    return PeerAddress(pid=pid or None, uid=uid)  # 0: a process that our PID namespace does not show.
+
+
+def for_stream(sock: socket.socket, keepalive_s: float | None) -> socket.socket:
     """Set the options of a connected socket, and return it.
 
-    TCP sends small batches without delay, and notices in the end when the peer's host has disappeared.
+    TCP sends small batches without delay, and probes whether the peer's host is still there.
+
+    Args: keepalive_s: seconds after which a host that does not answer is given up; None for no probes.
     """
     if sock.family != socket.AF_UNIX:
         with contextlib.suppress(OSError):  # Some systems refuse after the peer has gone; the next read will raise.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if keepalive_s is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                # The first probe after half of the time, then the others in the second half.
+                idle_s = max(1, int(keepalive_s / 2))
+                interval_s = max(1, int(keepalive_s / 2 / KEEPALIVE_PROBES))
+                for option, value in zip(_KEEPALIVE_OPTIONS, (idle_s, interval_s, KEEPALIVE_PROBES), strict=True):
+                    if option is not None:
+                        sock.setsockopt(socket.IPPROTO_TCP, option, value)
     return sock
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from framestream.compression import Decompressor
+from framestream.connections import Member
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, ControlType
 from framestream.errors import MissingLibraryError, RemoteProtocolError, TruncatedStreamError
 from framestream.files import open_output
@@ -56,19 +58,23 @@ class Deadlines(NamedTuple):
     """Time limits on a peer, in seconds; None for no limit. Exceeding one raises TimeoutError.
 
     The protocol has no time limits of its own (rule 13 of docs/frame-streams.md), so without these a silent peer holds
-    up the other end for ever. Between START and STOP a writer may be silent for any time.
+    up the other end for ever. Between START and STOP a writer may be silent for any time between two frames.
 
     Attributes:
         connect_s: for connecting.
         handshake_s: from the connection to START, TLS included.
         write_s: for the system to take a write.
         finish_s: from STOP to FINISH.
+        frame_s: for the rest of a data frame that has begun.
+        keepalive_s: for the host of a TCP peer to answer at all: one that has vanished is noticed by probes.
     """
 
     connect_s: float | None = 5.0
     handshake_s: float | None = 5.0
     write_s: float | None = 30.0
     finish_s: float | None = 5.0
+    frame_s: float | None = 30.0
+    keepalive_s: float | None = 120.0
 
 
 class Batching(NamedTuple):
@@ -111,7 +117,7 @@ class Backoff(NamedTuple):
 
 LIMITS = Limits()
 DEADLINES = Deadlines()
-NO_DEADLINES = Deadlines(connect_s=None, handshake_s=None, write_s=None, finish_s=None)
+NO_DEADLINES = Deadlines(*[None] * 6)
 AT_ONCE = Batching()
 
 
@@ -120,7 +126,20 @@ def after(seconds: float | None) -> float | None:
     return None if seconds is None else time.monotonic() + seconds
 
 
-class BaseReader:
+def left_until(deadline: float | None) -> float:
+    """Return the seconds until a time.monotonic() time; infinity for None.
+
+    Raises: TimeoutError: it has passed.
+    """
+    if deadline is None:
+        return math.inf
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError("timed out")
+    return left_s
+
+
+class BaseReader(Member):
     """Common base of readers: from the bytes of an input to lists of payloads.
 
     Attributes:
@@ -128,12 +147,16 @@ class BaseReader:
         protocol: the ReaderProtocol, with the state and the counts of frames skipped or ignored.
     """
 
-    def __init__(self, protocol: ReaderProtocol, *, file: bool) -> None:
+    def __init__(self, protocol: ReaderProtocol, deadlines: Deadlines = NO_DEADLINES, *, file: bool) -> None:
         """Make a reader.
 
         Args: file: whether the input may be compressed, and hold several streams one after the other.
         """
         self.protocol = protocol
+        self.deadline = after(deadlines.handshake_s)
+        self._deadlines = deadlines
+        self._frame_deadline: float | None = None
+        self._unfinished_at = -1
         self.frames = 0
         self.bytes = 0
         self._joined = file
@@ -153,6 +176,11 @@ class BaseReader:
         return self.protocol.state in _STARTED
 
     @property
+    def progress(self) -> int:
+        """Number of bytes received."""
+        return self.protocol.offset + self.protocol.unread
+
+    @property
     def ended(self) -> bool:
         """True once the stream is over: after STOP, or at the end of the input."""
         finished = self.protocol.ended or (self.protocol.state is State.FINISHED and not self._joined)
@@ -167,6 +195,45 @@ class BaseReader:
     def _needs_input(self) -> bool:
         """True if the reader must read more: all input so far has been consumed, and the stream has not failed."""
         return not (self._receiving or self.protocol.failed)
+
+    def _read_deadline(self) -> float | None:
+        """Return the time.monotonic() time until which to wait for more; call it before each read.
+
+        The time for a frame begins with the first wait for the rest of it, not when it was received: what this side
+        does meanwhile is not the sender's fault.
+        """
+        if not self.started:
+            return self.deadline
+        decoder = self.protocol.decoder
+        if unread := decoder.unread:
+            if new := decoder.offset != self._unfinished_at:
+                self._unfinished_at = decoder.offset
+                self._frame_deadline = after(self._deadlines.frame_s)
+            if self._connections is not None:
+                self._connections.set_unfinished(self, unread, new=new)
+            return self._frame_deadline
+        if self._unfinished_at >= 0:
+            self._unfinished_at = -1
+            if self._connections is not None:
+                self._connections.set_unfinished(self, 0, new=True)
+        return None
+
+    def _read_error(self, error: OSError | RemoteProtocolError) -> OSError | RemoteProtocolError:
+        """Return the error to raise for one of the channel, which ends the stream."""
+        if isinstance(error, RemoteProtocolError):
+            self.protocol.fail(error)
+        if self._interruption:
+            return self._interruption
+        # The system has a timeout of its own, for a host that does not answer; ours has no number.
+        if not isinstance(error, TimeoutError) or error.errno:
+            return error
+        if not self.started:
+            return TimeoutError(f"no START within {self._deadlines.handshake_s} s")
+        received, needed = self.protocol.decoder.missing() or (0, 0)
+        seconds = self._deadlines.frame_s
+        return TimeoutError(
+            f"no end of a frame within {seconds} s: {received} of {needed} bytes at byte {self.protocol.offset}"
+        )
 
     def _feed(self, data: bytes) -> None:
         """Accept input; b"" for its end. Call `_next` or `_next_encoded` next, until it returns None."""
@@ -247,7 +314,7 @@ class BaseReader:
         return held
 
 
-class BaseWriter:
+class BaseWriter(Member):
     """Common base of writers: from payloads to the bytes of batches.
 
     Attributes:
@@ -273,6 +340,16 @@ class BaseWriter:
     def content_type(self) -> bytes | None:
         """The content type that both sides agreed on; None if the stream has none."""
         return self.protocol.content_type
+
+    @property
+    def started(self) -> bool:
+        """True once the handshake is complete: START has been sent."""
+        return self.protocol.state in _STARTED
+
+    @property
+    def progress(self) -> int:
+        """Number of payloads sent."""
+        return self.frames
 
     @property
     def taken(self) -> int:

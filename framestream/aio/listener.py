@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from framestream.aio.channels import Channel, lookup, over_socket
 from framestream.aio.reader import Reader
 from framestream.aio.writer import Writer
+from framestream.connections import ROOM_S, out_of_descriptors
 from framestream.endpoints import TlsEndpoint
 from framestream.errors import FrameStreamError
-from framestream.sockets import RETRY_ACCEPT_S, ListeningSocket, for_stream
+from framestream.reporting import PERIOD_S, RateLimitedReporter, error_text
+from framestream.sockets import RETRY_ACCEPT_S, ListeningSocket, for_stream, peer_address
+from framestream.streams import DEADLINES, Deadlines
 from framestream.tls import TlsSession
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
     from types import TracebackType
 
+    from framestream.connections import Connections
     from framestream.endpoints import Endpoint
 
 __all__ = ["Listener", "listen"]
@@ -35,12 +43,25 @@ class Listener(Generic[End]):
     """
 
     def __init__(
-        self, listening: ListeningSocket, tls: ssl.SSLContext | None, make: Callable[[Channel, str], End]
+        self,
+        listening: ListeningSocket,
+        tls: ssl.SSLContext | None,
+        make: Callable[[Channel, str], End],
+        deadlines: Deadlines = DEADLINES,
+        connections: Connections | None = None,
     ) -> None:
         self._listening = listening
         self._tls = tls
         self._make = make
+        self._keepalive_s = deadlines.keepalive_s
+        self._connections = connections
         self._accepted = 0
+        # Accepted already, but there was no room for them in the time that a caller had.
+        self._held: deque[tuple[socket.socket, Any]] = deque()
+        self._room = asyncio.Event()
+        self._reports = RateLimitedReporter(_log.warning)
+        if connections is not None:
+            connections.watch(self._room.set)
         self._turn = asyncio.Lock()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -55,52 +76,92 @@ class Listener(Generic[End]):
         """Wait for the next connection.
 
         Nothing is sent or received on it yet, so a silent peer delays no other. The handshake, that of TLS included, is
-        part of the first read or write.
+        part of the first read or write. If the limits of `connections` leave no room for it, a silent one is ended, or
+        this waits until another one is closed.
 
         Args: timeout_s: longest time to wait; 0 to return only a connection that is already there, None for no limit.
         Raises: TimeoutError; OSError.
         """
-        listening = self._listening.socket
         # In turn, because a loop has one callback for each descriptor: a second waiter would replace the first.
         async with asyncio.timeout(timeout_s), self._turn:
-            while True:
-                try:
-                    sock, _ = listening.accept()
-                    break
-                except BlockingIOError:
-                    await self._arrival()
+            if timeout_s != 0:
+                # While connections wait, nothing else below does: other tasks run between any two of them.
+                await asyncio.sleep(0)
+            sock, address = self._held.popleft() if self._held else await self._next()
+            await self._wait_for_room(sock, address)
         self._accepted += 1
         try:
             sock.setblocking(False)
             session = TlsSession(self._tls) if self._tls else None
-            return self._make(over_socket(for_stream(sock), session), f"{self.endpoint} connection {self._accepted}")
+            peer = peer_address(sock, address)
+            channel = over_socket(for_stream(sock, self._keepalive_s), session)
+            name = f"{self.endpoint} connection {self._accepted}"
+            end = self._make(channel, f"{name} from {peer}" if any(peer) else name)
+            end.address = peer
+            if self._connections is not None:
+                end.join(self._connections)
+            return end
         except BaseException:
             sock.close()
             raise
+
+    async def _next(self) -> tuple[socket.socket, Any]:
+        while True:
+            try:
+                return self._listening.socket.accept()
+            except BlockingIOError:
+                await self._arrival()
+            except OSError as error:
+                if out_of_descriptors(error) and self._connections is not None:
+                    self._connections.make_room()
+                raise
+
+    async def _wait_for_room(self, sock: socket.socket, address: Any) -> None:
+        # After accept(), so that no connection is ended unless another one is there.
+        while self._connections is not None and not self._connections.has_room():
+            if self._closed:
+                sock.close()
+                raise OSError(errno.EBADF, "the listener is closed")
+            self._room.clear()  # Nothing can set it between has_room() and this.
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._room.wait(), ROOM_S)
+            except BaseException:
+                self._held.append((sock, address))
+                raise
 
     async def serve(self, handler: Callable[[End], Awaitable[object]]) -> None:
         """Call the handler with each connection, in a task of its own, until the listener is closed.
 
         The connection is closed when the handler returns. An error in the handler ends only its own connection, and is
-        logged to the logger "framestream". Cancelling this cancels the handlers.
+        logged to the logger "framestream", of many errors some. Cancelling this cancels the handlers.
         """
+        reports = self._reports
         unhandled: set[End] = set()
         try:
             async with asyncio.TaskGroup() as handlers:
                 while not self._closed:
+                    reports.report_if_due()
                     try:
-                        end = await self.accept()
+                        end = await self.accept(PERIOD_S)
+                    except TimeoutError:
+                        continue
                     except OSError as error:
                         if not self._closed:
-                            _log.warning("%s: cannot accept a connection: %s", self.endpoint, error)
+                            line = f"{self.endpoint}: cannot accept a connection: {error_text(error)}"
+                            reports.report(f"{self.endpoint}: accepting", line)
                             await asyncio.sleep(RETRY_ACCEPT_S)
                         continue
                     unhandled.add(end)
-                    handlers.create_task(_handle(handler, end, unhandled))
+                    handlers.create_task(_handle(handler, end, unhandled, self._report))
         finally:
+            reports.end_period()
             # A task that is cancelled before its first step never runs, so its connection is closed here.
             for end in unhandled:
                 await end.close()
+
+    def _report(self, line: str) -> None:
+        self._reports.report(str(self.endpoint), line)
 
     async def __aiter__(self) -> AsyncIterator[End]:
         """Yield connections until the listener is closed."""
@@ -120,6 +181,11 @@ class Listener(Generic[End]):
             asyncio.get_running_loop().remove_reader(self.fileno())
             self._listening.close()
             self._arrived.set()
+            if self._connections is not None:
+                self._connections.unwatch(self._room.set)
+            self._room.set()
+            while self._held:
+                self._held.popleft()[0].close()
 
     async def _arrival(self) -> None:
         """Wait until a connection can be accepted or the listener is closed."""
@@ -141,22 +207,29 @@ class Listener(Generic[End]):
         await self.close()
 
 
-async def listen(endpoint: Endpoint, make: Callable[[Channel, str], End]) -> Listener[End]:
+async def listen(
+    endpoint: Endpoint,
+    make: Callable[[Channel, str], End],
+    deadlines: Deadlines = DEADLINES,
+    connections: Connections | None = None,
+) -> Listener[End]:
     """Listen on an endpoint.
 
     Args: make: called with the channel of a connection and a name for the peer; returns its Reader or Writer.
     Raises: OSError; LocalProtocolError: not an endpoint to listen on.
     """
     tls = endpoint.tls.context(listening=True) if isinstance(endpoint, TlsEndpoint) else None
-    return Listener(ListeningSocket(endpoint, await lookup(endpoint, passive=True)), tls, make)
+    return Listener(ListeningSocket(endpoint, await lookup(endpoint, passive=True)), tls, make, deadlines, connections)
 
 
-async def _handle(handler: Callable[[End], Awaitable[object]], end: End, unhandled: set[End]) -> None:
+async def _handle(
+    handler: Callable[[End], Awaitable[object]], end: End, unhandled: set[End], report: Callable[[str], object]
+) -> None:
     unhandled.discard(end)
     try:
         async with end:
             await handler(end)
     except (FrameStreamError, OSError) as error:
-        _log.warning("%s: %s", end.peer, error)
+        report(f"{end.peer}: {error_text(error)}")
     except Exception:  # noqa: BLE001 (the handler is the caller's code)
         _log.exception("%s: the handler failed", end.peer)

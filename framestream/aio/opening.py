@@ -10,6 +10,7 @@ from framestream.aio.files import read_file, write_file
 from framestream.aio.listener import Listener, listen
 from framestream.aio.reader import Reader
 from framestream.aio.writer import Writer, open_with_handshake
+from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.protocol import Transport
 from framestream.streams import (
@@ -51,7 +52,7 @@ async def open_reader(
     if isinstance(endpoint, FileEndpoint):
         return await read_file(endpoint.path, content_types, limits=limits)
     protocol = reader_protocol(content_types, limits)
-    channel = await connect(endpoint, deadlines.connect_s)
+    channel = await connect(endpoint, deadlines)
     return Reader(channel, protocol, deadlines, connection=channel, peer=str(endpoint))
 
 
@@ -79,7 +80,7 @@ async def open_writer(
     if isinstance(endpoint, FileEndpoint):
         return await write_file(endpoint.path, content_types, limits=limits, batching=batching)
     protocol = writer_protocol(content_types, limits, transport)
-    channel = await connect(endpoint, deadlines.connect_s)
+    channel = await connect(endpoint, deadlines)
     return await open_with_handshake(
         Writer(channel, protocol, deadlines, batching, connection=channel, peer=str(endpoint))
     )
@@ -93,10 +94,12 @@ async def listen_reader(
     limits: Limits = LIMITS,
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> Listener[Reader]:
     """Listen for writers, each of which becomes a Reader.
 
     Args: as for open_reader.
+        connections: limits, which several listeners may share; none if there is none.
     Raises: OSError: EADDRINUSE if another process listens there, EEXIST if the path is not a socket;
         LocalProtocolError: not an endpoint to listen on.
     """
@@ -107,6 +110,8 @@ async def listen_reader(
         lambda channel, peer: Reader(
             channel, reader_protocol(content_types, limits), deadlines, connection=channel, peer=peer
         ),
+        deadlines,
+        connections,
     )
 
 
@@ -120,12 +125,14 @@ async def listen_writer(
     deadlines: Deadlines = DEADLINES,
     batching: Batching = AT_ONCE,
     tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> Listener[Writer]:
     """Listen for readers, each of which becomes a Writer.
 
     The Writer's handshake is done by `handshake()` or its first write.
 
     Args: as for open_writer.
+        connections: limits, which several listeners may share; none if there is none.
     Raises: as listen_reader.
     """
     content_types = tuple(content_types)
@@ -141,6 +148,8 @@ async def listen_writer(
             connection=channel,
             peer=peer,
         ),
+        deadlines,
+        connections,
     )
 
 
@@ -152,11 +161,17 @@ async def serve(
     limits: Limits = LIMITS,
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> None:
     """Listen for writers, and call the handler with a Reader for each, in a task of its own, until cancelled.
 
-    Args: as for listen_reader and Listener.serve.
+    Args: as for listen_reader and Listener.serve. Without `connections`, those of this call have the limits that
+        Connections has by default.
     Raises: as listen_reader.
     """
-    async with listen_reader(endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls) as listener:
+    if connections is None:
+        connections = Connections()
+    async with listen_reader(
+        endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls, connections=connections
+    ) as listener:
         await listener.serve(handler)

@@ -49,12 +49,10 @@ class Reader(BaseReader):
             connection: the channel again, if it leads to a peer, which takes answers; None for a file.
             file: whether the input may be compressed, and hold several streams one after the other.
         """
-        super().__init__(protocol, file=file)
+        super().__init__(protocol, deadlines, file=file)
         self.peer = peer
-        self.deadline = after(deadlines.handshake_s)
         self._channel = channel
         self._connection = connection
-        self._deadlines = deadlines
 
     def fileno(self) -> int:
         """Return the descriptor to wait for with a selector, -1 once closed.
@@ -115,9 +113,18 @@ class Reader(BaseReader):
         """
         self._channel.end_input()
 
+    def interrupt(self, error: OSError | None = None) -> None:
+        """Break the connection, so that a read raises `error`, or finds the end. A file is left alone."""
+        self._interruption = error
+        if self._connection:
+            self._connection.interrupt()
+
     async def close(self) -> None:
         """Close the connection or file."""
-        await self._channel.close()
+        try:
+            await self._channel.close()
+        finally:
+            self._leave()
 
     async def _receive(self, next_data: Callable[[], T | None]) -> T | None:
         """Read until there are complete frames, and return them; None at the end.
@@ -132,17 +139,14 @@ class Reader(BaseReader):
         return data
 
     async def _read(self) -> None:
-        with naming(self.peer):
-            try:
-                self._feed(await self._channel.read(None if self.started else self.deadline))
-            except TimeoutError:
-                if self.started:
-                    # The system's own timeout for a host that does not answer; ours ends with the handshake.
-                    raise
-                raise TimeoutError(f"no START within {self._deadlines.handshake_s} s") from None
-            except RemoteProtocolError as error:
-                self.protocol.fail(error)
-                raise
+        try:
+            data = await self._channel.read(self._read_deadline())
+        except (OSError, RemoteProtocolError) as error:
+            with naming(self.peer):
+                raise self._read_error(error) from None
+        if self._interruption:
+            raise self._interruption
+        self._feed(data)
 
     async def _answer(self) -> None:
         protocol = self.protocol

@@ -151,14 +151,26 @@ class Writer(BaseWriter):
         if not self._closed:
             await self._close(keep=False)
 
+    def interrupt(self, error: OSError | None = None) -> None:
+        """Break the connection in both directions, so that calls that wait raise OSError. A file is left alone.
+
+        Args: error: what a handshake that is waiting raises, instead of the error of the system.
+        """
+        self._interruption = error
+        if self._connection:
+            self._connection.interrupt()
+
     async def _close(self, *, keep: bool) -> None:
         self._closed = True
         self._stop_timer()
-        if self._flusher:
-            # It waits for its turn, or for a reader that is about to be disconnected.
-            self._flusher.cancel()
-            await asyncio.wait([self._flusher])
-        await self._channel.close(keep=keep)
+        try:
+            if self._flusher:
+                # It waits for its turn, or for a reader that is about to be disconnected.
+                self._flusher.cancel()
+                await asyncio.wait([self._flusher])
+            await self._channel.close(keep=keep)
+        finally:
+            self._leave()
 
     async def _handshake(self) -> None:
         self._check()
@@ -213,7 +225,7 @@ class Writer(BaseWriter):
                 else:
                     protocol.receive_eof()
         except (OSError, RemoteProtocolError) as error:
-            self._error = TimeoutError(late) if isinstance(error, TimeoutError) else error
+            self._error = self._interruption or (TimeoutError(late) if isinstance(error, TimeoutError) else error)
             with naming(self.peer):
                 raise self._error from None
 

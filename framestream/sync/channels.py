@@ -18,6 +18,7 @@ from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, unread
 if TYPE_CHECKING:
     import ssl
 
+    from framestream.streams import Deadlines
     from framestream.tls import TlsSession
 
 __all__ = ["Channel", "ReadableChannel", "WritableChannel", "connect", "over_socket"]
@@ -286,11 +287,12 @@ class TlsChannel(SocketChannel):
                 self._session.receive_data(super().read(deadline))
 
 
-def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
+def connect(endpoint: Endpoint, deadlines: Deadlines) -> Channel:
     """Connect to the first address of the endpoint that accepts.
 
     Raises: OSError: the error of the last address, with the name of the endpoint; TimeoutError; LocalProtocolError.
     """
+    connect_s = deadlines.connect_s
     deadline = None if connect_s is None else time.monotonic() + connect_s
     session = None
     if isinstance(endpoint, TlsEndpoint):
@@ -302,7 +304,7 @@ def connect(endpoint: Endpoint, connect_s: float | None) -> Channel:
         # One deadline for all addresses: a host name with many must not multiply it.
         for family, address in addresses(endpoint):
             try:
-                return over_socket(for_stream(_connected(family, address, deadline)), session)
+                return over_socket(for_stream(_connected(family, address, deadline), deadlines.keepalive_s), session)
             except OSError as error:
                 # The system's own timeout has an errno; ours has none.
                 late = isinstance(error, TimeoutError) and not error.errno

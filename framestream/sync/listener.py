@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
+from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from framestream.connections import ROOM_S, out_of_descriptors
 from framestream.endpoints import TlsEndpoint
 from framestream.errors import FrameStreamError
-from framestream.sockets import RETRY_ACCEPT_S, ListeningSocket, for_stream
+from framestream.reporting import PERIOD_S, RateLimitedReporter, error_text
+from framestream.sockets import RETRY_ACCEPT_S, ListeningSocket, for_stream, peer_address
+from framestream.streams import DEADLINES, Deadlines, after, left_until
 from framestream.sync.channels import Channel, over_socket
 from framestream.sync.reader import Reader
 from framestream.sync.writer import Writer
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from framestream.connections import Connections
     from framestream.endpoints import Endpoint
     from framestream.tls import TlsSession
 
@@ -34,7 +41,13 @@ class Listener(Generic[End]):
     Attributes: endpoint: the endpoint it listens on, with the actual port if the given one was 0.
     """
 
-    def __init__(self, endpoint: Endpoint, make: Callable[[Channel, str], End]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        make: Callable[[Channel, str], End],
+        deadlines: Deadlines = DEADLINES,
+        connections: Connections | None = None,
+    ) -> None:
         self._session: Callable[[], TlsSession] | None = None
         if isinstance(endpoint, TlsEndpoint):
             from framestream.tls import TlsSession
@@ -42,8 +55,16 @@ class Listener(Generic[End]):
             self._session = partial(TlsSession, endpoint.tls.context(listening=True))
         self._listening = ListeningSocket(endpoint)
         self._make = make
+        self._keepalive_s = deadlines.keepalive_s
+        self._connections = connections
         self._accepted = 0
         self._closed = threading.Event()
+        # Accepted already, but there was no room for them in the time that a caller had.
+        self._held: deque[tuple[socket.socket, Any]] = deque()
+        self._room = threading.Event()
+        self._reports = RateLimitedReporter(_log.warning)
+        if connections is not None:
+            connections.watch(self._room.set)
         self.endpoint = self._listening.endpoint
 
     def fileno(self) -> int:
@@ -54,45 +75,87 @@ class Listener(Generic[End]):
         """Wait for the next connection.
 
         Nothing is sent or received on it yet, so a silent peer delays no other. The handshake, that of TLS included, is
-        part of the first read or write.
+        part of the first read or write. If the limits of `connections` leave no room for it, a silent one is ended, or
+        this waits until another one is closed.
 
         Args: timeout_s: longest time to wait; 0 to return only a connection that is already there, None for no limit.
         Raises: TimeoutError; OSError.
         """
-        listening = self._listening.socket
-        listening.settimeout(timeout_s)
-        try:
-            sock, _ = listening.accept()
-        except BlockingIOError:
-            raise TimeoutError("timed out") from None
+        deadline = after(timeout_s)
+        sock, address = self._held.popleft() if self._held else self._next(timeout_s)
+        self._wait_for_room(sock, address, deadline)
         self._accepted += 1
         try:
             session = self._session() if self._session else None
-            return self._make(over_socket(for_stream(sock), session), f"{self.endpoint} connection {self._accepted}")
+            peer = peer_address(sock, address)
+            channel = over_socket(for_stream(sock, self._keepalive_s), session)
+            name = f"{self.endpoint} connection {self._accepted}"
+            end = self._make(channel, f"{name} from {peer}" if any(peer) else name)
+            end.address = peer
+            if self._connections is not None:
+                end.join(self._connections)
+            return end
         except BaseException:
             sock.close()
             raise
+
+    def _next(self, timeout_s: float | None) -> tuple[socket.socket, Any]:
+        listening = self._listening.socket
+        listening.settimeout(timeout_s)
+        try:
+            return listening.accept()
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
+        except OSError as error:
+            if out_of_descriptors(error) and self._connections is not None:
+                self._connections.make_room()
+            raise
+
+    def _wait_for_room(self, sock: socket.socket, address: Any, deadline: float | None) -> None:
+        # After accept(), so that no connection is ended unless another one is there.
+        while self._connections is not None:
+            self._room.clear()  # First, so that no place is missed that becomes free from here on.
+            if self._connections.has_room():
+                break
+            if self._closed.is_set():
+                sock.close()
+                raise OSError(errno.EBADF, "the listener is closed")
+            try:
+                self._room.wait(min(left_until(deadline), ROOM_S))
+            except TimeoutError:
+                self._held.append((sock, address))
+                raise
 
     def serve(self, handler: Callable[[End], object]) -> None:
         """Call the handler with each connection, in a thread of its own, until the listener is closed.
 
         The connection is closed when the handler returns. An error in the handler ends only its own connection, and is
-        logged to the logger "framestream".
+        logged to the logger "framestream", of many errors some.
         """
+        reports = self._reports
         while not self._closed.is_set():
+            reports.report_if_due()
             try:
-                end = self.accept()
+                end = self.accept(PERIOD_S)
+            except TimeoutError:
+                continue
             except OSError as error:
                 if not self._closed.is_set():
-                    _log.warning("%s: cannot accept a connection: %s", self.endpoint, error)
+                    line = f"{self.endpoint}: cannot accept a connection: {error_text(error)}"
+                    reports.report(f"{self.endpoint}: accepting", line)
                     self._closed.wait(RETRY_ACCEPT_S)
                 continue
-            thread = threading.Thread(target=_handle, args=(handler, end), name=f"framestream {end.peer}", daemon=True)
+            name = f"framestream {end.peer}"
+            thread = threading.Thread(target=_handle, args=(handler, end, self._report), name=name, daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:  # The system allows no more threads.
-                _log.warning("%s: %s", end.peer, error)
+                self._report(f"{end.peer}: {error}")
                 end.close()
+        reports.end_period()
+
+    def _report(self, line: str) -> None:
+        self._reports.report(str(self.endpoint), line)
 
     def __iter__(self) -> Iterator[End]:
         """Yield connections until the listener is closed."""
@@ -109,6 +172,11 @@ class Listener(Generic[End]):
         """Stop listening, and remove the unix socket if it is still ours. Open connections stay open."""
         self._closed.set()
         self._listening.close()
+        if self._connections is not None:
+            self._connections.unwatch(self._room.set)
+        self._room.set()
+        while self._held:
+            self._held.popleft()[0].close()
 
     def forget(self) -> None:
         """Close only the descriptor: after a fork, in the process that leaves listening to the other one."""
@@ -124,11 +192,11 @@ class Listener(Generic[End]):
         self.close()
 
 
-def _handle(handler: Callable[[End], object], end: End) -> None:
+def _handle(handler: Callable[[End], object], end: End, report: Callable[[str], object]) -> None:
     try:
         with end:
             handler(end)
     except (FrameStreamError, OSError) as error:
-        _log.warning("%s: %s", end.peer, error)
+        report(f"{end.peer}: {error_text(error)}")
     except Exception:  # noqa: BLE001 (the handler is the caller's code)
         _log.exception("%s: the handler failed", end.peer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.protocol import Transport
 from framestream.streams import (
@@ -49,7 +50,7 @@ def open_reader(
     if isinstance(endpoint, FileEndpoint):
         return read_file(endpoint.path, content_types, limits=limits)
     protocol = reader_protocol(content_types, limits)
-    channel = connect(endpoint, deadlines.connect_s)
+    channel = connect(endpoint, deadlines)
     return Reader(channel, protocol, deadlines, connection=channel, peer=str(endpoint))
 
 
@@ -76,7 +77,7 @@ def open_writer(
     if isinstance(endpoint, FileEndpoint):
         return write_file(endpoint.path, content_types, limits=limits, batching=batching)
     protocol = writer_protocol(content_types, limits, transport)
-    channel = connect(endpoint, deadlines.connect_s)
+    channel = connect(endpoint, deadlines)
     return open_with_handshake(Writer(channel, protocol, deadlines, batching, connection=channel, peer=str(endpoint)))
 
 
@@ -87,10 +88,12 @@ def listen_reader(
     limits: Limits = LIMITS,
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> Listener[Reader]:
     """Listen for writers, each of which becomes a Reader.
 
     Args: as for open_reader.
+        connections: limits, which several listeners may share; none if there is none.
     Raises: OSError: EADDRINUSE if another process listens there, EEXIST if the path is not a socket;
         LocalProtocolError: not an endpoint to listen on.
     """
@@ -101,6 +104,8 @@ def listen_reader(
         lambda channel, peer: Reader(
             channel, reader_protocol(content_types, limits), deadlines, connection=channel, peer=peer
         ),
+        deadlines,
+        connections,
     )
 
 
@@ -113,12 +118,14 @@ def listen_writer(
     deadlines: Deadlines = DEADLINES,
     batching: Batching = AT_ONCE,
     tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> Listener[Writer]:
     """Listen for readers, each of which becomes a Writer.
 
     The Writer's handshake is done by `handshake()` or its first write.
 
     Args: as for open_writer.
+        connections: limits, which several listeners may share; none if there is none.
     Raises: as listen_reader.
     """
     content_types = tuple(content_types)
@@ -134,6 +141,8 @@ def listen_writer(
             connection=channel,
             peer=peer,
         ),
+        deadlines,
+        connections,
     )
 
 
@@ -145,11 +154,17 @@ def serve(
     limits: Limits = LIMITS,
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
+    connections: Connections | None = None,
 ) -> None:
     """Listen for writers, and call the handler with a Reader for each, in a thread of its own; never returns.
 
-    Args: as for listen_reader and Listener.serve.
+    Args: as for listen_reader and Listener.serve. Without `connections`, those of this call have the limits that
+        Connections has by default.
     Raises: as listen_reader.
     """
-    with listen_reader(endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls) as listener:
+    if connections is None:
+        connections = Connections()
+    with listen_reader(
+        endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls, connections=connections
+    ) as listener:
         listener.serve(handler)

@@ -47,12 +47,10 @@ class Reader(BaseReader):
             connection: the channel again, if it leads to a peer, which takes answers; None for a file.
             file: whether the input may be compressed, and hold several streams one after the other.
         """
-        super().__init__(protocol, file=file)
+        super().__init__(protocol, deadlines, file=file)
         self.peer = peer
-        self.deadline = after(deadlines.handshake_s)
         self._channel = channel
         self._connection = connection
-        self._deadlines = deadlines
 
     def fileno(self) -> int:
         """Return the descriptor to wait for with a selector, -1 once closed.
@@ -132,22 +130,31 @@ class Reader(BaseReader):
         """
         self._channel.end_input()
 
+    def interrupt(self, error: OSError | None = None) -> None:
+        """Break the connection, so that a read raises `error`, or finds the end. A file is left alone.
+
+        May be called from another thread.
+        """
+        self._interruption = error
+        if self._connection:
+            self._connection.interrupt()
+
     def close(self) -> None:
         """Close the connection or file."""
-        self._channel.close()
+        try:
+            self._channel.close()
+        finally:
+            self._leave()
 
     def _read(self) -> None:
-        with naming(self.peer):
-            try:
-                self._feed(self._channel.read(None if self.started else self.deadline))
-            except TimeoutError:
-                if self.started:
-                    # The system's own timeout for a host that does not answer; ours ends with the handshake.
-                    raise
-                raise TimeoutError(f"no START within {self._deadlines.handshake_s} s") from None
-            except RemoteProtocolError as error:
-                self.protocol.fail(error)
-                raise
+        try:
+            data = self._channel.read(self._read_deadline())
+        except (OSError, RemoteProtocolError) as error:
+            with naming(self.peer):
+                raise self._read_error(error) from None
+        if self._interruption:
+            raise self._interruption
+        self._feed(data)
 
     def _answer(self) -> None:
         protocol = self.protocol

@@ -160,11 +160,14 @@ class Writer(BaseWriter):
             if not self._closed:
                 self._close(keep=False)
 
-    def interrupt(self) -> None:
+    def interrupt(self, error: OSError | None = None) -> None:
         """Break the connection in both directions, so that calls waiting in other threads raise OSError.
 
         A file is left alone.
+
+        Args: error: what a handshake that is waiting raises, instead of the error of the system.
         """
+        self._interruption = error
         if self._connection:
             self._connection.interrupt()
 
@@ -174,11 +177,15 @@ class Writer(BaseWriter):
             self._connection.forget()
         else:
             self._channel.close(keep=False)
+        self._leave()
 
     def _close(self, *, keep: bool) -> None:
         self._closed = True
         self._changed.notify_all()
-        self._channel.close(keep=keep)
+        try:
+            self._channel.close(keep=keep)
+        finally:
+            self._leave()
 
     def _check(self) -> None:
         """Raise the error of an earlier write again.
@@ -211,7 +218,7 @@ class Writer(BaseWriter):
                 else:
                     protocol.receive_eof()
         except (OSError, RemoteProtocolError) as error:
-            self._error = TimeoutError(late) if isinstance(error, TimeoutError) else error
+            self._error = self._interruption or (TimeoutError(late) if isinstance(error, TimeoutError) else error)
             with naming(self.peer):
                 raise self._error from None
 

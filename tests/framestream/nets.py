@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-__all__ = ["CLIENT", "MUTUAL", "SERVER", "background", "dial", "front_named", "listening", "nothing_left", "pem"]
+__all__ = ["CLIENT", "MUTUAL", "SERVER", "background", "dial", "front_named", "listening", "nothing_left", "own", "pem"]
 
 
 @functools.cache
@@ -117,3 +117,8 @@ def listening(script: Callable[[socket.socket], object], kind: type = TcpEndpoin
         with background(run) as finish:
             yield kind("localhost", server.getsockname()[1], **options)
             finish()
+
+
+def own() -> str:
+    """The name that a listener gives a connection of this process to a unix socket."""
+    return f"from pid {os.getpid()} uid {os.getuid()}"

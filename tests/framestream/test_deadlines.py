@@ -17,7 +17,7 @@ from tests.framestream.both.ends import receive
 from tests.framestream.fronts import FRONTS
 from tests.framestream.nets import CLIENT, SERVER, background, dial, front_named, listening, nothing_left
 from tests.framestream.test_recognition import client_hello
-from tests.framestream.wire import ACCEPT, FINISH, READY, START, STOP, control, data
+from tests.framestream.wire import ACCEPT, FINISH, READY, START, STOP, control, data, word
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ LONGER_S = 3 * SHORT_S
 
 LARGE = bytes(1 << 20)
 
-UNLIMITED = Deadlines(connect_s=None, handshake_s=None, write_s=None, finish_s=None)
+UNLIMITED = Deadlines(connect_s=None, handshake_s=None, write_s=None, finish_s=None, frame_s=None, keepalive_s=None)
 
 
 @pytest.fixture(autouse=True)
@@ -221,6 +221,68 @@ class TestHandshake:
                 time.sleep(LONGER_S)
                 sock.sendall(data(b"a") + STOP)
                 assert finish() == [b"a"]
+
+
+class TestFrame:
+    """A frame that has begun has a time limit; between two frames a writer may be silent."""
+
+    @pytest.mark.parametrize("tls", [None, SERVER], ids=["plain", "TLS"])
+    @pytest.mark.parametrize("rest", [b"", bytes(1000)], ids=["silent", "dripping"])
+    def test_late(self, front: Any, tls: Tls | None, rest: bytes) -> None:
+        where = "tls:localhost:0" if tls else "tcp:localhost:0"
+        options = {"tls": tls, "deadlines": Deadlines(frame_s=SHORT_S)}
+        context = CLIENT.context(listening=False) if tls else None
+        wire = START + data(b"good") + word(2000) + b"bad"
+
+        def write() -> None:
+            with dial(listener.endpoint, context, wire) as sock:
+                drip(sock, rest)
+                with suppress(OSError):
+                    receive(sock, 1)
+
+        with front.listen_reader(where, **options) as listener, background(write) as finish:
+            with listener.accept(DEADLINE_S) as reader:
+                batches = reader.batches()
+                assert next(batches) == [b"good"]
+                expected = r"no end of a frame within 0\.05 s: [0-9]+ of 2004 bytes at byte [0-9]+"
+                with short(), pytest.raises(TimeoutError, match=expected):
+                    list(batches)
+            finish()
+
+    def test_the_end_of_a_stream_is_a_frame(self, front: Any) -> None:
+        with (
+            front.listen_reader("tcp:localhost:0", deadlines=Deadlines(frame_s=SHORT_S)) as listener,
+            dial(listener.endpoint, first=START + STOP[:-1]),
+            listener.accept(DEADLINE_S) as reader,
+            short(),
+            pytest.raises(TimeoutError, match="no end of a frame"),
+        ):
+            list(reader)
+
+    def test_time_that_the_caller_takes(self, front: Any) -> None:
+        """It is not the writer's: the time begins with the wait for the rest."""
+        wire = START + data(b"a") + data(b"bcd")
+        with (
+            front.listen_reader("tcp:localhost:0", deadlines=Deadlines(frame_s=SHORT_S)) as listener,
+            dial(listener.endpoint, first=wire[:-2]) as sock,
+            listener.accept(DEADLINE_S) as reader,
+        ):
+            batches = reader.batches()
+            assert next(batches) == [b"a"]
+            sock.sendall(wire[-2:] + STOP)
+            time.sleep(LONGER_S)
+            assert list(batches) == [[b"bcd"]]
+
+    def test_without_a_limit(self, front: Any) -> None:
+        with (
+            front.listen_reader("tcp:localhost:0", deadlines=UNLIMITED) as listener,
+            dial(listener.endpoint, first=START + data(b"abc")[:-1]) as sock,
+            listener.accept(DEADLINE_S) as reader,
+            background(list, reader) as finish,
+        ):
+            time.sleep(LONGER_S)
+            sock.sendall(b"c" + STOP)
+            assert finish() == [b"abc"]
 
 
 class TestFinish:

@@ -12,7 +12,9 @@ import pytest
 
 from framestream.endpoints import FileEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
 from framestream.errors import LocalProtocolError
-from framestream.sockets import ListeningSocket, addresses
+from framestream.protocol import Transport
+from framestream.sockets import ListeningSocket, PeerAddress, addresses, for_stream, peer_address
+from framestream.streams import Deadlines
 from tests.framestream.fronts import FRONTS
 from tests.framestream.nets import SERVER, dial, front_named, nothing_left
 from tests.framestream.wire import START, STOP, data
@@ -84,8 +86,78 @@ class TestListeningSocket:
         assert caught.value.errno == errno.EADDRNOTAVAIL
 
 
+@pytest.mark.parametrize(
+    ("address", "text", "origin"),
+    [
+        (PeerAddress("192.0.2.1", 4711), "192.0.2.1:4711", "192.0.2.1"),
+        (PeerAddress("2001:db8::1", 4711), "[2001:db8::1]:4711", "2001:db8::1"),
+        (PeerAddress(pid=12, uid=53), "pid 12 uid 53", "uid 53"),
+        (PeerAddress(uid=0), "uid 0", "uid 0"),
+        (PeerAddress(), "", "uid None"),
+    ],
+)
+def test_text_of_peers(address: PeerAddress, text: str, origin: str) -> None:
+    assert (str(address), address.origin) == (text, origin)
+
+
+def test_addresses_of_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET6) as sock:
+        assert peer_address(sock, ("::ffff:192.0.2.1", 6000, 0, 0)) == PeerAddress("192.0.2.1", 6000)
+        assert peer_address(sock, ("2001:db8::1", 6000, 0, 0)) == PeerAddress("2001:db8::1", 6000)
+    one, other = socket.socketpair()
+    with one, other:
+        assert peer_address(one, "") == PeerAddress(pid=os.getpid(), uid=os.getuid())
+        monkeypatch.setattr("framestream.sockets._PEER_CREDENTIALS", None)
+        assert peer_address(one, "") == PeerAddress()
+
+
+class TestKeepalive:
+    def options(self, keepalive_s: float | None) -> list[int]:
+        """Return whether there are probes, the time before the first one, the interval, and the number."""
+        with socket.socket() as sock:
+            for_stream(sock, keepalive_s)
+            return [
+                sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                *[
+                    sock.getsockopt(socket.IPPROTO_TCP, option)
+                    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                ],
+            ]
+
+    def test_a_host_is_given_up_in_time(self) -> None:
+        probes, idle_s, interval_s, count = self.options(120.0)
+        assert (probes, idle_s + interval_s * count) == (1, 120)
+        assert self.options(0.5) == [1, 1, 1, 6]  # Seconds are the least that the system takes.
+
+    def test_none(self) -> None:
+        assert self.options(None)[0] == 0
+
+    def test_a_system_without_these_options(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("framestream.sockets._KEEPALIVE_OPTIONS", [None, None, None])
+        probes, idle_s, *_ = self.options(120.0)
+        assert probes == 1
+        assert idle_s != 60
+
+
 @pytest.mark.parametrize("front", FRONTS)
 class TestFronts:
+    def test_keepalive(self, front: str) -> None:
+        """On both sides of a connection."""
+
+        def idle_s(end: Any) -> int:
+            with socket.socket(fileno=os.dup(end.fileno())) as sock:
+                return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+
+        named = front_named(front)
+        options = {"deadlines": Deadlines(keepalive_s=50.0)}
+        with (
+            named.listen_writer("tcp:localhost:0", transport=Transport.UNIDIRECTIONAL, **options) as listener,
+            named.open_reader(str(listener.endpoint), **options) as reader,
+            listener.accept(DEADLINE_S) as writer,
+        ):
+            assert [idle_s(reader), idle_s(writer)] == [25, 25]
+            writer.handshake()
+
     @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
     def test_all_addresses(self, front: str, host: str) -> None:
         """ "::" is every address, of IPv4 too."""
@@ -100,8 +172,10 @@ class TestFronts:
         with front_named(front).listen_reader("tcp:localhost:0") as listener:
             assert str(listener.endpoint) == f"tcp:localhost:{listener.endpoint.port}"
             for number in (1, 2):
-                with dial(listener.endpoint, first=STREAM), listener.accept(DEADLINE_S) as reader:
-                    assert reader.peer == f"{listener.endpoint} connection {number}"
+                with dial(listener.endpoint, first=STREAM) as sock, listener.accept(DEADLINE_S) as reader:
+                    host, port, *_ = sock.getsockname()
+                    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                    assert reader.peer == f"{listener.endpoint} connection {number} from {address}"
 
     def test_files_are_not_listened_on(self, front: str) -> None:
         for text in ("-", "file:x"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 
 from framestream.errors import RemoteProtocolError
 from framestream.protocol import State, Transport
-from framestream.streams import LIMITS, Backoff, after, open_to_write, writer_protocol
+from framestream.streams import LIMITS, Backoff, after, left_until, open_to_write, writer_protocol
 from tests.framestream.both.ends import open_descriptors
 from tests.framestream.wire import START, data
 
@@ -40,6 +41,14 @@ def test_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     assert after(2.5) == 102.5
     assert after(None) is None
+
+
+def test_left_until(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    assert left_until(102.5) == 2.5
+    assert left_until(None) == math.inf
+    with pytest.raises(TimeoutError):
+        left_until(100.0)
 
 
 class TestOpenToWrite:

@@ -229,7 +229,9 @@ def test_a_certificate_that_it_refuses(tmp_path: Path) -> None:
         wait_for(lambda: len(said(command)) > 1, "a line about it")
         server.ask(PROBE)
         assert command.stop() == 0
-    assert said(command)[1] == f"{command.endpoint} connection 1: TLS refused by the other side: bad certificate"
+    name, _, text = said(command)[1].partition(" from ")
+    assert name == f"{command.endpoint} connection 1"
+    assert text.endswith(": TLS refused by the other side: bad certificate")
     assert statistics(command).broken > 0
 
 

@@ -33,6 +33,7 @@ from framestream import (
     write_file,
 )
 from tests.dnstap.pipeline.streams import START, STOP, Payloads, Server, file_of, raw_connection
+from tests.framestream.nets import own
 from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
@@ -147,7 +148,7 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
         silent.close()
         wait_for(lambda: running.reports, "the report")
     assert running.reports == [
-        f"unix:{path} connection 1: expected READY or START, got the end of input in state IDLE, at byte 0"
+        f"unix:{path} connection 1 {own()}: expected READY or START, got the end of input in state IDLE, at byte 0"
     ]
     assert not path.exists()
 
@@ -166,8 +167,8 @@ def test_a_broken_connection_is_reported_and_the_others_go_on(tmp_path: Path) ->
     http = "expected READY or START, got an HTTP request, b'GET / HTTP/1.1\\r\\n'"
     other_type = f"expected content type {CONTENT_TYPE!r} in READY, got b'protobuf:other'"
     assert running.reports == [
-        f"unix:{path} connection 2: {http} in state IDLE, at byte 0",
-        f"unix:{path} connection 3: {other_type} in state IDLE, at byte 0",
+        f"unix:{path} connection 2 {own()}: {http} in state IDLE, at byte 0",
+        f"unix:{path} connection 3 {own()}: {other_type} in state IDLE, at byte 0",
     ]
 
 
@@ -176,7 +177,10 @@ def test_bytes_behind_stop_are_reported(tmp_path: Path) -> None:
     with listening(path) as running, raw_connection(path) as peer:
         peer.sendall(START + encode_data_frames([b"1"]) + STOP + b"more")
         wait_for(lambda: running.reports, "the report")
-    assert (running.payloads, running.reports) == ([b"1"], [f"unix:{path} connection 1: 4 bytes behind STOP ignored"])
+    assert (running.payloads, running.reports) == (
+        [b"1"],
+        [f"unix:{path} connection 1 {own()}: 4 bytes behind STOP ignored"],
+    )
 
 
 def test_stop_passes_on_all_that_has_been_received(tmp_path: Path) -> None:
@@ -205,8 +209,8 @@ def test_stop_passes_on_all_that_has_been_received(tmp_path: Path) -> None:
     assert sorted(payloads) == [b"1", b"2", b"3", b"4"]
     peer = f"unix:{path} connection"
     assert sorted(reports) == [
-        f"{peer} 3: expected 3 more bytes of a frame, got the end of input in state STREAMING, at byte 53",
-        f"{peer} 5: expected READY or START, got STOP in state IDLE, at byte 0",
+        f"{peer} 3 {own()}: expected 3 more bytes of a frame, got the end of input in state STREAMING, at byte 53",
+        f"{peer} 5 {own()}: expected READY or START, got STOP in state IDLE, at byte 0",
     ]
 
 
@@ -281,7 +285,9 @@ def test_silent_peers_are_disconnected(tmp_path: Path) -> None:
             assert silent.recv(1) == slow.recv(1) == b""
         idle.sendall(encode_data_frames([b"2"]))
         wait_for(lambda: running.payloads == [b"1", b"2"], "the payloads of the idle peer")
-    assert sorted(running.reports) == [f"unix:{path} connection {number}: no START within 1.0 s" for number in (2, 3)]
+    assert sorted(running.reports) == [
+        f"unix:{path} connection {number} {own()}: no START within 1.0 s" for number in (2, 3)
+    ]
 
 
 def test_out_of_descriptors(tmp_path: Path) -> None:
@@ -541,7 +547,7 @@ def test_outputs_that_do_not_take_it_at_the_end(tmp_path: Path) -> None:
         peer.sendall(START + encode_data_frames([b"1"]))
         wait_for(lambda: running.collector.counts.frames, "the frame")
         running.stop()
-    name = f"unix:{tmp_path / 's'} connection 1"
+    name = f"unix:{tmp_path / 's'} connection 1 {own()}"
     assert running.reports == [f"{name}: the outputs did not take all that was received within 0.05 s"]
 
 
@@ -599,7 +605,7 @@ def test_frames_over_the_limit_may_be_left_out(tmp_path: Path) -> None:
         wait_for(lambda: running.collector.counts.frames == 2, "the frames")
         assert running.collector.counts.left_out == 1
     assert running.payloads == [b"1234", b"1"]
-    assert running.reports == [f"unix:{tmp_path / 's'} connection 1: 1 frames over 4 bytes left out"]
+    assert running.reports == [f"unix:{tmp_path / 's'} connection 1 {own()}: 1 frames over 4 bytes left out"]
 
 
 def test_only_sockets_are_connected_to() -> None:
@@ -624,7 +630,7 @@ def test_connections_without_time_are_closed(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert reports == [
-        f"unix:{path} connection 1: the outputs did not take all that was received within 0.0 s",
+        f"unix:{path} connection 1 {own()}: the outputs did not take all that was received within 0.0 s",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def test_a_sink_may_break_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
             tap.client_query(b"1")
             wait_for(lambda: receiver.payloads, "the frame")
             tap.close()
-    assert "connection 1: the receiver has closed" in caplog.text
+    assert re.search("connection 1 from pid [0-9]+ uid [0-9]+: the receiver has closed", caplog.text)
     assert tap.counts == TapCounts(submitted=2, sent=2)
 
 

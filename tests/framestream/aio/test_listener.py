@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from framestream import aio
+from framestream.connections import Connections
+from framestream.endpoints import UnixEndpoint
+from framestream.reporting import MAX_PER_PERIOD
 from tests.framestream.aio.running import (
     interrupted,
     run,
@@ -95,7 +98,7 @@ class TestServe:
                     await wait_until(lambda: select.select([listener], [], [], 0)[0])
                     accept = listener.accept
 
-                    async def accept_one() -> aio.Reader:
+                    async def accept_one(timeout_s: float | None = None) -> aio.Reader:
                         if listener._accepted:
                             raise ZeroDivisionError
                         return await accept()
@@ -128,7 +131,7 @@ class TestServe:
 
         with caplog.at_level(logging.WARNING):
             run(main)
-        assert "cannot accept a connection: [Errno 24] Too many open files" in caplog.messages[0]
+        assert "cannot accept a connection: Too many open files" in caplog.messages[0]
 
     def test_for_all_endpoints(self, tmp_path: Path) -> None:
         async def main() -> None:
@@ -149,8 +152,76 @@ class TestServe:
 
         run(main)
 
+    def test_summaries_of_errors(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        """Of many errors some are logged, and the number of the others at the end of a period, though nobody comes."""
+        monkeypatch.setattr("framestream.aio.listener.PERIOD_S", 0.01)
+
+        async def handle(reader: aio.Reader) -> None:
+            raise OSError("wrong")
+
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+                serving = asyncio.create_task(listener.serve(handle))
+                for _ in range(MAX_PER_PERIOD + 3):
+                    with await to_thread(dial, listener.endpoint) as sock:
+                        assert await to_thread(sock.recv, 1) == b""
+                assert len(caplog.records) == MAX_PER_PERIOD
+                listener._reports._began -= 3600
+                await wait_until(lambda: len(caplog.records) > MAX_PER_PERIOD)
+                await listener.close()
+                await serving
+
+        run(main)
+        assert caplog.messages[-1].endswith(": 3 more such lines")
+
+    def test_limits(self, tmp_path: Path) -> None:
+        """Several listeners may share them."""
+        connections = Connections(1)
+
+        async def handle(reader: aio.Reader) -> None:
+            async for _ in reader:
+                pass
+
+        async def main() -> None:
+            paths = [tmp_path / "1", tmp_path / "2"]
+            serving = [asyncio.create_task(aio.serve(path, handle, connections=connections)) for path in paths]
+            for path in paths:
+                await wait_until(path.exists)
+            with dial(UnixEndpoint(str(paths[0]))) as first, dial(UnixEndpoint(str(paths[1]))):
+                assert await to_thread(first.recv, 1) == b""  # The oldest makes room.
+                await wait_until(lambda: connections.number == 1)
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
+
+        run(main)
+
 
 class TestListener:
+    def test_fairness(self) -> None:
+        """Other tasks run between any two of the connections that wait."""
+        turns: list[int] = []
+
+        async def take_turns() -> None:
+            while True:
+                turns.append(0)
+                await asyncio.sleep(0)
+
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+                with contextlib.ExitStack() as stack:
+                    for _ in range(30):
+                        stack.enter_context(dial(listener.endpoint))
+                    other = asyncio.create_task(take_turns())
+                    accepted = [await listener.accept() for _ in range(30)]
+                    other.cancel()
+                    await asyncio.wait([other])
+                for reader in accepted:
+                    await reader.close()
+
+        run(main)
+        assert len(turns) >= 30
+
     @pytest.mark.parametrize("waiting", [1, 3])
     def test_closed_while_accepting(self, waiting: int) -> None:
         async def main() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import socket
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from framestream.connections import Connections
 from framestream.errors import (
     ContentTypeError,
     RemoteProtocolError,
@@ -20,12 +22,13 @@ from framestream.errors import (
 from framestream.protocol import State
 from framestream.streams import Limits
 from tests.framestream.both.ends import SHORT_S, both_fronts, cut, dial, open_descriptors, receive
-from tests.framestream.fronts import listen_reader
+from tests.framestream.fronts import listen_reader, listen_writer, read_file
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data, word
 from tests.threads import Threads
-from tests.wait import DEADLINE_S
+from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = both_fronts
@@ -285,3 +288,153 @@ class TestListener:
         path = tmp_path / "socket"
         with listen_reader(path):
             path.unlink()
+
+
+class TestRoom:
+    """A listener with limits on its connections."""
+
+    def test_the_oldest_silent_one_makes_it(self, tmp_path: Path) -> None:
+        connections = Connections(2)
+        with listen_reader(tmp_path / "socket", connections=connections) as listener, contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(dial(tmp_path / "socket")) for _ in range(3)]
+            socks[2].sendall(START + data(b"a") + STOP)
+            silent = [stack.enter_context(listener.accept()) for _ in range(2)]
+            with Threads() as pool:
+                reading = [pool.submit(list, reader) for reader in silent]
+                accepting = pool.submit(listener.accept)
+                with pytest.raises(ConnectionAbortedError, match="there are 2 connections"):
+                    reading[0].result(DEADLINE_S)
+                silent[0].close()
+                with accepting.result(DEADLINE_S) as reader:
+                    assert list(reader) == [b"a"]
+                assert connections.number == 1
+                socks[1].sendall(START + STOP)
+                assert reading[1].result(DEADLINE_S) == []
+        assert connections.number == 0
+
+    def test_one_that_must_wait(self, tmp_path: Path) -> None:
+        """It is not lost when the caller has no time left."""
+        with dial_twice(tmp_path / "socket") as (listener, socks):
+            socks[1].sendall(data(b"2") + STOP)
+            with listener.accept() as reader:
+                reader.handshake()
+                for _ in range(2):
+                    with pytest.raises(TimeoutError):
+                        listener.accept(SHORT_S)
+            with listener.accept() as reader:
+                assert list(reader) == [b"2"]
+
+    def test_closed_while_one_waits(self, tmp_path: Path) -> None:
+        with Threads() as pool, dial_twice(tmp_path / "socket") as (listener, socks), listener.accept() as reader:
+            reader.handshake()
+            with pytest.raises(TimeoutError):
+                listener.accept(SHORT_S)  # Held.
+            accepting = pool.submit(listener.accept)
+            wait_for(lambda: not listener._held, "the wait for room")
+            listener.close()
+            with pytest.raises(OSError, match="the listener is closed"):
+                accepting.result(DEADLINE_S)
+            assert_closed(socks[1])
+
+    def test_closed_while_one_is_held(self, tmp_path: Path) -> None:
+        with dial_twice(tmp_path / "socket") as (listener, socks), listener.accept() as reader:
+            reader.handshake()
+            with pytest.raises(TimeoutError):
+                listener.accept(SHORT_S)
+            listener.close()
+            assert_closed(socks[1])
+
+    @pytest.mark.parametrize("limited", [False, True])
+    def test_no_descriptors(self, tmp_path: Path, limited: bool) -> None:
+        """The oldest silent connection ends, if there are limits."""
+        connections = Connections() if limited else None
+        with (
+            listen_reader(tmp_path / "socket", connections=connections) as listener,
+            dial(tmp_path / "socket"),
+            dial(tmp_path / "socket"),
+            listener.accept() as silent,
+            Threads() as pool,
+        ):
+            reading = pool.submit(list, silent)
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+            try:
+                with pytest.raises(OSError, match="Too many open files"):
+                    listener.accept()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            if not limited:
+                silent.interrupt(ConnectionAbortedError("of the test"))
+            with pytest.raises(ConnectionAbortedError, match="makes room" if limited else "of the test"):
+                reading.result(DEADLINE_S)
+            listener.accept().close()
+
+    def test_unfinished_frames(self, tmp_path: Path) -> None:
+        """Those that hold the most memory for the longest end; others go on."""
+        connections = Connections(max_unfinished_bytes=3000)
+        wire = START + data(b"good") + data(bytes(2000))
+        with (
+            listen_reader(tmp_path / "socket", connections=connections) as listener,
+            dial(tmp_path / "socket") as old,
+            dial(tmp_path / "socket") as new,
+            Threads() as pool,
+        ):
+            readers = []
+            for sock in (old, new):
+                sock.sendall(wire[:-1])
+                reader = listener.accept()
+                readers.append(reader)
+                batches = reader.batches()
+                assert next(batches) == [b"good"]
+                readings = pool.submit(list, batches)
+                if sock is old:
+                    wait_for(lambda: connections._unfinished, "the first unfinished frame")
+                    first = readings
+            with pytest.raises(ConnectionAbortedError, match="more than 3000 bytes of unfinished frames"):
+                first.result(DEADLINE_S)
+            readers[0].close()
+            new.sendall(wire[-1:] + data(b"more") + STOP)
+            assert readings.result(DEADLINE_S) == [[bytes(2000), b"more"]]
+            readers[1].close()
+            assert connections._unfinished_bytes == 0
+
+    def test_writers_have_places_too(self, tmp_path: Path) -> None:
+        connections = Connections(1)
+        with (
+            listen_writer(tmp_path / "socket", connections=connections) as listener,
+            dial(tmp_path / "socket"),
+            dial(tmp_path / "socket"),
+            Threads() as pool,
+        ):
+            writer = listener.accept()
+            assert (writer.started, writer.progress) == (False, 0)
+            waiting = pool.submit(writer.handshake)
+            accepting = pool.submit(listener.accept)
+            with pytest.raises(ConnectionAbortedError, match="makes room"):
+                waiting.result(DEADLINE_S)
+            writer.abort()
+            accepting.result(DEADLINE_S).abort()
+            assert connections.number == 0
+
+
+@contextlib.contextmanager
+def dial_twice(path: Path) -> Iterator[tuple[Any, list[socket.socket]]]:
+    """A listener with room for one connection, and two that have begun a stream."""
+    with listen_reader(path, connections=Connections(1)) as listener, dial(path) as first, dial(path) as second:
+        for sock in (first, second):
+            sock.sendall(START)
+        yield listener, [first, second]
+
+
+def assert_closed(sock: socket.socket) -> None:
+    """The other side has closed, perhaps with bytes that it has not read."""
+    with contextlib.suppress(ConnectionResetError):
+        assert receive(sock, 1) == b""
+
+
+def test_interrupting_a_file(tmp_path: Path) -> None:
+    """It is left alone."""
+    (tmp_path / "file").write_bytes(START + data(b"a") + STOP)
+    with read_file(tmp_path / "file") as reader:
+        reader.interrupt()
+        assert list(reader) == [b"a"]

@@ -260,7 +260,7 @@ class TestBoth:
     def test_a_connection_that_cannot_be_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is closed, and the next one is served."""
 
-        def fail(sock: socket.socket) -> socket.socket:
+        def fail(sock: socket.socket, keepalive_s: float | None) -> socket.socket:
             raise OSError("no such option")
 
         with listen_reader(tmp_path / "socket") as listener:

@@ -10,6 +10,7 @@ from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.inputs.accepted import AcceptedInput
 from framestream.aio import listen_reader
 from tests.dnstap.pipeline.streams import raw_connection
+from tests.framestream.nets import own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def test_each_connection_is_a_stream(tmp_path: Path) -> None:
         return names
 
     with ExitStack() as stack:
-        assert asyncio.run(run(stack)) == [f"unix:{path} connection {number}" for number in (1, 2, 3)]
+        assert asyncio.run(run(stack)) == [f"unix:{path} connection {number} {own()}" for number in (1, 2, 3)]
     assert not path.exists()
 
 
