@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dnstap.pipeline.inputs.dialed import FEW_FRAMES, DialedInput
+from dnstap.pipeline.inputs.dialed import FEW_FRAMES, MAX_PER_S, DialedInput
 from framestream import Backoff, Deadlines, FrameStreamError, Limits, UnixEndpoint
 from tests.dnstap.pipeline.streams import Server
 
@@ -54,6 +54,21 @@ def test_a_stream_that_breaks_early_is_not_made_again_at_once(tmp_path: Path, fr
         assert asyncio.run(receive(tmp_path / "s", backoff, 4, [])) == [frames] * 4
     if frames < FEW_FRAMES:
         assert min(later - earlier for earlier, later in pairwise(times)) > 0.9 * first_s
+
+
+def test_the_rate_is_limited(tmp_path: Path) -> None:
+    """A server whose streams bring many frames and break is not connected to without end."""
+    times: list[float] = []
+
+    def serve(writer: Writer, _: int) -> None:
+        times.append(time.monotonic())
+        writer.write_many([b"frame"] * 10 * FEW_FRAMES)
+        writer.abort()
+
+    with closing(Server(tmp_path / "s", serve)):
+        asyncio.run(receive(tmp_path / "s", Backoff(first_s=0.0), 2 * MAX_PER_S + 1, []))
+    # The time of an attempt, here that of its acceptance, may be later by a little.
+    assert times[-1] - times[0] > 2 * 0.9
 
 
 def test_a_server_that_sends_nothing_is_connected_to_less_and_less(tmp_path: Path) -> None:
