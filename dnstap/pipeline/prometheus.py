@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,11 @@ def serving(
     Raises: MissingLibraryError: prometheus-client is not installed; OSError.
     """
     try:
-        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client import CollectorRegistry, MetricsHandler
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
     except ImportError:
         raise MissingLibraryError("metrics", "metrics") from None
+    from dnstap.pipeline.http_server import LimitedServer
 
     class Metrics:
         # Called by the thread of the server for each request, so a run without requests spends nothing on metrics.
@@ -54,7 +56,10 @@ def serving(
     # Not the library's default registry, which all users in a process share and which adds metrics of Python itself.
     registry = CollectorRegistry()
     registry.register(Metrics())
-    server, thread = start_http_server(port, host or "::", registry)
+    # Not the library's server: its threads wait for silent clients without end.
+    server = LimitedServer(host, port, MetricsHandler.factory(registry))
+    thread = threading.Thread(target=server.serve_forever, name="dnstap metrics", daemon=True)
+    thread.start()
     try:
         yield server.server_port
     finally:
