@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from framestream.unix_sockets import FileId
 
 __all__ = [
+    "BACKLOG",
     "LINGER_S",
     "RETRY_ACCEPT_S",
     "RETRY_S",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -28,6 +29,10 @@ __all__ = ["main", "run"]
 
 GATHER_S = 0.0003
 """Pause before a busy server is read again, in seconds: fewer and larger reads (dnstap/pipeline/coalescing.py)."""
+
+
+END_S = 5.0
+"""Time that outputs have after INT and TERM for what was received, in seconds."""
 
 
 class _CommandError(Exception):
@@ -92,29 +97,35 @@ def _run_files(options: Options) -> int:
             shown.remove()
         _say(line)
 
-    with contextlib.closing(FileRunner(say, limits=options.limits)) as runner, _signals(runner, files) as received:
-        # Inputs first: a mistyped input must not cost an old recording.
-        for path in options.read:
-            with _input_errors(path):
-                runner.read(path)
-            _check_not_written(path, options)
-        with _output_errors(options), contextlib.ExitStack() as stack:
-            for written in options.write:
-                output = _file_output(options, written, say)
-                files.append(output)
-                stack.enter_context(contextlib.closing(output))
-            if options.progress and _can_show_progress(files):
-                from dnstap.cli.progress import Progress
+    runner = FileRunner(say, limits=options.limits)
+    stages: list[Stage] = []
+    try:
+        with contextlib.closing(runner), _signals(runner, files, limit_s=END_S) as received:
+            # Inputs first: a mistyped input must not cost an old recording.
+            for path in options.read:
+                with _input_errors(path):
+                    runner.read(path)
+                _check_not_written(path, options)
+            with _output_errors(options), contextlib.ExitStack() as stack:
+                for written in options.write:
+                    output = _file_output(options, written, say)
+                    files.append(output)
+                    stack.enter_context(contextlib.closing(output))
+                if options.progress and _can_show_progress(files):
+                    from dnstap.cli.progress import Progress
 
-                progress.append(Progress(sys.stderr.fileno(), runner.size, runner.position))
-                stack.callback(progress[0].remove)
-            stages = _stages(options, runner)
-            gc.freeze()  # What is loaded now stays loaded.
-            runner.run(*files, stages=[*progress, *stages])
-            for output in files:
-                output.incomplete = runner.interrupted
-    if options.stats:
-        _say_statistics(runner, stages, files)
+                    progress.append(Progress(sys.stderr.fileno(), runner.size, runner.position))
+                    stack.callback(progress[0].remove)
+                stages = _stages(options, runner)
+                gc.freeze()  # What is loaded now stays loaded.
+                try:
+                    runner.run(*files, stages=[*progress, *stages])
+                finally:
+                    for output in files:
+                        output.incomplete = runner.interrupted
+    finally:
+        if options.stats and files:
+            _say_statistics(runner, stages, files)
     return _exit_status(runner, received)
 
 
@@ -140,38 +151,48 @@ def _can_show_progress(outputs: Sequence[FileOutput]) -> bool:
 
 async def _collect(options: Options) -> int:
     """Run from any inputs to any outputs."""
+    from dnstap.pipeline.closing import close_outputs
     from dnstap.pipeline.collector import Collector
 
     collector = Collector(
-        _say, limits=options.limits, deadlines=options.deadlines, overload=options.overload, gather_s=GATHER_S
+        _say,
+        limits=options.limits,
+        deadlines=options.deadlines,
+        # A longer time to answer STOP, for example, is of use only if the end waits for it.
+        drain_s=max(END_S, options.deadlines.finish_s or 0),
+        overload=options.overload,
+        queue_bytes=options.queue_bytes,
+        gather_s=GATHER_S,
     )
     files: list[FileOutput] = []
+    outputs: list[Output] = []
+    stages: list[Stage] = []
     # The handler of HUP sees each output file from when it is added to the list.
     with _signals(collector, files) as received:
         try:
             await _open_inputs(options, collector)
             with _output_errors(options):
-                relays = _relays(options)
+                outputs = [*_relays(options)]
                 stages = _stages(options, collector)
                 try:
                     for written in options.write:
                         output = _file_output(options, written, _say)
                         files.append(output)
+                        outputs.insert(len(files) - 1, output)
                     gc.freeze()  # What is loaded now stays loaded.
-                    with _metrics(options, collector, stages, [*files, *relays]):
-                        await collector.run(*files, *relays, stages=stages)
+                    with _metrics(options, collector, stages, outputs):
+                        await collector.run(*outputs, stages=stages)
                 finally:
                     # Whatever ends the run, receivers get STOP, and recordings theirs (docs/collecting.md).
-                    for relay in relays:
-                        await relay.close()
                     for file in files:
                         file.incomplete = collector.interrupted
-                        file.close()
+                    await close_outputs(outputs, collector.time_left)
         finally:
             await collector.close()
-    if options.stats:
-        _say_statistics(collector, stages, [*files, *relays])
-    return _exit_status(collector, received, failed=any(relay.lost for relay in relays))
+            if options.stats and outputs:
+                _say_statistics(collector, stages, outputs)
+    failed = any(output.counts.left or output.dropped for output in outputs)
+    return _exit_status(collector, received, failed=failed)
 
 
 async def _open_inputs(options: Options, collector: Collector) -> None:
@@ -317,10 +338,15 @@ def _output_errors(options: Options) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterator[list[int]]:
+def _signals(
+    runner: Collector | FileRunner, files: list[FileOutput], *, limit_s: float | None = None
+) -> Iterator[list[int]]:
     """Handle signals: INT and TERM stop the run, and kill the process if they come again; HUP reopens the files.
 
     Gives the list of signals that have stopped the run.
+
+    Args: limit_s: time after which a write that blocks raises TimeoutError once the run is stopped. None for a runner
+        that sees to it itself.
     """
     ending = (signal.SIGINT, signal.SIGTERM)
     received: list[int] = []
@@ -331,6 +357,14 @@ def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterato
         for number in ending:
             signal.signal(number, signal.SIG_DFL)
         runner.stop()
+        # A write to a pipe that nobody reads would go on for ever: Python repeats it after a signal, unless the handler
+        # raises. Regular files end between two writes, so that no text is cut.
+        if limit_s is not None and any(file.blocking for file in files):
+            signal.signal(signal.SIGALRM, late)
+            signal.setitimer(signal.ITIMER_REAL, limit_s)
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(errno.ETIMEDOUT, f"its reader did not take everything within {limit_s:g} s")
 
     def reopen(_number: int, _frame: FrameType | None) -> None:
         for file in files:
@@ -338,9 +372,11 @@ def _signals(runner: Collector | FileRunner, files: list[FileOutput]) -> Iterato
 
     before = [(number, signal.signal(number, stop)) for number in ending]
     before.append((signal.SIGHUP, signal.signal(signal.SIGHUP, reopen)))
+    before.append((signal.SIGALRM, signal.getsignal(signal.SIGALRM)))
     try:
         yield received
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         # `main` may be called by a program that goes on afterwards.
         for number, handler in before:
             signal.signal(number, handler)

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from framestream.endpoints import Endpoint, Tls
     from framestream.streams import Deadlines, Limits
 
-__all__ = ["RULES", "Options", "Written", "address", "duration", "endpoint", "parse_options", "parser", "tcp_endpoint"]
+__all__ = [
+    "QUEUE_BYTES",
+    "RULES",
+    "Options",
+    "Written",
+    "address",
+    "duration",
+    "endpoint",
+    "parse_options",
+    "parser",
+    "size",
+    "tcp_endpoint",
+]
 
 _EPILOG = """\
 An ENDPOINT is unix:PATH, tcp:HOST:PORT or tls:HOST:PORT.
@@ -50,6 +62,9 @@ Exit status: 0; 1 if an input or output failed; 2 for an invalid command line;
 130 or 143 if INT or TERM came before regular files were read to their end.
 """
 
+QUEUE_BYTES = 1 << 26
+"""Default of --queue. It is that of Collector, which takes long to import."""
+
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -72,7 +87,7 @@ class Options(NamedTuple):
         read: paths of files; "-" is standard input.
         follow: wait for these to grow.
         listen, connect: endpoints of the other inputs.
-        limits, deadlines, overload: see Collector.
+        limits, deadlines, overload, queue_bytes: see Collector.
         files_only: whether the inputs are regular files and the outputs files or standard output.
         write: the files to write; none if there are only relays.
         append: keep what is in these files.
@@ -95,7 +110,8 @@ class Options(NamedTuple):
     connect: tuple[Endpoint, ...]
     limits: Limits
     deadlines: Deadlines
-    overload: Literal["wait", "drop"]
+    overload: Literal["wait", "drop"] | None
+    queue_bytes: int
     files_only: bool
     write: tuple[Written, ...]
     append: bool
@@ -138,7 +154,8 @@ class _Words:
     listen: list[str]
     connect: list[str]
     follow: bool
-    overload: Literal["wait", "drop"]
+    overload: Literal["wait", "drop"] | None
+    queue: int | None
     max_frame: int | None
     write: list[str]
     append: bool
@@ -228,6 +245,9 @@ RULES = (
         "overload", lambda run: run.listen or run.connect, "a socket as input: -u, -l, --listen or --connect ENDPOINT"
     ),
     # Outputs.
+    _Rule(
+        "queue", lambda run: not run.files_only, "a socket or a pipe: regular files are only read as fast as written"
+    ),
     _Rule("append rotate", lambda run: run.to_file, "a file to write: -w FILE"),
     _Rule("compress rotate_command", lambda run: run.words.rotate, "--rotate LIMITS"),
     _Rule("anonymize_answers anonymize_ports", lambda run: run.words.anonymize is not None, "--anonymize METHOD"),
@@ -320,6 +340,7 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
         # -t is one duration for each of the four waits: connecting, the handshake, a write, and FINISH.
         deadlines=Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES,
         overload=words.overload,
+        queue_bytes=words.queue or QUEUE_BYTES,
         files_only=files_only,
         write=write,
         append=words.append,
@@ -518,6 +539,14 @@ def address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def size(text: str) -> int:
+    """Return the bytes of a size such as 500k, 64M or 1G."""
+    match = re.fullmatch(r"([1-9][0-9]{0,11})([kMG]?)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"expected a size such as 500k, 64M or 1G, got {text!r}")
+    return int(match[1]) << {"": 0, "k": 10, "M": 20, "G": 30}[match[2]]
+
+
 def _number(text: str) -> int:
     if not re.fullmatch("-?[0-9]+", text):
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
@@ -584,13 +613,6 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--follow", action="store_true", help="wait for files to grow, and continue with files that replace them"
     )
-    group.add_argument(
-        "--overload",
-        choices=("wait", "drop"),
-        default="wait",
-        help="while outputs are behind: do not read sockets (wait, the default), or drop and count frames for which"
-        " there is no room in memory (drop)",
-    )
     group.add_argument("--max-frame", metavar="BYTES", type=_number, help="maximum length of a frame (1048576)")
 
 
@@ -618,6 +640,15 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
     several("-U", dest="relay_unix", metavar="SOCKET", help="send frames to a unix socket")
     several("-T", dest="relay_tcp", metavar="HOST:PORT", help="send frames over TCP")
     several("--relay", metavar="ENDPOINT", help="send frames to an endpoint")
+    group.add_argument(
+        "--overload",
+        choices=("wait", "drop"),
+        help="when the queue of an output is full: do not read the inputs until it has room (wait, the default of files"
+        " and standard output), or drop and count its oldest frames (drop, the default when sending)",
+    )
+    group.add_argument(
+        "--queue", metavar="SIZE", type=size, help="memory for frames that wait for an output, e.g. 500k or 1G (64M)"
+    )
     group.add_argument(
         "--metrics", metavar="HOST:PORT", type=address, help="serve metrics for Prometheus; :PORT is all addresses"
     )

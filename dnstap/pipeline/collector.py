@@ -1,23 +1,24 @@
 """The asyncio runner of a pipeline: receives from files, and from servers that connect to us or that we connect to.
 
-Each input has a task that reads, and then waits until every output has what it read before it reads again. So slow
-outputs slow the inputs down, and nothing is dropped. A broken stream is reported and ends; the others go on.
+Each input has a task that reads and gives what it read to every output. An output that is behind has a queue; when that
+is full, the inputs wait, or its oldest frames are dropped. A broken stream is reported and ends; the others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.coalescing import Coalescer
-from dnstap.pipeline.dispatcher import QUEUE_BYTES, Dispatcher
 from dnstap.pipeline.forwarding import Forwarder
 from dnstap.pipeline.inputs.accepted import AcceptedInput
 from dnstap.pipeline.inputs.dialed import DialedInput
 from dnstap.pipeline.inputs.file import open_file
+from dnstap.pipeline.queues import QUEUE_BYTES, QueueingDispatcher
 from dnstap.pipeline.tasks import Tasks
 from framestream.aio import listen_reader
 from framestream.endpoints import FileEndpoint, parse_endpoint
@@ -29,21 +30,29 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from dnstap.pipeline.counters import Counts
+    from dnstap.pipeline.counters import Counts, OutputCounts
     from dnstap.pipeline.inputs.base import Input
     from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.outputs.custom import Writable
+    from dnstap.pipeline.queues import Overload
     from dnstap.pipeline.stages import Stage
     from framestream.aio import Reader
     from framestream.endpoints import Endpoint, Tls
 
-__all__ = ["Collector"]
+__all__ = ["LAST_S", "Collector"]
 
 BACKOFF = Backoff(first_s=0.02, most_s=1.0)
 """Short at first, because a server that restarts is soon back; one that stays away costs an attempt a second."""
 
 TICK_S = 1.0
 """Interval at which outputs do what is due, in seconds: what a time limit of a file may be late by."""
+
+
+PROGRESS_S = 0.1
+"""Interval at which the end of a run looks whether the outputs go on, in seconds."""
+
+LAST_S = 1.0
+"""Least time that receivers have for STOP and FINISH at the end, in seconds."""
 
 
 class Collector:
@@ -55,10 +64,11 @@ class Collector:
         report: takes one line about an input: an error, or what was left out of it.
         limits, deadlines: of the inputs.
         backoff: between attempts to connect to a server.
-        drain_s: how long the outputs may take at the end for what has been received.
-        overload: what to do with frames from sockets while outputs cannot keep up. "wait": do not read the sockets.
-            "drop": keep up to `queue_bytes` of payloads for the outputs, and drop and count the rest.
-        queue_bytes: length of these payloads.
+        drain_s: how long outputs may take nothing, after `stop` or an error, before what they were given is left.
+        drain_most_s: how long they may take in all.
+        overload: what an output does with frames from sockets when its queue is full. "wait": the sockets are not read
+            until it has room. "drop": its oldest frames are dropped and counted. None: relays drop, others wait.
+        queue_bytes: memory that may wait for each output.
         gather_s: how long to let a busy server write before it is read again. The event loop is blocked meanwhile, so
             this is for programs that do nothing else, such as the dnstap command.
         tick_s, report_period_s: intervals at which outputs do what is due, and at which repeated reports are summed up.
@@ -72,7 +82,8 @@ class Collector:
         deadlines: Deadlines = DEADLINES,
         backoff: Backoff = BACKOFF,
         drain_s: float = 5.0,
-        overload: Literal["wait", "drop"] = "wait",
+        drain_most_s: float = 30.0,
+        overload: Overload | None = None,
         queue_bytes: int = QUEUE_BYTES,
         gather_s: float = 0.0,
         tick_s: float = TICK_S,
@@ -82,6 +93,9 @@ class Collector:
         self._deadlines = deadlines
         self._backoff = backoff
         self._drain_s = drain_s
+        self._drain_most_s = drain_most_s
+        self._end_by = 0.0
+        self._overload = overload
         self._queue_bytes = queue_bytes
         self._tick_s = tick_s
         self._report = report
@@ -93,8 +107,7 @@ class Collector:
             report,
             report_period_s,
             self._tasks,
-            Dispatcher(()),
-            may_drop=overload == "drop",
+            QueueingDispatcher((), (), self._tasks.start),
             coalescer=Coalescer(gather_s) if gather_s else None,
         )
 
@@ -112,6 +125,16 @@ class Collector:
     def counts(self) -> Counts:
         """Return the counts so far. May be called from another thread."""
         return self._forwarder.counters.total()._replace(dropped=self._forwarder.dispatcher.dropped)
+
+    @property
+    def output_counts(self) -> Sequence[OutputCounts]:
+        """Return the counts so far of each output of the run. May be called from another thread."""
+        return [output.counts for output in self._forwarder.dispatcher.outputs]
+
+    @property
+    def time_left(self) -> float:
+        """Return how many of the `drain_s` seconds are left after the end of the run, but at least LAST_S."""
+        return max(LAST_S, self._end_by - time.monotonic())
 
     async def read(self, path: str, *, follow: bool = False) -> None:
         """Add a file, a named pipe, or standard input as "-". Regular files are read one after the other.
@@ -160,12 +183,17 @@ class Collector:
     ) -> None:
         """Receive until all files have been read and there are no other inputs, or until stop().
 
+        After `stop`, and after an error, it ends about `drain_s` after the outputs stand still, and about
+        `drain_most_s` after it was stopped in any case.
+
         Args:
             outputs: objects with a method `write_many`, each given all payloads. An exception of one ends the run.
             stages: functions from a list of payloads to those that go on, applied in this order before the outputs.
         """
         tasks, forwarder = self._tasks, self._forwarder
-        dispatcher = forwarder.dispatcher = Dispatcher(outputs, stages, queue_bytes=self._queue_bytes)
+        dispatcher = forwarder.dispatcher = QueueingDispatcher(
+            outputs, stages, tasks.start, overload=self._overload, queue_bytes=self._queue_bytes
+        )
         # Regular files share one task, which reads them one after the other in the order of their options. Any other
         # input may wait for its peer without end, so each has a task of its own.
         if regular := [source for source in self._inputs if source.regular]:
@@ -176,16 +204,18 @@ class Collector:
         ticking = asyncio.create_task(self._tick())
         try:
             await tasks.run()
-            # An error ends the run at once: it is mostly that of an output, which could not take what is left.
-            if not tasks.failure:
-                await self._drain()
+            # Also after an error: it is mostly that of one output, and the others can take what was received.
+            await self._drain()
         finally:
-            # Also if the run is cancelled. All tasks end before the queue is counted, so that no batch is counted as
-            # dropped and written all the same.
+            # Also if the run is cancelled.
             ticking.cancel()
             await asyncio.gather(tasks.cancel(), ticking, return_exceptions=True)
-            dispatcher.drop_queued()
+            dispatcher.close()
             forwarder.reports.end_period(dispatcher.new_reports())
+            # The reader of a pipe that is broken wants no more.
+            for output in () if isinstance(tasks.failure, BrokenPipeError) else dispatcher.outputs:
+                if left := output.counts.left:
+                    self._report(f"{output.name}: {left} of {output.reached} frames were not written")
         if tasks.failure:
             raise tasks.failure
 
@@ -200,7 +230,7 @@ class Collector:
         try:
             while True:
                 await asyncio.sleep(self._tick_s)
-                await self._forwarder.tick()
+                self._forwarder.tick()
         except OSError as error:
             # For example a disk that is full at a rotation. It ends the run, as the same error of a write does.
             self._tasks.fail(error)
@@ -233,16 +263,27 @@ class Collector:
     async def _drain(self) -> None:
         """Pass on what the system has received by now, also from connections that were not accepted yet."""
         tasks, forwarder = self._tasks, self._forwarder
+        began = time.monotonic()
+        self._end_by = began + self._drain_s
         # The order matters. First no task waits for another stream, then connections that the system has already
         # completed are taken and no further ones, and last each open stream is told to end at the bytes received by
         # now.
         tasks.stopping = True
         await tasks.cancel_idle()
+        forwarder.dispatcher.end()
         for source in self._inputs:
             await source.take_waiting(partial(self._begin, source))
         for reader in forwarder.counters.open:
             reader.end_input()
-        await tasks.finish(self._drain_s)
-        # The tasks of these streams still wait for an output. `run` cancels them.
+        # As long as any output goes on, none is given up: most take all within moments, but text of a whole queue takes
+        # seconds.
+        written = -1
+        while tasks.running and (now := time.monotonic()) - began < self._drain_most_s:
+            if written != (written := sum(output.written for output in forwarder.dispatcher.outputs)):
+                self._end_by = min(now + self._drain_s, began + self._drain_most_s)
+            elif now >= self._end_by:
+                break
+            await tasks.finish(min(PROGRESS_S, self._end_by - now))
+        # Mostly files that are followed and still wait for an output. `run` cancels their tasks.
         for name in forwarder.counters.open.values():
             self._report(f"{name}: the outputs did not take all that was received within {self._drain_s} s")

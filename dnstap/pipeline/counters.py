@@ -6,11 +6,15 @@ The same words mean the same everywhere:
 |---|---|
 | received (`frames` of inputs) | inputs have read |
 | oversize (`left_out` of inputs) | exceed the limit, and are left out |
-| dropped | came from sockets while the outputs could not keep up, and were given to none |
 | matched, unmatchable | match the filter; do not decode, so cannot match |
-| `frames` of outputs | an output was given |
-| left out | an output or the anonymizer cannot use, because they do not decode |
-| sent, lost | a relay has sent; a relay was given and has not sent |
+| removed (filtered out, sampled out, …) | a stage does not pass on |
+| reached (`frames` of outputs) | have passed all stages, and are an output's to write |
+| written | an output has written, or a relay has handed to the system |
+| rejected | an output leaves out, because they do not decode |
+| dropped | an output had no room for while it was behind |
+| left | reached an output, and are none of these: they wait, or at the end were not written |
+
+received = removed by each stage + reached; and for each output reached = written + rejected + dropped + left.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from framestream.streams import BaseReader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Counter", "Counts", "InputCounters"]
+__all__ = ["Counter", "Counts", "InputCounters", "OutputCounts"]
 
 R = TypeVar("R", bound=BaseReader)
 
@@ -51,7 +55,7 @@ class Counts(NamedTuple):
         unfinished: streams in files that had no STOP and were followed by another.
         frames, bytes: payloads received, and their total length.
         left_out: frames over the limit.
-        dropped: frames that came from sockets while the outputs could not keep up, and were given to none.
+        dropped: frames dropped by outputs that were behind, the sum over all outputs.
         ignored_control_frames: control frames of unknown type.
         ignored_bytes: bytes after STOP.
         open: inputs being read now.
@@ -73,8 +77,8 @@ class Counts(NamedTuple):
         """Return one line for the end of a run."""
         return (
             f"{self.frames} frames of {self.bytes} bytes from {self.files} files and {self.connections} connections;"
-            f" {self.broken} streams were broken, {self.left_out} frames over the limit left out,"
-            f" {self.dropped} dropped; {self.ignored_control_frames} control frames of unknown type and"
+            f" {self.broken} streams were broken, {self.left_out} frames over the limit left out;"
+            f" {self.ignored_control_frames} control frames of unknown type and"
             f" {self.ignored_bytes} bytes behind STOP ignored; {self.unfinished} streams without STOP before another"
         )
 
@@ -87,7 +91,7 @@ class Counts(NamedTuple):
             Counter("frames", "Data frames received.", self.frames),
             Counter("payload_bytes", "Their payloads.", self.bytes),
             Counter("oversize_frames", "Data frames over the limit, left out.", self.left_out),
-            Counter("dropped_frames", "Data frames dropped, because the outputs were behind.", self.dropped),
+            Counter("dropped_frames", "Data frames dropped by outputs that were behind.", self.dropped),
             Counter("ignored_control_frames", "Control frames of unknown type.", self.ignored_control_frames),
             Counter("ignored_bytes", "Bytes behind STOP.", self.ignored_bytes),
             Counter("unfinished_streams", "Streams without STOP before another in a file.", self.unfinished),
@@ -104,6 +108,36 @@ class Counts(NamedTuple):
             ignored_control_frames=self.ignored_control_frames + protocol.unknown_control_frames,
             ignored_bytes=self.ignored_bytes + (protocol.unread if protocol.state is State.FINISHED else 0),
             unfinished=self.unfinished + protocol.unfinished_streams,
+        )
+
+
+class OutputCounts(NamedTuple):
+    """Counts of one output, in frames.
+
+    Attributes:
+        name: of the output.
+        reached: passed all stages.
+        written: written, or sent by a relay.
+        rejected: left out by the output, because they do not decode.
+        dropped: dropped, because the output was behind.
+    """
+
+    name: str
+    reached: int
+    written: int
+    rejected: int
+    dropped: int
+
+    @property
+    def left(self) -> int:
+        """The others: they wait to be written, or at the end of a run never were."""
+        return self.reached - self.written - self.rejected - self.dropped
+
+    def __str__(self) -> str:
+        """Return one line for the end of a run."""
+        return (
+            f"{self.name}: {self.reached} frames: {self.written} written, {self.rejected} rejected,"
+            f" {self.dropped} dropped, {self.left} left"
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.counters import Counts, InputCounters
 from dnstap.pipeline.diagnostics import stream_reports
-from dnstap.pipeline.dispatcher import Dispatcher
+from dnstap.pipeline.dispatcher import Dispatcher, Source
 from framestream.errors import FrameStreamError
 from framestream.streams import LIMITS, Limits
 from framestream.sync.files import read_file
@@ -35,7 +35,7 @@ class FileRunner:
     Args: report: takes one line about a file: an error, or what was left out of it.
     Attributes:
         failed_files: number of files that could not be read to their end.
-        interrupted: whether files were not read to their end because the run was stopped.
+        interrupted: whether files were not read to their end because the run was stopped or an output failed.
     """
 
     def __init__(self, report: Callable[[str], object], *, limits: Limits = LIMITS) -> None:
@@ -102,6 +102,9 @@ class FileRunner:
             # Also after `stop`: whatever was read is written. Only an output that fails ends the run before this.
             for output in dispatcher.outputs:
                 output.flush()
+        except BaseException:
+            self.interrupted = True
+            raise
         finally:
             # Also if an output fails: the error does not tell that payloads were left out before.
             for line in dispatcher.new_reports():
@@ -114,6 +117,7 @@ class FileRunner:
 
     def _read_file(self, path: str, reader: Reader, dispatcher: Dispatcher) -> None:
         error = None
+        source = Source(path, file=True)
         batches: Iterator[Any] = reader.encoded() if dispatcher.encoded else reader.batches()
         while not self._stopping:
             try:
@@ -125,7 +129,7 @@ class FileRunner:
                 break
             if batch is None:
                 break
-            dispatcher.write(batch)
+            dispatcher.write(batch, source)
         else:
             # The loop was not left by `break`, so the file has neither ended nor failed: the run was stopped.
             if not self._complete:

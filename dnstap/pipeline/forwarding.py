@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnstap.pipeline.counters import InputCounters
 from dnstap.pipeline.diagnostics import stream_reports
+from dnstap.pipeline.dispatcher import Source
 from framestream.errors import FrameStreamError, TruncatedStreamError
 from framestream.protocol import State
 from framestream.reporting import RateLimitedReporter
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from dnstap.pipeline.coalescing import Coalescer
-    from dnstap.pipeline.dispatcher import Dispatcher
     from dnstap.pipeline.inputs.base import Input
+    from dnstap.pipeline.queues import QueueingDispatcher
     from dnstap.pipeline.tasks import Tasks
     from framestream.aio import Reader
 
@@ -31,7 +32,6 @@ class Forwarder:
         report: takes one line.
         period_s: interval at which lines of one kind are summed up.
         tasks: of the run.
-        may_drop: whether frames of sockets are queued, and dropped where the queue is full.
         coalescer: pauses after reads, if there is one.
 
     Attributes:
@@ -48,9 +48,8 @@ class Forwarder:
         report: Callable[[str], object],
         period_s: float,
         tasks: Tasks,
-        dispatcher: Dispatcher,
+        dispatcher: QueueingDispatcher,
         *,
-        may_drop: bool,
         coalescer: Coalescer | None,
     ) -> None:
         self.dispatcher = dispatcher
@@ -60,19 +59,14 @@ class Forwarder:
         self.complete = self.interrupted = False
         self._report = report
         self._tasks = tasks
-        self._may_drop = may_drop
         self._coalescer = coalescer
-        # A blocking output has one caller at a time, and is not ticked during a write (Output).
-        self._turn = asyncio.Lock()
 
-    async def tick(self) -> None:
+    def tick(self) -> None:
         """Have the outputs do what is due, and sum up reports.
 
         Raises: OSError: an output fails.
         """
-        for output in self.dispatcher.outputs:
-            async with self._turn:
-                output.tick()
+        self.dispatcher.tick()
         if self.reports.due():
             self.reports.end_period(self.dispatcher.new_reports())
 
@@ -84,9 +78,7 @@ class Forwarder:
         Raises: an exception of an output.
         """
         dispatcher, tasks = self.dispatcher, self._tasks
-        # Frames of files are never dropped (docs/collecting.md). Encoded frames are written without waiting, so they
-        # need no queue either.
-        queued = self._may_drop and not source.file and not dispatcher.encoded
+        origin = Source(name, source.file)
         batches: AsyncGenerator[Any, None] = reader.encoded() if dispatcher.encoded else reader.batches()
         # Only an interruptible input may be cancelled inside a stream. The others end where Collector._drain ends their
         # input, because frames that have been received must not be lost.
@@ -103,13 +95,11 @@ class Forwarder:
                     break
                 if batch is None:
                     break
-                if dispatcher.encoded:
-                    dispatcher.write(batch)
-                elif not queued:
-                    await dispatcher.write_async(batch, self._run_blocking)
-                # The batch that finds the queue empty starts the task that empties it; later ones only join the queue.
-                elif dispatcher.enqueue(batch):
-                    tasks.start(dispatcher.write_queued(self._run_blocking))
+                dispatcher.write(batch, origin)
+                # Every output has the batch, or will have it from its queue. Only the next one waits for room.
+                if dispatcher.full(origin):
+                    with idle():
+                        await dispatcher.room(origin)
                 # A pause lets more gather from a sender that is still writing. What a file has is there already.
                 if self._coalescer and not source.interruptible:
                     self._coalescer.pause(reader.bytes - before)
@@ -121,6 +111,10 @@ class Forwarder:
             if not (source.interruptible and tasks.stopping):
                 raise
             self._note_interruption(source, name, reader)
+        except Exception:
+            # An output has failed.
+            self.interrupted |= source.regular
+            raise
         finally:
             # Counts are taken before the reader is closed, and the generator is closed before the reader that it uses.
             self.counters.end(reader)
@@ -141,10 +135,6 @@ class Forwarder:
         if not self.complete:
             self.interrupted |= source.regular
             self._report(f"{name}: stopped at byte {reader.protocol.offset}")
-
-    async def _run_blocking(self, write: Callable[[Any], object], batch: Any) -> None:
-        async with self._turn:
-            await asyncio.get_running_loop().run_in_executor(None, write, batch)
 
 
 def _lost_nothing(error: FrameStreamError | OSError) -> bool:

@@ -52,6 +52,13 @@ def serving(
                         families[counter.name] = CounterMetricFamily(name, counter.help, labels=["output"])
                     families[counter.name].add_metric([output.name], counter.value)
             yield from families.values()
+            # Not a counter: it may fall.
+            left = GaugeMetricFamily(
+                "dnstap_output_left_frames", "Frames that an output has not written yet.", labels=["output"]
+            )
+            for output in outputs:
+                left.add_metric([output.name], output.counts.left)
+            yield left
 
     # Not the library's default registry, which all users in a process share and which adds metrics of Python itself.
     registry = CollectorRegistry()

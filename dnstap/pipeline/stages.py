@@ -18,7 +18,12 @@ __all__ = ["Anonymizing", "FunctionStage", "Head", "Matching", "Sample", "Stage"
 
 
 class Stage(Part, ABC):
-    """A step between inputs and outputs."""
+    """A step between inputs and outputs.
+
+    Attributes: removed: number of payloads that did not go on, counted by the Dispatcher.
+    """
+
+    removed: int = 0
 
     @abstractmethod
     def process(self, payloads: list[bytes]) -> list[bytes]:
@@ -37,6 +42,7 @@ class Matching(Stage):
     def counters(self) -> Sequence[Counter]:
         return (
             Counter("matched_frames", "Frames that match the filter.", self._filter.matched),
+            Counter("filtered_out_frames", "Frames that do not match the filter.", self.removed),
             Counter("unmatchable_frames", "Frames that do not decode, so match nothing.", self._filter.problems.count),
         )
 
@@ -44,7 +50,10 @@ class Matching(Stage):
         return self._filter.problems.new_reports(self._filter.payloads)
 
     def summary(self) -> str:
-        return f"{self._filter.matched} of them match the filter; {self._filter.problems.count} could not be matched"
+        return (
+            f"{self._filter.matched} of them match the filter; {self.removed} filtered out,"
+            f" of which {self._filter.problems.count} could not be matched"
+        )
 
 
 class Sample(Stage):
@@ -60,6 +69,12 @@ class Sample(Stage):
         chosen = payloads[self._next :: self._every]
         self._next = (self._next - len(payloads)) % self._every
         return chosen
+
+    def counters(self) -> Sequence[Counter]:
+        return (Counter("sampled_out_frames", "Frames left out by --sample.", self.removed),)
+
+    def summary(self) -> str:
+        return f"{self.removed} sampled out"
 
 
 class Head(Stage):
@@ -80,6 +95,12 @@ class Head(Stage):
         if not self._left:
             self._done()
         return chosen
+
+    def counters(self) -> Sequence[Counter]:
+        return (Counter("over_count_frames", "Frames left out after those of --count.", self.removed),)
+
+    def summary(self) -> str:
+        return f"{self.removed} left out after the last of --count"
 
 
 class Anonymizing(Stage):

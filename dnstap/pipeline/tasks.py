@@ -29,6 +29,11 @@ class Tasks:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[None] | None] = set()
 
+    @property
+    def running(self) -> bool:
+        """True while there are tasks that have not ended."""
+        return bool(self._tasks)
+
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine in a task of its own."""
         task = asyncio.create_task(coroutine)
@@ -78,7 +83,7 @@ class Tasks:
     async def finish(self, timeout_s: float) -> None:
         """Wait until all tasks have ended, those started meanwhile included, or the time is over."""
         end = time.monotonic() + timeout_s
-        # Tasks may start others meanwhile, such as one that empties the overload queue, so the set is read again.
+        # Tasks may start others meanwhile, such as one that writes what waits in a queue, so the set is read again.
         while self._tasks and (left := end - time.monotonic()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
 
@@ -91,7 +96,9 @@ class Tasks:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._changed.set()
+        # Not for each task: a busy output has one for a batch.
+        if not self._tasks:
+            self._changed.set()
         # A cancelled task has not failed: `cancel_idle` and `cancel` end tasks in this way.
         if not task.cancelled() and (error := task.exception()):
             self.fail(error)

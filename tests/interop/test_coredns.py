@@ -449,7 +449,9 @@ def test_its_stream_breaks(tmp_path: Path) -> None:
         except DecodeError:
             bad += 1
     text = run_ours("-r", recording, "-q", "-w", tmp_path / "text", "--stats").stderr.decode()
-    assert text.endswith(f"{tmp_path}/text: {len(found)} frames, of which {bad} were left out\n")
+    written = len(found) - bad
+    expected = f"{tmp_path}/text: {len(found)} frames: {written} written, {bad} rejected, 0 dropped, 0 left\n"
+    assert text.endswith(expected)
     assert numbers.frames == len(found)
     # A stream may also end between two frames, which is no break.
     assert numbers.connections > numbers.broken >= 5

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from dnstap.pipeline.inputs.base import Input
 from framestream.reporting import ChangeReporter, error_text
-from framestream.sockets import BACKLOG, RETRY_ACCEPT_S
+from framestream.sockets import RETRY_ACCEPT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -17,21 +18,24 @@ if TYPE_CHECKING:
 
 __all__ = ["AcceptedInput"]
 
+LAST_S = 1.0
+"""A thousand times what a full backlog of connections takes."""
+
 
 class AcceptedInput(Input):
     """All connections to a listening socket.
 
     Args:
         report: takes one line when connections cannot be accepted.
-        backlog: maximum number of connections accepted at the end: those that were waiting, but none for ever.
+        last_s: how long connections are accepted at the end, in seconds: all that waited, but none for ever.
     """
 
     concurrent = True
 
-    def __init__(self, listener: Listener[Reader], report: Callable[[str], object], *, backlog: int = BACKLOG) -> None:
+    def __init__(self, listener: Listener[Reader], report: Callable[[str], object], *, last_s: float = LAST_S) -> None:
         self._listener = listener
         self._report = ChangeReporter(report)
-        self._backlog = backlog
+        self._last_s = last_s
 
     async def streams(self) -> AsyncGenerator[tuple[str, Reader], None]:
         while True:
@@ -48,7 +52,9 @@ class AcceptedInput(Input):
 
     async def take_waiting(self, begin: Callable[[str, Reader], object]) -> None:
         with contextlib.suppress(OSError):  # TimeoutError when no more are waiting.
-            for _ in range(self._backlog):
+            end = time.monotonic() + self._last_s
+            # Those that wait came first. Others may connect meanwhile, as fast as they are accepted.
+            while time.monotonic() < end:
                 reader = await self._listener.accept(0)
                 begin(reader.peer, reader)
         # Only after that, because closing a listening socket resets the connections that wait in its backlog.

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from dnstap.pipeline.counters import Counter
+from dnstap.pipeline.counters import Counter, OutputCounts
 from dnstap.pipeline.parts import Part
 from dnstap.problems import Problems
 
@@ -22,20 +22,48 @@ __all__ = ["FileOutput", "Output"]
 
 
 class Output(Part, ABC):
-    """A destination of payloads. An output that is `blocking` has one caller at a time, others one per input.
+    """A destination of payloads, with one caller at a time.
 
     Attributes:
         name: for reports and metrics.
         takes_encoded: whether it writes encoded frames faster than payloads.
+        drops: whether it drops frames when its queue is full, unless the run is told otherwise, instead of having the
+            inputs wait.
+        reached: number of payloads that are this output's to write; counted by the Dispatcher.
+        dropped: number of those that its queue had no room for.
+        failed: whether a write has raised. It is given nothing more.
+        stuck: whether a write had not returned when the run ended. Nothing may be called any more, not even `close`.
     """
 
     name: str = ""
     takes_encoded: ClassVar[bool] = False
+    drops: ClassVar[bool] = False
+    reached: int = 0
+    dropped: int = 0
+    failed: bool = False
+    stuck: bool = False
 
     @property
     def blocking(self) -> bool:
         """True if a write may wait for another program, so that an event loop must leave it to a thread."""
         return False
+
+    @property
+    @abstractmethod
+    def written(self) -> int:
+        """Number of payloads written."""
+
+    @property
+    def rejected(self) -> int:
+        """Number of payloads left out, because they do not decode."""
+        return 0
+
+    @property
+    def counts(self) -> OutputCounts:
+        """Counts so far. May be called from another thread."""
+        # First what has happened to payloads: `left` is never negative, even if more are written meanwhile.
+        written, rejected, dropped = self.written, self.rejected, self.dropped
+        return OutputCounts(self.name, self.reached, written, rejected, dropped)
 
     @abstractmethod
     def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | None:
@@ -57,6 +85,21 @@ class Output(Part, ABC):
         Raises: OSError.
         """
 
+    def close(self) -> Awaitable[object] | None:
+        """Complete what was written. If this returns an awaitable, that is done when it is."""
+
+    def counters(self) -> Sequence[Counter]:
+        counts = self.counts
+        return (
+            Counter("frames", "Frames that reached an output.", counts.reached),
+            Counter("written_frames", "Frames written, or sent by a relay.", counts.written),
+            Counter("rejected_frames", "Frames left out by an output, because they do not decode.", counts.rejected),
+            Counter("dropped_frames", "Frames dropped, because an output was behind.", counts.dropped),
+        )
+
+    def summary(self) -> str:
+        return str(self.counts)
+
 
 class FileOutput(Output):
     """Base of the outputs that write to a file.
@@ -66,7 +109,7 @@ class FileOutput(Output):
         rotation: renames the file when it reaches a limit, and any file that is already at `path`.
 
     Attributes:
-        frames: payloads given to it.
+        frames: payloads of which it has begun to write.
         problems: payloads that were left out, because they do not decode.
         incomplete: whether frames are missing because the run was interrupted; a recording then gets no STOP.
     """
@@ -77,6 +120,7 @@ class FileOutput(Output):
         self.frames = 0
         self.problems = Problems("left out")
         self.incomplete = False
+        self._written = 0
         self._reopening = False
         self._rotation = rotation
         self._frames_before = 0
@@ -84,6 +128,14 @@ class FileOutput(Output):
         with suppress(FileNotFoundError):
             if rotation and os.stat(path).st_size:
                 rotation.finish(rotation.rename(path))
+
+    @property
+    def written(self) -> int:
+        return self._written
+
+    @property
+    def rejected(self) -> int:
+        return self.problems.count
 
     @property
     def blocking(self) -> bool:
@@ -96,7 +148,7 @@ class FileOutput(Output):
 
     @abstractmethod
     def _write(self, payloads: list[bytes]) -> None:
-        """Write payloads, already counted, to the open file."""
+        """Write payloads, already counted in `frames`, to the open file, and count them in `_written`."""
 
     @abstractmethod
     def _reopen(self) -> None:
@@ -154,17 +206,8 @@ class FileOutput(Output):
             self._next_file()
             rotation.finish(finished)
 
-    def counters(self) -> Sequence[Counter]:
-        return (
-            Counter("frames", "Frames given to an output.", self.frames),
-            Counter("bad_frames", "Frames that an output left out, because they do not decode.", self.problems.count),
-        )
-
     def new_reports(self) -> Iterable[str]:
         return self.problems.new_reports(self.frames)
-
-    def summary(self) -> str:
-        return f"{self.name}: {self.frames} frames, of which {self.problems.count} were left out"
 
     def _is_current(self) -> bool:
         """Return whether `path` still refers to the open file; reopening it would truncate it."""

@@ -20,12 +20,25 @@ class CustomOutput(Output):
     """An output that passes payloads to an object with `write_many`."""
 
     def __init__(self, writable: Writable) -> None:
+        self.name = type(writable).__name__
         self._write_many = writable.write_many
+        self._written = 0
+
+    @property
+    def written(self) -> int:
+        return self._written
 
     def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | None:
         result = self._write_many(payloads)
+        if isinstance(result, Awaitable):
+            return self._wait(result, len(payloads))
         # Any other result is ignored: a plain method such as list.extend may return what it likes.
-        return result if isinstance(result, Awaitable) else None
+        self._written += len(payloads)
+        return None
+
+    async def _wait(self, pending: Awaitable[object], number: int) -> None:
+        await pending
+        self._written += number
 
 
 def as_output(output: Output | Writable) -> Output:

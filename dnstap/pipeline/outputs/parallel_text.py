@@ -183,9 +183,9 @@ class ParallelText(TextOutput):
         self._max_bytes = batch_bytes
         self._batch: list[bytes] = []
         self._batch_bytes = 0
-        # Number of the first payload of each batch that is submitted, over the whole run, for the report of bad
-        # payloads.
-        self._firsts: deque[int] = deque()
+        # Of each batch that is submitted: number of its first payload, over the whole run, for the report of bad
+        # payloads; and number of its payloads.
+        self._submitted: deque[tuple[int, int]] = deque()
         # Fork before the rotation starts its thread.
         self._workers = Workers(jobs, BatchRenderer(format_name, style))
         try:
@@ -197,7 +197,7 @@ class ParallelText(TextOutput):
     def flush(self) -> None:
         if self._batch:
             self._submit()
-        while self._firsts:
+        while self._submitted:
             self._collect()
 
     def close(self) -> None:
@@ -214,12 +214,12 @@ class ParallelText(TextOutput):
         if self._workers.full:
             self._collect()
         self._workers.submit(self._batch)
-        self._firsts.append(self.frames - len(self._batch) + 1)
+        self._submitted.append((self.frames - len(self._batch) + 1, len(self._batch)))
         self._batch = []
         self._batch_bytes = 0
 
     def _collect(self) -> None:
-        self._write_rendered(self._workers.collect(), self._firsts.popleft())
+        self._write_rendered(self._workers.collect(), *self._submitted.popleft())
 
     def _reopen(self) -> None:
         # Text of what was submitted before belongs to the old file.

@@ -50,6 +50,7 @@ class Recording(FileOutput):
             self.tick()
         self.frames += frames.number
         self._writer.write_encoded(frames)
+        self._written += frames.number
 
     def close(self) -> None:
         """Write STOP, unless the recording is incomplete, and close the file.
@@ -72,6 +73,7 @@ class Recording(FileOutput):
 
     def _write(self, payloads: list[bytes]) -> None:
         self._writer.write_many(payloads)
+        self._written += len(payloads)
 
     def _reopen(self) -> None:
         # The new file first: if it cannot be opened, the old one is still open and is ended by STOP when the output

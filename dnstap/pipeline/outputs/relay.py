@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
@@ -10,11 +12,11 @@ from dnstap.pipeline.counters import Counter
 from dnstap.pipeline.outputs.base import Output
 from framestream.aio import ReconnectingWriter, open_writer
 from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProtocolError
-from framestream.reporting import ChangeReporter, error_text
+from framestream.reporting import PERIOD_S, ChangeReporter, RateLimitedReporter, error_text
 from framestream.streams import DEADLINES, Backoff, Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from framestream.aio import Writer
     from framestream.endpoints import Endpoint
@@ -29,16 +31,16 @@ class Relay(Output):
     """An output that connects to a receiver, and reconnects when the connection ends. A write waits for a connection.
 
     What a broken connection had not taken is sent by the next one. It is not known whether the receiver has read what
-    the connection had taken.
+    the connection had taken: that counts as written.
 
-    Args: report: takes one line when the connection cannot be made, breaks, or is made again.
+    Args:
+        report: takes one line when the connection cannot be made, breaks, or is made again.
+        period_s: interval in which only a few such lines are reported, and the others counted.
 
-    Attributes:
-        frames: payloads given to it.
-        sent: payloads sent.
-        lost: payloads not sent. Once it is closed they never will be.
-        reconnects: connections made after the first.
+    Attributes: reconnects: connections made after the first.
     """
+
+    drops = True
 
     def __init__(
         self,
@@ -46,22 +48,20 @@ class Relay(Output):
         report: Callable[[str], object],
         deadlines: Deadlines = DEADLINES,
         backoff: Backoff = BACKOFF,
+        *,
+        period_s: float = PERIOD_S,
     ) -> None:
         self.name = str(endpoint)
-        self.frames = 0
         self._endpoint = endpoint
-        self._report = report
         self._deadlines = deadlines
         self._writer = ReconnectingWriter(self._connect, backoff)
-        self._report_change = ChangeReporter(report)
+        # A receiver that accepts and closes again and again makes two lines each time, and these differ.
+        self._reports = RateLimitedReporter(report, period_s)
+        self._report_change = ChangeReporter(partial(self._reports.report, self.name))
 
     @property
-    def sent(self) -> int:
+    def written(self) -> int:
         return self._writer.frames
-
-    @property
-    def lost(self) -> int:
-        return self.frames - self.sent
 
     @property
     def reconnects(self) -> int:
@@ -69,33 +69,29 @@ class Relay(Output):
 
     async def write_many(self, payloads: list[bytes], /) -> None:
         """Send payloads once there is a connection."""
-        # Before the wait, so that payloads for which there never was a connection are part of `lost`.
-        self.frames += len(payloads)
         with suppress(LocalProtocolError):  # It was closed while this waited.
             await self._writer.write_many(payloads)
 
     async def close(self) -> None:
-        """Send what is buffered, then STOP, and report what could not be sent."""
+        """Send STOP and wait for FINISH, if everything was sent; otherwise only close the connection."""
         try:
-            await self._writer.close()
+            # A receiver that has not taken everything in time would not take STOP either.
+            async with asyncio.timeout(0 if self.counts.left > 0 else None):
+                await self._writer.close()
         except (OSError, FrameStreamError) as error:
-            self._report_change(f"{self.name}: {error_text(error)}")
-        finally:
-            if self.lost:
-                self._report(f"{self.name}: {self.lost} of {self.frames} frames could not be sent")
+            if self.counts.left <= 0:
+                self._report_change(f"{self.name}: {error_text(error)}")
+        self._reports.end_period()
 
     def counters(self) -> Sequence[Counter]:
-        return (
-            Counter("frames", "Frames given to an output.", self.frames),
-            Counter("sent_frames", "Frames that a relay has sent.", self.sent),
-            Counter("reconnects", "Connections that a relay has made again.", self.reconnects),
-        )
+        return (*super().counters(), Counter("reconnects", "Connections that a relay has made again.", self.reconnects))
+
+    def new_reports(self) -> Iterable[str]:
+        self._reports.report_if_due()
+        return ()
 
     def summary(self) -> str:
-        return (
-            f"{self.name}: {self.frames} frames, of which {self.lost} could not be sent;"
-            f" connected again {self.reconnects} times"
-        )
+        return f"{self.counts}; connected again {self.reconnects} times"
 
     async def _connect(self) -> Writer:
         # At the first attempt there was no connection that could have broken.

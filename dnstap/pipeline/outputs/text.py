@@ -51,12 +51,14 @@ class TextOutput(FileOutput):
         self._finish_rotation()
 
     def _write(self, payloads: list[bytes]) -> None:
-        self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1)
+        self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1, len(payloads))
 
-    def _write_rendered(self, batch: RenderedBatch, first: int) -> None:
+    def _write_rendered(self, batch: RenderedBatch, first: int, number: int) -> None:
         """Write the text of a batch, and count what was left out of it.
 
-        Args: first: number of its first payload, counted from 1 over the whole run.
+        Args:
+            first: number of its first payload, counted from 1 over the whole run.
+            number: number of its payloads.
         """
         if batch.first_left_out:
             position, error = batch.first_left_out
@@ -65,6 +67,7 @@ class TextOutput(FileOutput):
         rest = memoryview(batch.text)
         while rest:
             rest = rest[self._file.write(rest) :]
+        self._written += number - batch.left_out
 
     def _open(self) -> FileIO:
         if self.path == "-":

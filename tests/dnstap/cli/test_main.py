@@ -597,7 +597,7 @@ def test_statistics_of_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     assert main(["-r", str(path), "--stats"]) == 0
     assert capfd.readouterr().err.splitlines()[1:] == [
         f"dnstap: {Counts(files=1, frames=2, bytes=6)}",
-        "dnstap: standard output: 2 frames, of which 1 were left out",
+        "dnstap: standard output: 2 frames: 1 written, 1 rejected, 0 dropped, 0 left",
     ]
 
 
@@ -625,7 +625,7 @@ def test_append(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert list(appended) == payloads[:-1] + payloads
     cut = len(payloads[-1]) + 3
     assert f"dnstap: {frames}: {cut} bytes of an unfinished frame cut off its end\n" in said
-    assert f"were left out; {cut} bytes of an unfinished frame cut off before\n" in said
+    assert f" 0 left; {cut} bytes of an unfinished frame cut off before\n" in said
     # Anything else is refused and stays.
     text.write_bytes(b"text")
     assert f"{text}: cannot append: expected START, got" in error(capfd, "-r", SAMPLE, "-a", "-w", text)
@@ -685,9 +685,10 @@ def test_relay_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines = capfd.readouterr().err.splitlines()
     assert lines[0].startswith(f"dnstap: {len(expected)} frames of ")
     assert lines[1:] == [
-        f"dnstap: {copy}: {len(expected)} frames, of which 0 were left out",
+        f"dnstap: {copy}: {len(expected)} frames: {len(expected)} written, 0 rejected, 0 dropped, 0 left",
         *[
-            f"dnstap: {name}: {len(expected)} frames, of which 0 could not be sent; connected again 0 times"
+            f"dnstap: {name}: {len(expected)} frames: {len(expected)} written, 0 rejected, 0 dropped, 0 left;"
+            " connected again 0 times"
             for name in (f"unix:{tmp_path}/a", f"tcp:127.0.0.1:{port}", f"unix:{tmp_path}/b")
         ],
     ]
@@ -721,7 +722,7 @@ def test_relay_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert run_beside(script, "-r", str(SAMPLE), "-U", str(tmp_path / "s"), ending=signal.SIGTERM) == 1
     lines = (text + capfd.readouterr().err).splitlines()
     assert lines[0] == f"dnstap: unix:{tmp_path}/s: no connection: No such file or directory"
-    assert re.fullmatch(rf"dnstap: unix:{tmp_path}/s: (\d+) of \1 frames could not be sent", lines[-1])
+    assert re.fullmatch(rf"dnstap: unix:{tmp_path}/s: (\d+) of \1 frames were not written", lines[-1])
 
 
 def test_sockets_for_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -830,7 +831,10 @@ def test_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     said = re.compile(
         "dnstap: 1 of 487 payloads cannot be matched; the first was payload 1: .*\n"
         "dnstap: 487 frames of .*\n"
-        f"dnstap: {len(lines)} of them match the filter; 1 could not be matched\n"
+        f"dnstap: {len(lines)} of them match the filter;"
+        f" {487 - len(lines)} filtered out, of which 1 could not be matched\n"
+        f"dnstap: {len(lines) // 2} sampled out\n"
+        "dnstap: standard output: "
     )
     assert main(["-r", str(path), *some]) == 0
     out, err = capfd.readouterr()

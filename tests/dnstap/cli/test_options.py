@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 from dnstap import MessageType, Style
-from dnstap.cli.options import RULES, Written, address, duration, endpoint, parse_options, parser, tcp_endpoint
+from dnstap.cli.options import (
+    QUEUE_BYTES,
+    RULES,
+    Written,
+    address,
+    duration,
+    endpoint,
+    parse_options,
+    parser,
+    size,
+    tcp_endpoint,
+)
+from dnstap.pipeline import queues
 from dnstap.pipeline.rotation import FileLimits
 from framestream import Deadlines, Limits, LocalProtocolError, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
 
@@ -49,14 +61,26 @@ def test_addresses() -> None:
     assert [address(text) for text in ("[::1]:1", ":2", "host:3")] == [("::1", 1), ("", 2), ("host", 3)]
 
 
+def test_sizes() -> None:
+    assert [size(text) for text in ("7", "500k", "64M", "1G")] == [7, 512_000, 1 << 26, 1 << 30]
+    for text in "0", "-1", "1.5M", "1T", "M", "":
+        with pytest.raises(ArgumentTypeError, match="expected a size such as 500k, 64M or 1G, got "):
+            size(text)
+
+
+def test_the_size_of_queues() -> None:
+    assert QUEUE_BYTES == queues.QUEUE_BYTES
+
+
 def test_a_file_alone() -> None:
     options = parse_options(["-r", SAMPLE])
     assert options.read == (SAMPLE,)
     assert options.files_only
     assert (options.write, options.style) == ((Written("-", "quiet"),), Style())
-    assert (options.limits, options.deadlines, options.overload) == (Limits(), Deadlines(), "wait")
+    assert (options.limits, options.deadlines, options.overload) == (Limits(), Deadlines(), None)
     assert (options.sample, options.head, options.filter, options.anonymizer) == (None,) * 4
     assert (options.jobs, options.progress, options.stats, options.warnings) == (1, True, False, ())
+    assert options.queue_bytes == QUEUE_BYTES
     with pytest.raises(AttributeError):
         options.jobs = 2  # type: ignore[misc]
 
@@ -70,7 +94,18 @@ def test_everything() -> None:
             *("--rotate", "count=5", "--compress", "xz", "--rotate-command", "mv x"),
             *("--sample", "1/3", "--count", "4", "--filter", "type = CQ", "--anonymize", "truncate"),
             *("--socket-mode", "0660", "--socket-owner", "root:7", "-t", "5s", "--max-frame", "100"),
-            *("--overload", "drop", "--tls-cert", "c.pem", "--metrics", ":9", "--no-progress", "--stats"),
+            *(
+                "--overload",
+                "drop",
+                "--queue",
+                "3k",
+                "--tls-cert",
+                "c.pem",
+                "--metrics",
+                ":9",
+                "--no-progress",
+                "--stats",
+            ),
         ]
     )
     ours = UnixEndpoint("/s", mode=0o660, user="root", group=7)
@@ -89,7 +124,7 @@ def test_everything() -> None:
     assert options.filter.text == "type = CQ"
     assert options.anonymizer
     assert (options.limits, options.deadlines) == (Limits(100), Deadlines(5.0, 5.0, 5.0, 5.0))
-    assert (options.overload, options.metrics) == ("drop", ("", 9))
+    assert (options.overload, options.queue_bytes, options.metrics) == ("drop", 3 << 10, ("", 9))
     assert (options.progress, options.stats, options.files_only) == (False, True, False)
 
 
@@ -187,6 +222,7 @@ _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
     [
         (("-u", "s"), ("--follow",), "a file to read"),
         (_READ, ("--overload", "drop"), "a socket as input"),
+        (_READ, ("--queue", "1M"), "a socket or a pipe"),
         (("-r", "x", "-U", "s"), ("--overload", "drop"), "a socket as input"),
         (_READ, ("-a",), "a file to write"),
         (("-r", "x", "-U", "s"), ("-a",), "a file to write"),
@@ -237,10 +273,10 @@ def test_options_that_would_do_nothing(
         "-u s --no-progress --color never --stats",
         "-r x -j --color never",
         # A default may be written out.
-        "-r x --overload wait --color auto --jobs 1 -t 0",
+        "-r x --color auto --jobs 1 -t 0",
         "-r x -w y -j --time-zone local --jobs 2",
         "-r x -w y --fields time --color always --date --raw",
-        "-r x -u s --follow --overload drop",
+        "-r x -u s --follow --overload drop --queue 1M",
         "-r x -U s -t 5s",
         "-r x -w y -a --rotate size=1 --compress gzip --rotate-command ls",
         "-r x -u s -U r -j -w -",

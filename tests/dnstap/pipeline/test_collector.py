@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import resource
 import socket
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from dnstap import Anonymizer, Dnstap, DnstapType, truncate
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.collector import Collector
+from dnstap.pipeline.collector import LAST_S, Collector
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.stages import Head, Sample
@@ -419,45 +420,102 @@ def test_overload_drops_frames(tmp_path: Path) -> None:
     path, file = tmp_path / "s", tmp_path / "file"
     with write_file(file, [CONTENT_TYPE]) as writer:
         writer.write_many([b"f" * 500] * 1000)
-    slow = Slow()
+    slow, other = Slow(), Payloads()
 
     async def prepare(collector: Collector) -> None:
         await collector.listen(path)
         await collector.read(str(file))
 
     sent = 0
-    with collecting(prepare, slow, **options) as running, open_writer(path, [CONTENT_TYPE]) as tap:
+    with collecting(prepare, slow, other, **options) as running, open_writer(path, [CONTENT_TYPE]) as tap:
         while not running.collector.counts.dropped:
             tap.write(b"%030d" % sent)
             sent += 1
         wait_for(lambda: running.collector.counts.frames >= sent, "the frames")
-        wait_for(lambda: running.reports, "the report")
+        wait_for(lambda: any("dropped" in line for line in running.reports), "the report")
         assert running.collector.counts.frames < sent + 1000  # the file waits
         slow.may = True
     counts = running.collector.counts
-    assert counts.frames == len(slow) + counts.dropped
+    of_slow, of_other = running.collector.output_counts
+    assert counts.dropped == of_slow.dropped > 0
+    assert of_slow == ("Slow", counts.frames, len(slow), 0, of_slow.dropped)
+    assert (of_slow.left, of_other.left) == (0, 0)
+    assert len(other) == counts.frames
     taps = [payload for payload in slow if payload[:1] != b"f"]
     assert len(taps) == sent - counts.dropped
-    assert taps[0] == b"%030d" % 0
+    assert taps[-1] == b"%030d" % (sent - 1)  # The oldest were dropped.
     assert taps == sorted(set(taps))
-    assert running.reports[0].endswith(f"behind; {running.reports[0].split()[0]} in all")
+    dropped = next(line for line in running.reports if "dropped" in line)
+    assert re.fullmatch(r"Slow: (\d+) frames dropped, because it was behind; \1 in all", dropped)
 
 
-def test_queued_frames_are_counted_at_the_end(tmp_path: Path) -> None:
+def test_what_waits_is_counted_at_the_end(tmp_path: Path) -> None:
+    """Also what is being written; the other output has everything."""
     path = tmp_path / "s"
-    slow = Slow()
-    options: dict[str, Any] = {"overload": "drop", "drain_s": 0.2}
+    slow, other = Slow(), Payloads()
     with (
-        collecting(lambda collector: collector.listen(path), slow, **options) as running,
+        collecting(lambda collector: collector.listen(path), slow, other, drain_s=0.2) as running,
         open_writer(path, [CONTENT_TYPE]) as tap,
     ):
         for number in range(1, 4):
             tap.write(b"x")
             wait_for(lambda number=number: running.collector.counts.frames == number, "the frame")  # type: ignore[misc]
     assert slow == []
-    # The first is with the output.
-    assert running.collector.counts.dropped == 2
-    assert running.reports == ["2 frames dropped, because the outputs were behind; 2 in all"]
+    assert other == [b"x"] * 3
+    assert running.collector.time_left == LAST_S
+    assert [counts.left for counts in running.collector.output_counts] == [3, 0]
+    assert running.reports == ["Slow: 3 of 3 frames were not written"]
+
+
+def test_outputs_that_go_on_are_not_given_up(tmp_path: Path) -> None:
+    """They have the time of `drain_s` for each step, but no more than `drain_most_s` for all."""
+
+    class Steps(Payloads):
+        async def write_many(self, payloads: list[bytes]) -> None:  # type: ignore[override]
+            await asyncio.sleep(0.1)
+            self.extend(payloads)
+
+    def left(number: int, **options: Any) -> int:
+        path = tmp_path / "s"
+        payloads = [b"x" * 200_000] * number
+        with collecting(lambda collector: collector.listen(path), Steps(), **options) as running:
+            with open_writer(path, [CONTENT_TYPE]) as tap:
+                tap.write_many(payloads)
+            running.stop()
+        (counts,) = running.collector.output_counts
+        assert counts.written + counts.left == number
+        return counts.left
+
+    assert left(10, drain_s=0.5, drain_most_s=DEADLINE_S) == 0
+    assert left(10, drain_s=DEADLINE_S, drain_most_s=0.3) > 0
+
+
+def test_an_output_that_fails_costs_no_other(tmp_path: Path) -> None:
+    """The others are given all that was received before the error ends the run."""
+    path = tmp_path / "s"
+    slow = Slow()
+    running = Running(lambda collector: collector.listen(path), slow, Full(), drain_s=DEADLINE_S)
+    with raw_connection(path) as tap:
+        tap.sendall(START + encode_data_frames([b"1", b"2"]))
+        wait_for(lambda: running.collector.output_counts[0].reached, "the frames")
+        slow.may = True
+        running.thread.result(DEADLINE_S)
+    assert str(running.error) == "disk full"
+    assert slow == [b"1", b"2"]
+    assert running.reports == ["Full: 2 of 2 frames were not written"]
+
+
+def test_a_followed_file_waits_for_room(tmp_path: Path) -> None:
+    """Also at the end: a file may hold more than fits in memory. What was not read of it has reached no output."""
+    file = tmp_path / "file"
+    with write_file(file, [CONTENT_TYPE]) as writer:
+        writer.write_many([b"f" * 500] * 10_000)
+    options: dict[str, Any] = {"drain_s": 0.2, "queue_bytes": 1000}
+    with collecting(lambda collector: collector.read(str(file), follow=True), Slow(), **options) as running:
+        wait_for(lambda: running.collector.counts.frames > 1, "the frames")
+    (counts,) = running.collector.output_counts
+    assert 0 < counts.left == counts.reached == running.collector.counts.frames < 10_000
+    assert f"{file}: the outputs did not take all that was received within 0.2 s" in running.reports
 
 
 def test_small_batches_are_let_gather(tmp_path: Path) -> None:
@@ -536,19 +594,6 @@ def test_stop_while_waiting_for_a_pipe(tmp_path: Path) -> None:
     os.close(descriptor)
     assert running.reports == [f"{fifo}: stopped at byte {len(START) + 5}"]
     assert not running.collector.interrupted  # A pipe has no end that should have been reached.
-
-
-def test_outputs_that_do_not_take_it_at_the_end(tmp_path: Path) -> None:
-    class Stuck:
-        async def write_many(self, payloads: list[bytes]) -> None:
-            await asyncio.sleep(DEADLINE_S * 2)
-
-    with listening_to(tmp_path / "s", Stuck(), drain_s=0.05) as running, raw_connection(tmp_path / "s") as peer:
-        peer.sendall(START + encode_data_frames([b"1"]))
-        wait_for(lambda: running.collector.counts.frames, "the frame")
-        running.stop()
-    name = f"unix:{tmp_path / 's'} connection 1 {own()}"
-    assert running.reports == [f"{name}: the outputs did not take all that was received within 0.05 s"]
 
 
 def test_stages(tmp_path: Path) -> None:

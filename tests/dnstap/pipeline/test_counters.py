@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnstap.pipeline.counters import Counter, Counts, InputCounters
+from dnstap.pipeline.counters import Counter, Counts, InputCounters, OutputCounts
 from framestream.streams import BaseReader, Limits, reader_protocol
 from tests.framestream.wire import START, STOP, control, data
 
@@ -43,10 +43,16 @@ def test_as_one_line() -> None:
         unfinished=10,
     )
     assert str(counts) == (
-        "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 6 frames over the limit left out,"
-        " 7 dropped; 8 control frames of unknown type and 9 bytes behind STOP ignored;"
+        "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 6 frames over the limit left out;"
+        " 8 control frames of unknown type and 9 bytes behind STOP ignored;"
         " 10 streams without STOP before another"
     )
+
+
+def test_of_an_output() -> None:
+    counts = OutputCounts("x", 10, 4, 1, 2)
+    assert counts.left == 3
+    assert str(counts) == "x: 10 frames: 4 written, 1 rejected, 2 dropped, 3 left"
 
 
 def test_counters_for_metrics() -> None:

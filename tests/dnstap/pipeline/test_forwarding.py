@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from dnstap.pipeline.dispatcher import Dispatcher
 from dnstap.pipeline.forwarding import Forwarder
 from dnstap.pipeline.inputs.file import open_file
+from dnstap.pipeline.queues import QueueingDispatcher
 from dnstap.pipeline.tasks import Tasks
 from framestream import Limits, encode_data_frames
 from tests.dnstap.pipeline.streams import START, Payloads, file_of
@@ -23,12 +23,13 @@ def forward(path: str, *, stopping: bool = False) -> tuple[list[bytes], list[str
     async def run() -> Forwarder:
         tasks = Tasks()
         tasks.stopping = stopping
-        forwarder = Forwarder(reports.append, 10.0, tasks, Dispatcher([payloads]), may_drop=True, coalescer=None)
+        dispatcher = QueueingDispatcher([payloads], (), tasks.start)
+        forwarder = Forwarder(reports.append, 10.0, tasks, dispatcher, coalescer=None)
         source = await open_file(path, Limits(), follow=False)
         async for name, reader in source.streams():
             forwarder.counters.begin(name, reader, file=True)
             await forwarder.forward(source, name, reader)
-        await forwarder.tick()
+        forwarder.tick()
         return forwarder
 
     forwarder = asyncio.run(run())

@@ -60,8 +60,12 @@ def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str
             "dnstap_unfinished_streams_total": 0.0,
             "dnstap_matched_frames_total": 1.0,
             "dnstap_unmatchable_frames_total": 1.0,
+            "dnstap_filtered_out_frames_total": 1.0,
             f'dnstap_output_frames_total{{output="{out}"}}': 1.0,
-            f'dnstap_output_bad_frames_total{{output="{out}"}}': 0.0,
+            f'dnstap_output_written_frames_total{{output="{out}"}}': 1.0,
+            f'dnstap_output_rejected_frames_total{{output="{out}"}}': 0.0,
+            f'dnstap_output_dropped_frames_total{{output="{out}"}}': 0.0,
+            f'dnstap_output_left_frames{{output="{out}"}}': 0.0,
         }
     ]
 
@@ -74,13 +78,20 @@ def test_without_a_filter() -> None:
 def test_several_outputs(tmp_path: Path) -> None:
     outputs = [Recording(str(tmp_path / name)) for name in ("a", "b")]
     outputs[1].write_many([b"1"])
+    outputs[1].reached = 3
     with serving("127.0.0.1", 0, Collector(print), [], outputs) as port:
-        samples = {name: value for name, value in scraped(port).items() if "output_frames" in name}
+        samples = {
+            name: value for name, value in scraped(port).items() if re.search("_(output|written|left)_frames", name)
+        }
     for output in outputs:
         output.close()
     assert samples == {
         f'dnstap_output_frames_total{{output="{tmp_path}/a"}}': 0.0,
-        f'dnstap_output_frames_total{{output="{tmp_path}/b"}}': 1.0,
+        f'dnstap_output_frames_total{{output="{tmp_path}/b"}}': 3.0,
+        f'dnstap_output_written_frames_total{{output="{tmp_path}/a"}}': 0.0,
+        f'dnstap_output_written_frames_total{{output="{tmp_path}/b"}}': 1.0,
+        f'dnstap_output_left_frames{{output="{tmp_path}/a"}}': 0.0,
+        f'dnstap_output_left_frames{{output="{tmp_path}/b"}}': 2.0,
     }
 
 

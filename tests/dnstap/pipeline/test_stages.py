@@ -43,8 +43,19 @@ def test_payloads_that_cannot_be_matched_are_reported_once() -> None:
     (line,) = matching.new_reports()
     assert line.startswith("1 of 3 payloads cannot be matched; the first was payload 2: ")
     assert list(matching.new_reports()) == []
-    assert [counter.value for counter in matching.counters()] == [2, 1]
-    assert matching.summary() == "2 of them match the filter; 1 could not be matched"
+    matching.removed = 3  # As the dispatcher counts.
+    assert [counter.value for counter in matching.counters()] == [2, 3, 1]
+    assert matching.summary() == "2 of them match the filter; 3 filtered out, of which 1 could not be matched"
+
+
+def test_what_was_removed_is_counted() -> None:
+    for stage, name, summary in (
+        (Sample(2), "sampled_out_frames", "3 sampled out"),
+        (Head(1, print), "over_count_frames", "3 left out after the last of --count"),
+    ):
+        stage.removed = 3
+        assert [(counter.name, counter.value) for counter in stage.counters()] == [(name, 3)]
+        assert stage.summary() == summary
 
 
 def test_anonymizing() -> None:

@@ -121,7 +121,9 @@ def test_only_idle_tasks_are_cancelled() -> None:
 
 def test_the_end_is_waited_for_only_so_long() -> None:
     async def use(tasks: Tasks) -> None:
+        assert not tasks.running
         tasks.start(asyncio.sleep(DEADLINE_S * 2))
         await tasks.finish(0.01)
+        assert tasks.running
 
     assert run(use).failure is None

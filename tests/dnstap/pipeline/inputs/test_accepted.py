@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.inputs.accepted import AcceptedInput
 from framestream.aio import listen_reader
+from framestream.sockets import BACKLOG
 from tests.dnstap.pipeline.streams import raw_connection
 from tests.framestream.nets import own
+from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,12 +43,12 @@ def test_each_connection_is_a_stream(tmp_path: Path) -> None:
 
 
 def test_those_that_wait_at_the_end(tmp_path: Path) -> None:
-    """Up to a limit, because others may go on connecting."""
+    """All of them: more than one backlog takes, because the system may have taken more."""
     path = tmp_path / "s"
 
-    async def run(stack: ExitStack, backlog: int) -> int:
-        source = AcceptedInput(await listen_reader(path, [CONTENT_TYPE]), print, backlog=backlog)
-        for _ in range(3):
+    async def run(stack: ExitStack, last_s: float) -> int:
+        source = AcceptedInput(await listen_reader(path, [CONTENT_TYPE]), print, last_s=last_s)
+        for _ in range(BACKLOG + 1):
             stack.enter_context(raw_connection(path))
         streams: list[tuple[str, Reader]] = []
         await source.take_waiting(lambda name, reader: streams.append((name, reader)))
@@ -56,5 +58,28 @@ def test_those_that_wait_at_the_end(tmp_path: Path) -> None:
         return len(streams)
 
     with ExitStack() as stack:
-        assert asyncio.run(run(stack, 5)) == 3
-        assert asyncio.run(run(stack, 2)) == 2
+        assert asyncio.run(run(stack, DEADLINE_S)) == BACKLOG + 1
+
+
+def test_those_that_connect_on_and_on(tmp_path: Path) -> None:
+    """They do not keep the end from coming."""
+    path = tmp_path / "s"
+
+    async def run(stack: ExitStack) -> int:
+        source = AcceptedInput(await listen_reader(path, [CONTENT_TYPE]), print, last_s=0.1)
+        taken: list[Reader] = []
+
+        def begin(_name: str, reader: Reader) -> None:
+            taken.append(reader)
+            stack.pop_all().close()
+            stack.enter_context(raw_connection(path))
+
+        stack.enter_context(raw_connection(path))
+        await source.take_waiting(begin)
+        assert not path.exists()
+        for reader in taken:
+            await reader.close()
+        return len(taken)
+
+    with ExitStack() as stack:
+        assert asyncio.run(run(stack)) > 0

@@ -14,9 +14,12 @@ def test_a_function() -> None:
     assert output.write_many([b"1"]) is None
     assert payloads == [b"1"]
     assert as_output(output) is output
-    assert (output.name, output.blocking, output.takes_encoded) == ("", False, False)
+    assert (output.name, output.blocking, output.takes_encoded) == ("Payloads", False, False)
     output.tick()
     output.flush()
+    assert output.close() is None
+    output.reached = 3
+    assert str(output.counts) == output.summary() == "Payloads: 3 frames: 1 written, 0 rejected, 0 dropped, 2 left"
 
 
 def test_what_a_function_returns_is_ignored() -> None:
@@ -36,10 +39,13 @@ def test_a_coroutine_function() -> None:
             written.extend(payloads)
 
     async def run() -> None:
-        pending = CustomOutput(Later()).write_many([b"1"])
+        output = CustomOutput(Later())
+        pending = output.write_many([b"1"])
         assert pending is not None
         assert written == []
+        assert output.written == 0
         await pending
+        assert output.written == 1
 
     asyncio.run(run())
     assert written == [b"1"]

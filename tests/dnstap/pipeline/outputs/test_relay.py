@@ -10,6 +10,8 @@ from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.relay import Relay
 from framestream import Backoff, Deadlines, UnixEndpoint
 from framestream.aio import listen_reader
+from framestream.reporting import MAX_PER_PERIOD
+from framestream.streams import NO_DEADLINES
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -38,13 +40,12 @@ def test_receivers_come_and_go(tmp_path: Path) -> None:
             await asyncio.gather(receive(1), sending)
             sending = asyncio.create_task(relay.write_many([b"%d" % (number + 2)]))
         await asyncio.gather(receive(2), sending, relay.write_many([b"5"]))
-        assert relay.lost == 0
         await relay.close()
         return relay
 
     relay = asyncio.run(run())
     assert received == [b"1", b"2", b"3", b"4", b"5"]
-    assert (relay.frames, relay.sent, relay.reconnects) == (5, 5, 3)
+    assert (relay.written, relay.reconnects) == (5, 3)
     assert said[0] == f"unix:{path}: no connection: No such file or directory"
     assert said[1] == f"unix:{path}: connected"
     assert said.count(f"unix:{path}: the connection broke: the reader has closed") == 3
@@ -56,6 +57,7 @@ def test_closed_before_there_was_a_receiver(tmp_path: Path) -> None:
 
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(tmp_path / "s")), said.append, backoff=FAST)
+        relay.reached = 3  # As the dispatcher counts.
         sending = asyncio.create_task(relay.write_many([b"1", b"2"]))
         while not said:
             await asyncio.sleep(0.005)
@@ -65,11 +67,8 @@ def test_closed_before_there_was_a_receiver(tmp_path: Path) -> None:
         return relay
 
     relay = asyncio.run(run())
-    assert (relay.frames, relay.sent, relay.lost) == (3, 0, 3)
-    assert said == [
-        f"unix:{tmp_path}/s: no connection: No such file or directory",
-        f"unix:{tmp_path}/s: 2 of 2 frames could not be sent",
-    ]
+    assert (relay.written, relay.counts.left) == (0, 3)
+    assert said == [f"unix:{tmp_path}/s: no connection: No such file or directory"]
 
 
 def test_a_receiver_that_does_not_finish(tmp_path: Path) -> None:
@@ -79,6 +78,7 @@ def test_a_receiver_that_does_not_finish(tmp_path: Path) -> None:
 
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(path)), said.append, Deadlines(finish_s=0.05), FAST)
+        relay.reached = 1
         async with listen_reader(path, [CONTENT_TYPE]) as listener:
 
             async def receive() -> None:
@@ -95,19 +95,28 @@ def test_a_receiver_that_does_not_finish(tmp_path: Path) -> None:
         return relay
 
     relay = asyncio.run(run())
-    assert relay.summary() == f"unix:{path}: 1 frames, of which 0 could not be sent; connected again 0 times"
-    assert [counter.value for counter in relay.counters()] == [1, 1, 0]
+    assert relay.summary() == (
+        f"unix:{path}: 1 frames: 1 written, 0 rejected, 0 dropped, 0 left; connected again 0 times"
+    )
+    assert [(counter.name, counter.value) for counter in relay.counters()] == [
+        ("frames", 1),
+        ("written_frames", 1),
+        ("rejected_frames", 0),
+        ("dropped_frames", 0),
+        ("reconnects", 0),
+    ]
     assert len(said) == 1
     assert said[0].startswith(f"unix:{path}: ")
 
 
 def test_a_receiver_that_stops_reading(tmp_path: Path) -> None:
-    """The write waits until the deadline, and what was not sent is counted at the end."""
+    """The write waits until the deadline. At the end nothing more is sent, because STOP would not be taken either."""
     said: list[str] = []
     path = tmp_path / "s"
 
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(path)), said.append, Deadlines(handshake_s=DEADLINE_S / 20, write_s=0.05), FAST)
+        relay.reached = 4
         async with listen_reader(path, [CONTENT_TYPE]) as listener:
 
             async def receive() -> None:
@@ -127,6 +136,48 @@ def test_a_receiver_that_stops_reading(tmp_path: Path) -> None:
         return relay
 
     relay = asyncio.run(run())
-    assert relay.lost == 4
+    assert relay.counts.left == 4
     assert said[0] == f"unix:{path}: the connection broke: timed out"
-    assert said[-1] == f"unix:{path}: 4 of 4 frames could not be sent"
+
+
+def test_a_receiver_that_holds_a_write_up_at_the_end(tmp_path: Path) -> None:
+    """The write is given up, and the connection closed at once, whatever the time limits of a connection are."""
+    path = tmp_path / "s"
+
+    async def run() -> Relay:
+        relay = Relay(UnixEndpoint(str(path)), print, NO_DEADLINES)
+        relay.reached = 1
+        async with listen_reader(path, [CONTENT_TYPE]) as listener:
+            sending = asyncio.create_task(relay.write_many([b"x" * 1_000_000]))
+            async with await listener.accept() as reader:
+                await reader.handshake()
+                await asyncio.sleep(0)
+                sending.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await sending
+                await asyncio.wait_for(relay.close(), DEADLINE_S)
+        return relay
+
+    assert asyncio.run(run()).counts.left == 1
+
+
+def test_a_receiver_that_closes_again_and_again(tmp_path: Path) -> None:
+    """It makes two different lines each time, of which only the first are reported."""
+    path = tmp_path / "s"
+    said: list[str] = []
+
+    async def run() -> None:
+        relay = Relay(UnixEndpoint(str(path)), said.append, backoff=Backoff(0.0, most_s=0.0), period_s=DEADLINE_S * 10)
+        async with listen_reader(path, [CONTENT_TYPE]) as listener:
+            for _ in range(20):
+                sending = asyncio.create_task(relay.write_many([b"1"]))
+                async with await listener.accept() as reader:
+                    await anext(aiter(reader))
+                await sending
+            assert list(relay.new_reports()) == []
+            await relay.close()
+
+    asyncio.run(run())
+    assert said[0] == f"unix:{path}: the connection broke: the reader has closed"
+    assert len(said) == MAX_PER_PERIOD + 1
+    assert said[-1].endswith(" more such lines")
