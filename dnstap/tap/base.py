@@ -30,9 +30,10 @@ from dnstap.messages.constructors import (
 from dnstap.tap.connecting import ConnectingSender
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.drop_log import DropLog
+from dnstap.tap.frame_queue import share_of
 from dnstap.tap.limits import DEFAULT_LIMITS
 from dnstap.tap.listening import ListeningSender
-from dnstap.tap.payloads import Payloads, field_values
+from dnstap.tap.payloads import FRAME_BYTES, Payloads, field_values
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
 
@@ -68,7 +69,8 @@ class BaseTap:
         identity, version: of the server, as text or bytes.
         extra: text or bytes for all frames, or a function that returns them for a Message.
         full: whether frames contain the DNS messages.
-        queue: number of frames that may wait for a receiver. Of more, the oldest are dropped.
+        queue: number of frames that may wait for a receiver. Of more, the oldest are dropped, as for their memory
+            (`limits.queue_bytes`).
         listen: listen at the endpoint, for any number of receivers, instead of connecting to one.
         tls: for an endpoint given as text that begins with "tls:".
         limits: other sizes and intervals.
@@ -102,6 +104,8 @@ class BaseTap:
         # Reentrant, because a signal handler may submit a message while it interrupts the thread that holds it.
         self._lock = threading.RLock()
         self._not_encodable = 0
+        # Longest DNS message of a frame that takes no more than its share of the queue.
+        self._small_bytes = share_of(queue, limits) - FRAME_BYTES
         self._sender: ConnectingSender | ListeningSender
         if listen:
             self._sender = ListeningSender(self.endpoint, queue, self._payloads, self._drops, limits)
@@ -130,7 +134,18 @@ class BaseTap:
             # A function for `extra` is called here, in the server's thread: what it looks at may have changed when the
             # frame is encoded. Everything else is left to the sender.
             values = field_values(message)
-            self._queue.put(self._payloads.with_extra(values, message) if self._payloads.has_extra_function else values)
+            if self._payloads.has_extra_function:
+                self._queue.put_any(self._payloads.with_extra(values, message))
+            # Inline, because a busy server does this for each of its messages: one DNS message, and none of the other
+            # fields of any length.
+            elif (
+                len(values[9] or values[13] or b"") <= self._small_bytes
+                and not (values[13] and values[9])
+                and not (values[10] or values[14] or values[16])
+            ):
+                self._queue.put(values)
+            else:
+                self._queue.put_any(values)
         except Exception as error:  # noqa: BLE001 (an error of any kind must not reach the server)
             self._refuse(error)
 
@@ -162,9 +177,13 @@ class BaseTap:
                 query_time,
                 response_time,
             )
-            self._queue.put(
-                self._payloads.with_extra(values, Message(*values)) if self._payloads.has_extra_function else values
-            )
+            if self._payloads.has_extra_function:
+                self._queue.put_any(self._payloads.with_extra(values, Message(*values)))
+            # Inline too; there is nothing but one DNS message.
+            elif len(values[9] or values[13] or b"") <= self._small_bytes:
+                self._queue.put(values)
+            else:
+                self._queue.put_any(values)
         except Exception as error:  # noqa: BLE001 (as in submit)
             self._refuse(error)
 

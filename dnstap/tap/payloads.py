@@ -6,11 +6,12 @@ that is dropped in between has cost the server little. `submit` took a third of 
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from dnstap.codec.encoder import values_of, varint
 from dnstap.codec.tables import table_of
-from dnstap.messages import Dnstap, Message
+from dnstap.messages import Dnstap, Message, Policy
 from dnstap.messages.constructors import VALUES
 from dnstap.schema.enums import DnstapType
 from dnstap.schema.fields import rows
@@ -18,7 +19,7 @@ from dnstap.schema.fields import rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Payloads", "Text", "field_values"]
+__all__ = ["FRAME_BYTES", "Payloads", "Text", "field_values", "memory_of"]
 
 Text = str | bytes | None
 """Text, which is written in UTF-8, or bytes; None is absent."""
@@ -26,6 +27,7 @@ Text = str | bytes | None
 MAX_CACHED_LENGTH = 4096
 """Longest message whose encoded length is cached, which bounds the cache at one entry per length."""
 
+_policy_values, _ = values_of(Policy)
 field_values, _encode = values_of(Message)
 """From a Message to the values of its fields, and from those to bytes. Setting a field afterwards has no effect."""
 
@@ -37,6 +39,38 @@ _ABSENT = (None,) * (len(_rows) - VALUES) + (b"",)
 
 _MESSAGE_TAG = next(field.tag_octets for field in table_of(Dnstap).fields if field.name == "message")
 _TYPE = Dnstap(type=DnstapType.MESSAGE).encode()
+
+
+_QUERY, _RESPONSE = _DNS_MESSAGES
+_ZONE = next(index for index, row in enumerate(_rows) if row.name == "query_zone")
+
+_BYTES = 33
+"""Memory of a bytes object beside its contents, on CPython."""
+
+FRAME_BYTES = 600
+"""Memory of a frame beside its DNS messages, about: a tuple of 14 values, two addresses, four numbers of a time."""
+
+
+def memory_of(frame: Any) -> int:
+    """Return how much memory a frame takes, in bytes, about.
+
+    Args: frame: an argument for `Payloads.encode`, or a payload.
+    Raises: TypeError: a DNS message is not bytes.
+    """
+    if type(frame) is bytes:
+        return _BYTES + len(frame)
+    size = FRAME_BYTES
+    if len(frame) == 2:  # With its own `extra`.
+        frame, extra = frame
+        size += len(extra)
+    size += len(frame[_QUERY] or b"") + len(frame[_RESPONSE] or b"") + len(frame[_ZONE] or b"")
+    if len(frame) > VALUES:
+        # What only a message of `submit` may have: a policy, unknown fields.
+        size += len(frame[-1])
+        for value in frame[VALUES:-1]:
+            if isinstance(value, Policy):
+                size += sum(map(sys.getsizeof, _policy_values(value)))
+    return size
 
 
 class Payloads:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.frame_queue import FrameQueue
 from dnstap.tap.limits import DEFAULT_LIMITS
+from dnstap.tap.payloads import memory_of
 
 if TYPE_CHECKING:
     from dnstap.tap.limits import TapLimits
@@ -39,15 +40,22 @@ class SinkQueues:
         self._lock = threading.RLock()
 
     def put(self, frame: Any) -> None:
-        """Append a frame to all queues, without waiting for anything but locks."""
+        """Append a frame that takes no more than its share to all queues, without waiting for anything but locks."""
         with self._lock:
-            self._submitted += 1
-            # No queue that takes part in the counts gets this frame, so it is counted here.
-            if not self._begun:
-                cause = {"closed": 1} if self.is_shutdown else {"not_connected": 1}
-                self._counts = self._counts.plus(TapCounts(submitted=1, **cause))
+            self._count_put()
             for queue in self._queues:
                 queue.put(frame)
+
+    def put_any(self, frame: Any) -> None:
+        """Append a frame of any size to all queues; otherwise as `put`.
+
+        Raises: TypeError: it is not a frame.
+        """
+        memory_of(frame)  # Raises before the frame is counted, or put into some of the queues.
+        with self._lock:
+            self._count_put()
+            for queue in self._queues:
+                queue.put_any(frame)
 
     def add(self) -> FrameQueue:
         """Make the queue of a sink that has just connected."""
@@ -91,6 +99,13 @@ class SinkQueues:
     def connections(self) -> int:
         """Number of sinks whose stream has begun."""
         return len(self._begun)
+
+    def _count_put(self) -> None:
+        self._submitted += 1
+        # No queue that takes part in the counts gets this frame, so it is counted here.
+        if not self._begun:
+            cause = {"closed": 1} if self.is_shutdown else {"not_connected": 1}
+            self._counts = self._counts.plus(TapCounts(submitted=1, **cause))
 
     def counts(self) -> TapCounts:
         """Return what became of the frames so far, those for the second and more sinks counted as copies."""

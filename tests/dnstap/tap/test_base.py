@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,10 +10,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from dnstap import Dnstap, Tap
+import pytest
+
+from dnstap import CONTENT_TYPE, Dnstap, Message, MessageType, Policy, Tap
 from dnstap.tap import base
-from framestream import listen_reader
-from tests.dnstap.tap.receivers import adds_up, receiving
+from framestream import Backoff, FrameStreamError, listen_reader, open_reader
+from tests.dnstap.tap.receivers import QUICK, adds_up, receiving
 from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
@@ -56,7 +59,7 @@ for number in range(1000):
         began = time.monotonic()
         base.close_all(timeout_s=0.2)
         assert time.monotonic() - began < DEADLINE_S / 2
-        assert [tap.counts.closed for tap in taps] == [1, 1, 1]
+        assert [tap.counts.not_connected for tap in taps] == [1, 1, 1]
         listening.client_query(b"")
         assert listening.counts.closed == 1
 
@@ -123,3 +126,30 @@ def test_signal_handlers_may_submit_bad_messages(tmp_path: Path) -> None:
     tap.close()
     assert adds_up(tap)
     assert tap.counts.not_encodable == submitted + len(handled)
+
+
+@pytest.mark.parametrize("listen", [False, True])
+@pytest.mark.parametrize("extra", [None, lambda message: bytes(30_000)], ids=["", "extra"])
+def test_frames_are_dropped_for_their_memory(tmp_path: Path, listen: bool, extra: Any) -> None:
+    """However they are submitted."""
+    limits = QUICK._replace(queue_bytes=1_000_000, gather_s=DEADLINE_S, backoff=Backoff(first_s=10 * DEADLINE_S))
+    tap = Tap(tmp_path / "s", queue=100, extra=extra, listen=listen, limits=limits)
+    sizes = [10_000, 30_000]
+    with contextlib.ExitStack() as stack:
+        if listen:
+            reader = stack.enter_context(open_reader(tmp_path / "s", [CONTENT_TYPE]))
+            reader.handshake()
+            wait_for(lambda: tap.connected, "the sink")
+        for number in range(100):
+            large = bytes(sizes[number % 2])
+            tap.client_query(large)
+            tap.submit(Message(type=MessageType.CLIENT_RESPONSE, query_message=large, response_message=large))
+            tap.submit(Message(type=MessageType.CLIENT_RESPONSE, query_zone=large))
+            tap.submit(Message(type=MessageType.CLIENT_RESPONSE, policy=Policy(rule=large)))
+        counts = tap.counts
+        assert counts.submitted == 400
+        assert counts.waiting + counts.sent + counts.dropped == 400
+        # As many as take 1 MB: a frame takes 25 KB on average.
+        assert 10 < counts.waiting < 60
+        stack.enter_context(contextlib.suppress(FrameStreamError, OSError))
+        tap.close(0)

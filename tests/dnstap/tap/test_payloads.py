@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 from hypothesis import given
 
 from dnstap import Dnstap, DnstapType, EncodeError, Message, MessageType, Policy, SocketProtocol
+from dnstap.messages.constructors import VALUES
 from dnstap.strategies import messages
-from dnstap.tap.payloads import MAX_CACHED_LENGTH, Payloads, field_values
+from dnstap.tap.payloads import MAX_CACHED_LENGTH, Payloads, field_values, memory_of
 
 MESSAGE = Message.client_response(
     b"answer",
@@ -98,3 +101,39 @@ def test_a_policy_is_encoded() -> None:
 def test_without_a_function_extra_is_absent() -> None:
     payloads = Payloads(None, None, "x", full=True)
     assert payloads.with_extra(field_values(MESSAGE), MESSAGE) == (field_values(MESSAGE), b"")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message.client_query(bytes(50), query_address="192.0.2.1", query_port=53),
+        Message.client_query(None, query_address="2001:db8::1", response_address="2001:db8::2"),
+        Message.client_response(bytes(60_000), query_address="192.0.2.1", query_time=1),
+        Message(
+            type=MessageType.CLIENT_QUERY,
+            query_message=bytes(1000),
+            response_message=bytes(2000),
+            query_zone=bytes(30_000),
+        ),
+        Message(type=MessageType.CLIENT_QUERY, policy=Policy(type="x", rule=bytes(50_000), value=bytes(20_000))),
+        Message.parse(b"\x08\x01\xaa\x06\x90\x4e" + bytes(10_000)),  # With an unknown field.
+    ],
+)
+@pytest.mark.parametrize("extra", [b"", bytes(40_000)], ids=["", "extra"])
+def test_memory_of_a_frame(message: Message, extra: bytes) -> None:
+    """About what Python has allocated for it."""
+    values = field_values(message)
+    parts = [part for part in values if part is not None and not isinstance(part, enum.Enum)]
+    if message.policy:
+        parts += [message.policy.type, message.policy.rule, message.policy.value]
+    real = sys.getsizeof(values) + sum(map(sys.getsizeof, parts)) + len(extra)
+    assert memory_of((values, extra) if extra else values) == pytest.approx(real, abs=600)
+    if not any(values[VALUES:]):
+        assert memory_of(values[:VALUES]) == memory_of(values)
+    payload = Payloads(None, None, None, full=True).encode(values)
+    assert memory_of(payload) == sys.getsizeof(payload)
+
+
+def test_memory_of_what_is_no_frame() -> None:
+    with pytest.raises(TypeError):
+        memory_of(field_values(Message(query_message=5)))  # type: ignore[arg-type]
