@@ -44,6 +44,8 @@ class ConnectingSender:
         self._report = ChangeReporter(_log.warning)
         # Set by `close`: time.monotonic() at which the thread stops trying to connect.
         self._deadline: float | None = None
+        # Whether there is a connection, or was one when it was tried last; None before the end of the first attempt.
+        self._reached: bool | None = None
         self._writer: Writer | None = None
         self._thread = self._new_thread()
 
@@ -66,7 +68,10 @@ class ConnectingSender:
         Returns: the number of frames dropped.
         """
         # A second call returns only what was dropped since the first.
-        closed = self.queue.counts().closed
+        left = self.queue.left
+        if self._reached is False:
+            # One more attempt is made, which may take no longer than this: a host that is down does not even refuse it.
+            deadline = min(deadline, time.monotonic() + self._limits.away_s)
         # Before the shutdown, which wakes the thread: from then on it compares the time with the deadline.
         self._deadline = deadline
         self.queue.shutdown()
@@ -78,9 +83,9 @@ class ConnectingSender:
                 # thread that is still connecting is left to itself, since it is a daemon.
                 self._writer.interrupt()
                 self._thread.join(self._limits.tick_s)
-        self.queue.drop_waiting(closed=True)
+        self._drop_waiting()
         # The thread drops, too.
-        return self.queue.counts().closed - closed
+        return self.queue.left - left
 
     def after_fork(self) -> None:
         """Leave the connection and the waiting frames to the parent process; the first frame starts a thread here."""
@@ -92,6 +97,7 @@ class ConnectingSender:
         self.queue = FrameQueue(self._max_frames, self._limits, on_first_frame=self.start)
         self._report = ChangeReporter(_log.warning)
         self._deadline = None
+        self._reached = None
         self._thread = self._new_thread()
 
     def _run(self) -> None:
@@ -99,31 +105,43 @@ class ConnectingSender:
             self._keep_connected()
         finally:
             # A batch that was being sent while `close` dropped the waiting frames was put back after that.
-            self.queue.drop_waiting(closed=True)
+            self._drop_waiting()
+
+    def _drop_waiting(self) -> None:
+        """Drop the frames that wait at the end: for a receiver that did not take them in time, or for none."""
+        self.queue.drop_waiting(closed=self._reached is True)
 
     def _keep_connected(self) -> None:
         """Connect and send until the queue is shut down and empty, or the deadline of `close` has passed."""
         waits = self._limits.backoff.waits()
+        last = False
         while True:
             self._pause(next(waits))
-            # After `close` a connection is made only for frames that wait, and tried until the deadline.
-            if self.queue.is_shutdown and (not self.queue.waiting or self._deadline_passed()):
-                return
+            if self.queue.is_shutdown:
+                # After `close` a connection is made only for frames that wait, and tried once: the end of a program
+                # does not wait for a receiver that is away.
+                if last or not self.queue.waiting or self._deadline_passed():
+                    return
+                last = True
             try:
                 self._writer = writer = open_writer(self._endpoint, [CONTENT_TYPE], deadlines=self._limits.deadlines)
             except CONNECTION_ERRORS as error:
                 self._report(f"{self._endpoint}: no connection: {error_text(error)}")
+                self._reached = False
                 continue
             # Forgetting the last report lets the same trouble be reported again after a connection in between.
             _log.info("%s: connected", self._endpoint)
             self._report.reset()
             connected_at = time.monotonic()
+            self._reached = True
             self.queue.connected = True
             try:
                 send_frames(self.queue, writer, self._payloads, self._drops, self._limits.tick_s)
                 writer.close()
             except CONNECTION_ERRORS as error:
                 self._report(f"{self._endpoint}: the connection broke: {error_text(error)}")
+                # Unless `close` has broken it, because its time was over.
+                self._reached = self._deadline_passed()
             else:
                 return
             finally:
@@ -135,9 +153,9 @@ class ConnectingSender:
                 waits = self._limits.backoff.waits()
 
     def _pause(self, seconds: float) -> None:
-        """Wait before an attempt to connect, but after `close` not beyond its deadline."""
+        """Wait before an attempt to connect, but after `close` make the last one at once."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not (self.queue.is_shutdown and self._deadline_passed()):
+        while (left := end - time.monotonic()) > 0 and not self.queue.is_shutdown:
             # In steps, so that drops are reported while no receiver is there.
             self.queue.pause(min(left, self._limits.tick_s))
             self._drops.report_if_due()

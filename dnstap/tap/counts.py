@@ -18,10 +18,10 @@ class TapCounts(NamedTuple):
         sent: taken by the kernel, for the receiver to read.
         waiting: not sent yet.
         queue_full: dropped, the oldest first, because the receiver did not read fast enough.
-        not_connected: dropped while there was no receiver.
+        not_connected: dropped while there was no receiver, at the end too.
         too_large: dropped because they exceed the limit of Frame Streams peers, 1 MiB.
         not_encodable: not a message: a bad address, text for a number, a function for `extra` that failed.
-        closed: submitted to a closed tap, or still waiting when the time to close was over.
+        closed: submitted to a closed tap, or not taken by the receiver when the time to close was over.
     """
 
     submitted: int = 0

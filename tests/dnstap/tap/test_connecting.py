@@ -104,7 +104,66 @@ def test_a_receiver_of_another_content_type_gets_nothing(tmp_path: Path, caplog:
                 list(reader)
         assert tap.close(0.01) == 1
     assert "no connection: " in caplog.text
-    assert tap.counts == TapCounts(submitted=1, closed=1)
+    assert tap.counts == TapCounts(submitted=1, not_connected=1)
+
+
+def test_the_end_does_not_wait_for_a_receiver_that_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tap = Tap(tmp_path / "s", limits=QUICK)
+    for number in range(3):
+        tap.client_query(b"%d" % number)
+    wait_for(lambda: "no connection" in caplog.text, "the first attempt")
+    began = time.monotonic()
+    assert tap.close(10 * DEADLINE_S) == 3
+    assert time.monotonic() - began < DEADLINE_S
+    assert tap.counts == TapCounts(submitted=3, not_connected=3)
+    assert tap.close() == 0
+    assert "3 frames dropped: 3 not connected" in caplog.text
+
+
+def test_one_more_attempt_is_made_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A receiver that has just come back gets what waits."""
+    limits = QUICK._replace(backoff=Backoff(first_s=10 * DEADLINE_S, most_s=10 * DEADLINE_S), away_s=DEADLINE_S)
+    tap = Tap(tmp_path / "s", limits=limits)
+    tap.client_query(b"1")
+    wait_for(lambda: "no connection" in caplog.text, "the first attempt")
+    with receiving(tmp_path / "s") as receiver:
+        assert tap.close() == 0
+    assert len(receiver.payloads) == 1
+    assert tap.counts == TapCounts(submitted=1, sent=1)
+
+
+def test_the_end_does_not_wait_for_a_host_that_does_not_answer(tmp_path: Path) -> None:
+    """The attempt that is under way then is given up as soon as one that would begin then."""
+    limits = QUICK._replace(deadlines=Deadlines(handshake_s=10 * DEADLINE_S), away_s=0.05)
+    with socket.socket(socket.AF_UNIX) as listening:
+        tap = Tap(tmp_path / "s", limits=limits)
+        tap.client_query(b"1")
+        sender = sender_of(tap)
+        wait_for(lambda: sender._reached is False, "the first attempt")
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+        listening.settimeout(DEADLINE_S)
+        with listening.accept()[0] as silent:
+            began = time.monotonic()
+            assert tap.close(10 * DEADLINE_S) == 1
+            assert time.monotonic() - began < DEADLINE_S
+            assert tap.counts == TapCounts(submitted=1, not_connected=1)
+            silent.shutdown(socket.SHUT_RDWR)
+            sender._thread.join(DEADLINE_S)
+    assert tap.counts == TapCounts(submitted=1, not_connected=1)
+
+
+def test_frames_of_a_tap_that_was_never_connected(tmp_path: Path) -> None:
+    """The first attempt has not failed yet, so it has the whole time, but there was no receiver."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+        tap = Tap(tmp_path / "s", limits=QUICK)
+        tap.client_query(b"1")
+        sender_of(tap).shutdown()
+        assert tap.close(0.05) == 1
+        assert tap.counts == TapCounts(submitted=1, not_connected=1)
+    sender_of(tap)._thread.join(DEADLINE_S)
 
 
 def test_a_receiver_that_breaks_connections_at_once_is_tried_with_pauses(tmp_path: Path) -> None:
