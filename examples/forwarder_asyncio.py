@@ -70,7 +70,11 @@ class Stream(Server, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        while len(self._received) >= (end := 2 + int.from_bytes(self._received[:2])) > 2:
+        while len(self._received) >= 2 and len(self._received) >= (end := 2 + int.from_bytes(self._received[:2])):
+            if end == 2:  # No message is empty; whatever follows is no DNS.
+                self._received = b""
+                self._transport.close()
+                return
             self.start(self._received[2:end], lambda answer: self._transport.write(len(answer).to_bytes(2) + answer))
             self._received = self._received[end:]
 

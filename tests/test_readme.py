@@ -9,12 +9,16 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from framestream import open_writer
+from dnstap import CONTENT_TYPE, Dnstap, DnstapType, Message, MessageType, SocketProtocol
+from framestream import open_writer, read_file, write_file
 from tests.wait import DEADLINE_S, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -101,6 +105,53 @@ def test_python_examples_print_what_is_shown(clone: Path, program: str, expected
     finally:
         process.kill()
         process.wait()
+
+
+def hostile_payloads() -> Iterator[bytes]:
+    """Yield payloads that are no dnstap, or dnstap in which something is missing or cannot be used."""
+    yield from (b"\xff", b"\0", b"\x78", bytes(1000), b"GET / HTTP/1.1\r\n")
+    for wire in (None, b"", b"\0\1", bytes(12), bytes(11) + b"\1", bytes(5) + b"\1" + bytes(6), b"\xff" * 50):
+        for kind in (MessageType.CLIENT_QUERY, MessageType.CLIENT_RESPONSE, MessageType(99)):
+            message = Message(type=kind, query_message=wire, response_message=wire)
+            yield Dnstap(type=DnstapType.MESSAGE, message=message).encode()
+            message.query_address, message.response_address = b"\1\2\3", bytes(17)
+            message.query_time_sec, message.query_time_nsec = 2**64 - 1, 2**32 - 1
+            message.query_zone, message.socket_protocol = b"\xff", SocketProtocol(99)
+            yield Dnstap(type=DnstapType.MESSAGE, message=message, identity=b"\xff\x1b", extra=b"\n").encode()
+    yield Dnstap(type=DnstapType.MESSAGE).encode()  # Without a message.
+    yield Dnstap(type=DnstapType.MESSAGE, message=Message()).encode(lenient=True)
+    yield Dnstap(type=DnstapType(2)).encode()
+    yield Dnstap(message=Message(type=MessageType.CLIENT_QUERY)).encode(lenient=True)
+
+
+READS_A_CAPTURE = [(program, expected) for program, expected in python_blocks() if "examples/coredns.fstrm" in program]
+
+
+@pytest.mark.parametrize("first", ["hostile", "good"])
+@pytest.mark.parametrize(("program", "expected"), READS_A_CAPTURE)
+def test_python_examples_survive_hostile_payloads(clone: Path, program: str, expected: str, first: str) -> None:
+    """A program that is copied from the documentation is not ended by what a server, or anybody, sends it.
+
+    Those that show one payload of the capture get it at its place.
+    """
+    with read_file(ROOT / "examples" / "coredns.fstrm") as reader:
+        good = list(reader)
+    bad = list(hostile_payloads())
+    shows_one = re.search(r"(list\(reader\)|payloads\)?)\[:?\d\]", program)
+    payloads = [*bad, *good, *bad] if first == "hostile" and not shows_one else [*good, *bad, *good]
+    with write_file(clone / "hostile.fstrm", [CONTENT_TYPE]) as writer:
+        writer.write_many(payloads)
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program.replace("examples/coredns.fstrm", "hostile.fstrm")],
+        cwd=clone,
+        env=environment(clone),
+        capture_output=True,
+        text=True,
+        timeout=5 * DEADLINE_S,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert len(process.stdout) >= len(expected) // 2
 
 
 def connected(path: Path) -> Any:

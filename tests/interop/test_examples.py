@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -107,6 +108,58 @@ def logged(recording: Path) -> tuple[Counter[Entry], list[Message]]:
         entries[message.type.name, (dnstap.identity or b"").decode(), is_tcp, message.wire] += 1
         messages.append(message)
     return entries, messages
+
+
+def hostile_queries() -> list[bytes]:
+    """Return DNS messages that are cut, hold garbage, or are no queries."""
+    query = dns.message.make_query("www.example.test.", "A", use_edns=True, id=1).to_wire()
+    cut = [query[:end] for end in (0, 1, 11, 12, 13, 20, len(query) - 1)]
+    response, no_question, many = bytearray(query), bytearray(query), bytearray(query)
+    response[2] |= 0x80
+    no_question[5] = 0
+    many[6:12] = b"\xff" * 6
+    loop = query[:12] + b"\xc0\x0c" + bytes(4)
+    signed = query[:10] + b"\0\2" + query[12:] + b"\1k\0\0\xfa\0\xff\0\0\0\0\0\0"
+    odd = [query[:2] + bytes([opcode << 3]) + query[3:] for opcode in (2, 4, 5, 6, 15)]
+    return [*cut, bytes(response), bytes(no_question), bytes(many), loop, signed, *odd, b"\xff" * 500]
+
+
+def hostile_streams() -> list[bytes]:
+    """Return what clients send over TCP: the same with lengths, wrong lengths, and none."""
+    framed = [len(query).to_bytes(2) + query for query in hostile_queries()]
+    return [*framed, b"\0\0" + bytes(100_000), b"\xff\xff\0", b"\0", b"", b"GET / HTTP/1.1\r\n\r\n"]
+
+
+@pytest.mark.parametrize("name", ["authoritative_dnslib", "forwarder_asyncio"])
+def test_the_servers_survive_hostile_clients(tmp_path: Path, name: str) -> None:
+    """Each of the next clients gets its answer, and what came is logged."""
+    recording = tmp_path / "log.fstrm"
+    query = dns.message.make_query("www.example.test.", "A", id=9).to_wire()
+    with listening(tmp_path / "tap.sock", tmp_path, "-w", recording) as command:
+        tap = ("--tap", command.endpoint)
+        with contextlib.ExitStack() as stack:
+            port = stack.enter_context(example(tmp_path, "authoritative_dnslib", signal.SIGTERM, *tap))
+            if name == "forwarder_asyncio":
+                to = ("--upstream", "127.0.0.1", "--upstream-port", port)
+                port = stack.enter_context(example(tmp_path, name, signal.SIGTERM, *tap, *to))
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+                for hostile in hostile_queries():
+                    datagrams.sendto(hostile, ("127.0.0.1", port))
+                    assert dns.message.from_wire(ask(port, query)).rcode() == dns.rcode.NOERROR
+            for hostile in hostile_streams():
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), DEADLINE_S))
+                with contextlib.suppress(OSError):  # It may be closed before all of it is sent.
+                    connection.sendall(hostile)
+                    connection.shutdown(socket.SHUT_WR)
+                assert dns.message.from_wire(ask(port, query, tcp=True)).rcode() == dns.rcode.NOERROR
+            if name == "forwarder_asyncio":
+                # No message is empty: the connection is closed, and nothing that follows is kept.
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), DEADLINE_S))
+                connection.sendall(bytes(2))
+                assert connection.recv(1) == b""
+        assert command.stop() == 0
+    kinds = {entry[0] for entry in logged(recording)[0]}
+    assert {"AUTH_QUERY", "AUTH_RESPONSE"} <= kinds
 
 
 def entries(kind: str, identity: str, *, tcp: bool, wires: list[bytes]) -> Counter[Entry]:

@@ -128,9 +128,11 @@ def test_memory_of_a_frame(message: Message, extra: bytes) -> None:
         parts += [message.policy.type, message.policy.rule, message.policy.value]
     real = sys.getsizeof(values) + sum(map(sys.getsizeof, parts)) + len(extra)
     assert memory_of((values, extra) if extra else values) == pytest.approx(real, abs=600)
+    payloads = Payloads(None, None, None, full=True)
+    payload = payloads.encode(values)
     if not any(values[VALUES:]):
         assert memory_of(values[:VALUES]) == memory_of(values)
-    payload = Payloads(None, None, None, full=True).encode(values)
+        assert payloads.encode(values[:VALUES]) == payload
     assert memory_of(payload) == sys.getsizeof(payload)
 
 
