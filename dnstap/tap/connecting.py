@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectingSender"]
 
-_log = logging.getLogger("dnstap.tap")
-
 
 class ConnectingSender:
     """Thread that keeps a connection to a receiver, and sends it the frames of a queue.
@@ -41,7 +38,8 @@ class ConnectingSender:
         self._payloads = payloads
         self._drops = drops
         self._limits = limits
-        self._report = ChangeReporter(_log.warning)
+        # What is tried for hours fails in the same way each time.
+        self._report = ChangeReporter(drops.warn)
         # Set by `close`: time.monotonic() at which the thread stops trying to connect.
         self._deadline: float | None = None
         # Whether there is a connection, or was one when it was tried last; None before the end of the first attempt.
@@ -95,7 +93,7 @@ class ConnectingSender:
             self._writer = None
         # A lock of the old queue may be held by a thread that exists only in the parent.
         self.queue = FrameQueue(self._max_frames, self._limits, on_first_frame=self.start)
-        self._report = ChangeReporter(_log.warning)
+        self._report.reset()
         self._deadline = None
         self._reached = None
         self._thread = self._new_thread()
@@ -130,7 +128,7 @@ class ConnectingSender:
                 self._reached = False
                 continue
             # Forgetting the last report lets the same trouble be reported again after a connection in between.
-            _log.info("%s: connected", self._endpoint)
+            self._drops.inform(f"{self._endpoint}: connected")
             self._report.reset()
             connected_at = time.monotonic()
             self._reached = True
@@ -148,9 +146,12 @@ class ConnectingSender:
                 self.queue.connected = False
                 self._writer = None
                 writer.abort()
-            # A receiver that accepts connections and breaks each at once is not tried without pauses.
-            if writer.frames or time.monotonic() - connected_at >= STABLE_S:
+            # A receiver that breaks each connection soon is not tried without pauses.
+            stable = time.monotonic() - connected_at >= STABLE_S
+            if writer.frames or stable:
                 waits = self._limits.backoff.waits()
+                if not stable:
+                    next(waits)  # The first is 0: at once.
 
     def _pause(self, seconds: float) -> None:
         """Wait before an attempt to connect, but after `close` make the last one at once."""

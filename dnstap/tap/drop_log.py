@@ -1,4 +1,4 @@
-"""Log lines about dropped frames."""
+"""Log lines of a tap: about dropped frames, and about connections."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dnstap.tap.counts import TapCounts
+from framestream.reporting import RateLimitedReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ _log = logging.getLogger("dnstap.tap")
 
 
 class DropLog:
-    """Reporter of dropped frames: one line per interval, with their number and causes.
+    """Reporter of dropped frames, one line per interval, and of what receivers do, some lines of many.
 
     Args:
         counts: returns the counts of the tap so far.
@@ -41,20 +42,33 @@ class DropLog:
         self._interval_s = interval_s
         self._expects_receiver = expects_receiver
         self._last_error = ""
-        self._reported = TapCounts()
-        self._reported_at = time.monotonic()
+        self.restart()
 
     def restart(self) -> None:
         """Begin with counts of zero, as after a fork."""
         self._reported = TapCounts()
         self._reported_at = time.monotonic()
+        # New ones, because a thread of the parent may have held their locks.
+        self._warnings = RateLimitedReporter(_log.warning, self._interval_s)
+        self._news = RateLimitedReporter(_log.info, self._interval_s)
+
+    def warn(self, line: str) -> None:
+        """Log a fault of a receiver or its connection, or count it if there are many in this interval."""
+        # One kind for all, because any receiver can cause as many as it likes.
+        self._warnings.report(str(self.endpoint), line)
+
+    def inform(self, line: str) -> None:
+        """Log that something is in order again; otherwise as `warn`."""
+        self._news.report(str(self.endpoint), line)
 
     def note(self, error: Exception) -> None:
         """Keep the error of a frame that could not be encoded for the next line."""
         self._last_error = f"{type(error).__name__}: {error}"
 
     def report_if_due(self) -> None:
-        """Report what was dropped, if the interval is over."""
+        """Report what was dropped, and how many lines were only counted, if the interval is over."""
+        self._warnings.report_if_due()
+        self._news.report_if_due()
         if time.monotonic() - self._reported_at >= self._interval_s:
             self.report()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.tap.sending import CONNECTION_ERRORS, send_frames
 from dnstap.tap.sink_queues import SinkQueues
+from framestream.connections import Connections
 from framestream.reporting import ChangeReporter, error_text
 from framestream.sync import listen_writer
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from framestream.sync.listener import Listener
 
 __all__ = ["ListeningSender"]
-
-_log = logging.getLogger("dnstap.tap")
 
 
 class ListeningSender:
@@ -45,12 +43,15 @@ class ListeningSender:
         self._max_frames = max_frames
         self._payloads = payloads
         self._drops = drops
+        # Why nobody can be served now, which lasts.
+        self._report = ChangeReporter(drops.warn)
         self._limits = limits
-        self._report = ChangeReporter(_log.warning)
         self._lock = threading.Lock()
         self._writers: dict[FrameQueue, Writer] = {}
         self._threads: set[threading.Thread] = set()
-        listener = listen_writer(endpoint, [CONTENT_TYPE], deadlines=limits.deadlines)
+        # Sinks are never idle for long while there are frames, and lose nothing while there are none.
+        connections = Connections(limits.max_sinks, idle_s=None)
+        listener = listen_writer(endpoint, [CONTENT_TYPE], deadlines=limits.deadlines, connections=connections)
         self._listener: Listener[Writer] | None = listener
         self.endpoint = listener.endpoint
         # Daemons, because the interpreter waits for other threads before it calls functions of atexit.
@@ -109,22 +110,26 @@ class ListeningSender:
             self._drops.report_if_due()
             try:
                 writer = listener.accept(self._limits.tick_s)
-            # Before OSError, of which it is a subclass: nobody has connected within a tick, which is no error.
+            # Before OSError, of which it is a subclass: nobody has connected within a tick, or all places are taken.
             except TimeoutError:
+                if self.queue.connections >= self._limits.max_sinks:
+                    self._report(f"{self.endpoint}: others wait until one of {self._limits.max_sinks} receivers leaves")
                 continue
             except OSError as error:
                 if not self.queue.is_shutdown:
                     self._report(f"{self.endpoint}: cannot accept a connection: {error_text(error)}")
                     time.sleep(self._limits.retry_accept_s)
                 continue
-            if len(self._threads) >= self._limits.max_sinks:
-                self._report(f"{writer.peer}: refused, there are {self._limits.max_sinks} connections already")
-                writer.abort()
-                continue
+            self._report.reset()
             thread = threading.Thread(target=self._serve, args=(writer,), name=f"dnstap tap {writer.peer}", daemon=True)
             # Before it starts, because a thread removes itself at its end, which may come at once.
             self._threads.add(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # The system allows no more threads now.
+                self._threads.discard(thread)
+                self._drops.warn(f"{writer.peer}: {error}")
+                writer.abort()
 
     def _serve(self, writer: Writer) -> None:
         """Send frames to one sink."""
@@ -138,7 +143,7 @@ class ListeningSender:
             send_frames(queue, writer, self._payloads, self._drops, self._limits.tick_s)
             writer.close()
         except CONNECTION_ERRORS as error:
-            self._report(f"{writer.peer}: {error_text(error)}")
+            self._drops.warn(f"{writer.peer}: {error_text(error)}")
         finally:
             with self._lock:
                 del self._writers[queue]

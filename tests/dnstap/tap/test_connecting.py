@@ -18,6 +18,7 @@ from dnstap.tap.connecting import ConnectingSender
 from dnstap.tap.drop_log import DropLog
 from dnstap.tap.payloads import Payloads
 from framestream import Backoff, Deadlines, FrameStreamError, Tls, listen_reader, open_writer, parse_endpoint
+from framestream.reporting import MAX_PER_PERIOD
 from tests.dnstap.tap.receivers import QUICK, adds_up, receiving
 from tests.framestream.nets import MUTUAL, SERVER
 from tests.wait import DEADLINE_S, wait_for
@@ -177,6 +178,23 @@ def test_a_receiver_that_breaks_connections_at_once_is_tried_with_pauses(tmp_pat
         tap.close(0)
     assert times[1] - times[0] > 0.045
     assert times[2] - times[1] > 0.195
+
+
+def test_a_receiver_that_breaks_after_each_frame_is_tried_with_pauses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It makes no more than some lines, either."""
+    limits = QUICK._replace(backoff=Backoff(first_s=0.01, jitter=0))
+    caplog.set_level(logging.INFO)
+    with listen_reader(tmp_path / "s") as listener, Tap(tmp_path / "s", limits=limits) as tap:
+        began = time.monotonic()
+        for _ in range(30):
+            tap.client_query(b"1")
+            with listener.accept(DEADLINE_S) as reader:
+                next(iter(reader))
+        assert time.monotonic() - began > 29 * 0.01
+        tap.close(0)
+    assert caplog.text.count(": connected") == caplog.text.count("the connection broke") == MAX_PER_PERIOD
 
 
 def test_a_receiver_that_stops_reading_delays_nothing(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.drop_log import DropLog
 from framestream import UnixEndpoint
+from framestream.reporting import MAX_PER_PERIOD
 
 if TYPE_CHECKING:
     import pytest
@@ -80,3 +82,25 @@ def test_after_a_restart_counts_begin_at_zero(caplog: pytest.LogCaptureFixture) 
     counted.counts = TapCounts(submitted=1, queue_full=1)
     counted.log.report()
     assert lines(caplog)[1:] == ["unix:/s: 1 frames dropped: 1 queue full"]
+
+
+def test_of_many_lines_about_receivers_some_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    counted = Counted(3600.0)
+    for number in range(MAX_PER_PERIOD + 3):
+        counted.log.warn(f"connection {number}: fault")
+        counted.log.inform("connected")
+    assert len(lines(caplog)) == 2 * MAX_PER_PERIOD
+    counted.log.report_if_due()
+    assert len(lines(caplog)) == 2 * MAX_PER_PERIOD
+    counted.log.restart()
+    counted.log.warn("connection 1: fault")
+    assert len(lines(caplog)) == 2 * MAX_PER_PERIOD + 1
+
+
+def test_lines_that_were_only_counted_are_summed_up(caplog: pytest.LogCaptureFixture) -> None:
+    counted = Counted()
+    for _ in range(MAX_PER_PERIOD + 3):
+        counted.log.warn("fault")
+    counted.log.report_if_due()
+    assert lines(caplog)[MAX_PER_PERIOD:] == ["unix:/s: 3 more such lines"]

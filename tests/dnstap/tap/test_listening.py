@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dnstap import Tap, TapCounts
+from dnstap import CONTENT_TYPE, Tap, TapCounts
 from dnstap.tap.base import restart_all
 from dnstap.tap.drop_log import DropLog
 from dnstap.tap.listening import ListeningSender
 from dnstap.tap.payloads import Payloads
-from framestream import Deadlines, FrameStreamError, UnixEndpoint
+from framestream import Deadlines, FrameStreamError, UnixEndpoint, open_reader
+from framestream.reporting import MAX_PER_PERIOD
 from tests.dnstap.tap.receivers import QUICK, adds_up, sink, sinks, stuck_sink
 from tests.framestream.nets import MUTUAL
 from tests.threads import start
@@ -156,13 +159,75 @@ def test_a_sink_that_connects_during_shutdown_gets_stop(tmp_path: Path) -> None:
         serving.result(DEADLINE_S)
 
 
-def test_more_sinks_than_allowed_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    limits = QUICK._replace(max_sinks=1)
-    with Tap(tmp_path / "s", listen=True, limits=limits) as tap, sink(tmp_path / "s"):
+def test_more_sinks_than_allowed_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    limits = QUICK._replace(max_sinks=1, tick_s=0.01)
+    with Tap(tmp_path / "s", listen=True, limits=limits) as tap:
+        with sink(tmp_path / "s") as first:
+            wait_for(lambda: tap.connected, "the first")
+            with open_reader(tmp_path / "s", [CONTENT_TYPE]) as second:
+                wait_for(lambda: "others wait until one of 1 receivers leaves" in caplog.text, "the line")
+                first.breaks = 1
+                tap.client_query(b"0")
+                second.handshake()
+        assert caplog.text.count("others wait") == 1
+        tap.close(0)
+
+
+def test_silent_sinks_make_room(tmp_path: Path) -> None:
+    """They hold all places, and take each new one, and the next sink is served all the same."""
+    limits = QUICK._replace(max_sinks=4, deadlines=Deadlines(handshake_s=10 * DEADLINE_S))
+    with contextlib.ExitStack() as stack, Tap(tmp_path / "s", listen=True, limits=limits) as tap:
+        for number in range(12):
+            silent = stack.enter_context(socket.socket(socket.AF_UNIX))
+            silent.connect(str(tmp_path / "s"))
+            if number % 4 == 3:
+                with sink(tmp_path / "s") as receiver:
+                    wait_for(lambda: tap.connected, "the sink")
+                    tap.client_query(b"0")
+                    wait_for(lambda receiver=receiver: receiver.payloads, "the frame")  # type: ignore[misc]
+                    receiver.breaks = 0
+                    tap.client_query(b"1")
+                wait_for(lambda: not tap.connected, "its end")
+        tap.close(0)
+    assert adds_up(tap)
+
+
+def test_one_peer_makes_few_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Tap(tmp_path / "s", listen=True, limits=QUICK) as tap:
+        for number in range(MAX_PER_PERIOD + 5):
+            with socket.socket(socket.AF_UNIX) as bad:
+                bad.connect(str(tmp_path / "s"))
+                bad.settimeout(DEADLINE_S)
+                bad.sendall(b"GET /%d HTTP/1.1\r\n\r\n" % number)
+                with contextlib.suppress(ConnectionResetError):
+                    while bad.recv(1000):
+                        pass
+        with sink(tmp_path / "s"):
+            tap.close()
+    assert caplog.text.count("got an HTTP request") == MAX_PER_PERIOD
+
+
+def test_a_sink_for_which_no_thread_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its connection is closed, and the next is served."""
+    begin = threading.Thread.start
+    failed: list[bool] = []
+
+    def fail_once(thread: threading.Thread) -> None:
+        if "connection 1" in thread.name:
+            failed.append(True)
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    with Tap(tmp_path / "s", listen=True, limits=QUICK) as tap:
         with pytest.raises(FrameStreamError), sink(tmp_path / "s"):
             pass
-        wait_for(lambda: "refused, there are 1 connections already" in caplog.text, "the line")
-        tap.close()
+        with sink(tmp_path / "s"):
+            tap.close()
+    assert failed == [True]
+    assert "can't start new thread" in caplog.text
 
 
 def test_a_second_tap_cannot_listen_at_the_same_path(tmp_path: Path) -> None:
