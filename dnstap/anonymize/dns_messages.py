@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from dnstap.dns.limits import MAX_MESSAGE
 from dnstap.dns.names import labels_text
 from dnstap.dns.registry import TYPE_NUMBERS
 from dnstap.dns.walker import HEADER_SIZE, WalkError, code_value_pairs, name_end, records
@@ -62,9 +63,12 @@ class DnsMessageAnonymizer:
 
     def anonymize(self, wire: bytes) -> bytes:
         """Return a DNS message with other addresses; only its header and question if it cannot be stepped over."""
-        if not self._answers and not _may_have_subnet(wire):
+        size = len(wire)
+        if size <= MAX_MESSAGE and not self._answers and not _may_have_subnet(wire):
             return wire
         try:
+            if size > MAX_MESSAGE:
+                raise WalkError("longer than a DNS message")
             replacements = self._replacements(wire)
         except WalkError:
             self.cut += 1

@@ -15,6 +15,7 @@ import struct
 from dnstap._learning import Credit
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.edns import unpack_options
+from dnstap.dns.limits import check_length
 from dnstap.dns.message import unpack
 from dnstap.dns.names import NameMemo, labels_text
 from dnstap.dns.records import unpack_rdata
@@ -81,7 +82,9 @@ class CachedQuestions:
             counts = wire[4:12]
             if counts == _ONE_OPT:
                 key = wire[end:]
+                # What is remembered is short, so only other messages are asked for their length, here and in _check.
                 if key not in self._opts:
+                    check_length(wire)
                     self._check_opt(key)
                 return question
             if counts[:2] != b"\0\1":
@@ -146,6 +149,7 @@ class CachedQuestions:
 
         Raises: _UNUSUAL: a record is bad, or unusual.
         """
+        check_length(wire)
         size = len(wire)
         known = self._rdata
         names = self._lengths

@@ -22,6 +22,7 @@ from dnstap._learning import Credit
 from dnstap.dns.addresses import address_text
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.edns import unpack_options
+from dnstap.dns.limits import check_length, max_text
 from dnstap.dns.message import unpack
 from dnstap.dns.names import NameMemo, labels_text
 from dnstap.dns.record_text import rdata_text
@@ -59,6 +60,9 @@ _ONE_NAME = frozenset(TYPE_NUMBERS[name] for name in ("NS", "CNAME", "PTR", "DNA
 _OTHERS = "TXT SRV DS SSHFP RRSIG NSEC DNSKEY NSEC3 NSEC3PARAM TLSA CDS CDNSKEY SVCB HTTPS CAA NAPTR"
 _RDATA_LIMITS = {A: (16384, 4), AAAA: (16384, 16)} | {TYPE_NUMBERS[name]: (1024, 320) for name in _OTHERS.split()}
 """Type -> rdata that are remembered, and their octets. Of other types none is."""
+
+SURE_TEXT = max_text(0)
+"""Characters of a text that no limit forbids, as nearly all texts are."""
 
 _counts = struct.Struct(">5H").unpack
 _ttl_and_length = struct.Struct(">IH").unpack_from
@@ -139,18 +143,30 @@ class CachedTexts:
             question, name = self._questions.get(key) or self._question(key)
             rest = wire[end:]
             if sections is None:
-                opt = self._opts.get(rest) or self._opt(rest)
-                return f"{status}{wire[0] << 8 | wire[1]}{flags}{opt}{question}"
+                opt = self._opts.get(rest)
+                if opt is None:
+                    # What is remembered is short, so only other messages are asked for their length, here and in
+                    # _records.
+                    check_length(wire)
+                    opt = self._opt(rest)
+                text = f"{status}{wire[0] << 8 | wire[1]}{flags}{opt}{question}"
+                if len(text) > SURE_TEXT:
+                    _check_text(text, wire)
+                return text
             credit = self._credit
-            if credit.resting:
+            # Records of a long message are not remembered, so they need no gaps for names.
+            if credit.resting or len(rest) > self._max_tail_octets:
                 credit.skip()
                 self._names.begin(HEADER_SIZE, name, MAX_NAME)
                 opt, records = self._records(wire, end, sections)
-                return f"{status}{wire[0] << 8 | wire[1]}{flags}{opt}{question}{records}"
+                text = f"{status}{wire[0] << 8 | wire[1]}{flags}{opt}{question}{records}"
+                if len(text) > SURE_TEXT:
+                    _check_text(text, wire)
+                return text
             tail = self._tails.get((end, words, rest))
             if tail is None:
                 tail = self._tail(wire, end, sections)
-                if credit.spend() and len(rest) <= self._max_tail_octets:
+                if credit.spend():
                     if len(self._tails) >= self._max_tails:
                         self._tails.clear()
                     self._tails[end, words, rest] = tail
@@ -166,10 +182,13 @@ class CachedTexts:
                     labels = wire[offset : end - 4]
                     texts += plain_texts.get(labels) or self._names.plain_text(labels), piece
                 records = "".join(texts)
-            return f"{status}{wire[0] << 8 | wire[1]}{flags}{opt}{question}{records}"
+            text = f"{status}{wire[0] << 8 | wire[1]}{flags}{opt}{question}{records}"
+            if len(text) > SURE_TEXT:
+                _check_text(text, wire)
+            return text
         except _UNUSUAL:
             self.unusual += 1
-        return self._escape(self._tidy(message_text(unpack(wire)))[:-1])
+        return self._escape(self._tidy(message_text(unpack(wire), len(wire)))[:-1])
 
     def _tail(self, wire: bytes, end: int, sections: tuple[Section, ...]) -> Tail:
         """Return the text of the records after a question, with gaps for the names that lie in the question."""
@@ -236,6 +255,7 @@ class CachedTexts:
 
         As in CachedQuestions, the headers of records are read here and not by `walker.records`.
         """
+        check_length(wire)
         names, types, opts = self._names, self._types, self._opts
         tab = self._tab
         size = len(wire)
@@ -328,14 +348,24 @@ class CachedTexts:
     def _any_rdata_text(self, rrtype: int, cache: BoundedCache[str], rdata: bytes) -> str:
         """Return the text of an rdata without compressed names, and remember it if its type is worth that."""
         names: NameMemo = {}
-        shown = self._escape(rdata_text(rrtype, unpack_rdata(rrtype, rdata, 0, len(rdata), names)))
+        values = unpack_rdata(rrtype, rdata, 0, len(rdata), names)
         # A pointer counts from the start of the message, and here from that of the rdata.
         if any(pointers for _, _, pointers, _, _ in names.values()):
             raise WalkError("pointer in rdata of an unusual type")
+        shown = self._escape(rdata_text(rrtype, values))
         # White space at the end of a message is left out by the Go tool, and so by `tidy`.
         if shown == "" or shown[-1].isspace():
             raise WalkError("white space at the end of rdata")
         return cache.store(rdata, shown)
+
+
+def _check_text(text: str, wire: bytes) -> None:
+    """Check that an escaped text is surely not too long. For any other the exact parser decides.
+
+    Raises: WalkError.
+    """
+    if len(text) > max_text(len(wire)):
+        raise WalkError("long text")
 
 
 class _NameTexts(CompressedNames[str]):

@@ -4,7 +4,8 @@ The counts of the header are not trusted: records missing at the end of the mess
 the last record are ignored. A missing question is an error, but a question without its class, or without type and
 class, is not. Any octets give a message or a DnsMessageError.
 
-The time is linear in the length of the message, since the names of a message share one memo (`names.NameMemo`).
+Octets longer than any DNS message are not parsed at all (`limits.MAX_MESSAGE`), whatever Go makes of them. The time is
+linear in the length of the message, since the names of a message share one memo (`names.NameMemo`).
 
 Source: miekg/dns 1.1.50, Msg.Unpack (msg.go) and unpackHeader (msg_helpers.go).
 """
@@ -12,6 +13,7 @@ Source: miekg/dns 1.1.50, Msg.Unpack (msg.go) and unpackHeader (msg_helpers.go).
 import struct
 from typing import Any, NamedTuple
 
+from dnstap.dns.limits import check_length
 from dnstap.dns.names import NameMemo, unpack_name
 from dnstap.dns.records import unpack_rdata
 from dnstap.errors import DnsMessageError
@@ -86,6 +88,7 @@ def unpack_question(wire: bytes) -> Question | None:
 
 def _unpack_header(wire: bytes) -> tuple[int, ...]:
     """Return the six words: identifier, flags, and the counts of the four sections."""
+    check_length(wire)
     if len(wire) < _HEADER.size:
         raise DnsMessageError("dns: overflow unpacking uint16")
     words = _HEADER.unpack_from(wire)

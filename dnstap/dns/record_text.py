@@ -11,9 +11,10 @@ from typing import Any
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.escapes import octet_text, quoted, raw_text, string_text, time_text
+from dnstap.dns.limits import TextBudget
 from dnstap.dns.option_text import ALGORITHMS, param_text
 from dnstap.dns.records import AddressPrefix
-from dnstap.dns.registry import TYPE_NUMBERS, type_text
+from dnstap.dns.registry import TYPE_NUMBERS, TYPES, type_text
 
 __all__ = ["RDATA_TEXTS", "rdata_text"]
 
@@ -38,7 +39,10 @@ Values = tuple[Any, ...]
 
 
 def rdata_text(rrtype: int, values: Values) -> str:
-    """Return the text of an rdata. OPT is not among the types: its text is not in the line of the record."""
+    """Return the text of an rdata. OPT is not among the types: its text is not in the line of the record.
+
+    Raises: DnsMessageError: the text is longer than that of the longest message may be.
+    """
     write = RDATA_TEXTS.get(rrtype)
     return write(values) if write else f"\\# {len(values[0])} {values[0].hex()}"
 
@@ -80,7 +84,8 @@ def _base32_text(octets: bytes) -> str:
 
 def _types(numbers: tuple[int, ...]) -> str:
     """Return the mnemonics of types, each with a blank before it."""
-    return "".join([f" {type_text(number)}" for number in numbers])
+    # Not by type_text: a hostile bitmap has eight types for each octet, and their text took most of the time.
+    return "".join([f" {TYPES.get(number) or f'TYPE{number}'}" for number in numbers])
 
 
 def _signature(values: Values) -> str:
@@ -112,7 +117,9 @@ def _smimea(values: Values) -> str:
 
 def _hip(values: Values) -> str:
     _, algorithm, _, tag, key, servers = values
-    return f"{algorithm} {tag.hex()} {_base64_text(key)}{''.join([f' {name}' for name in servers])}"
+    # Names of 2 octets can have 1,000 characters each, so one record can exceed what a whole message may have.
+    take = TextBudget().take
+    return f"{algorithm} {tag.hex()} {_base64_text(key)}{''.join([take(f' {name}') for name in servers])}"
 
 
 def _certificate(values: Values) -> str:

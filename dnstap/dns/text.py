@@ -7,6 +7,7 @@ Source: miekg/dns 1.1.50, Msg.String and MsgHdr.String (msg.go), OPT.String (edn
 """
 
 from dnstap.dns.edns import Option
+from dnstap.dns.limits import MAX_MESSAGE, TextBudget
 from dnstap.dns.message import DnsMessage, Record
 from dnstap.dns.option_text import option_text
 from dnstap.dns.record_text import RDATA_TEXTS, rdata_text
@@ -69,8 +70,13 @@ QUESTION_HEADING = "\n;; QUESTION SECTION:\n"
 SECTION_HEADINGS = "\n;; ANSWER SECTION:\n", "\n;; AUTHORITY SECTION:\n", "\n;; ADDITIONAL SECTION:\n"
 
 
-def message_text(message: DnsMessage) -> str:
-    """Return the text of a message: several lines, each with its line feed."""
+def message_text(message: DnsMessage, octets: int = MAX_MESSAGE) -> str:
+    """Return the text of a message: several lines, each with its line feed.
+
+    Args: octets: the length of the message in wire format, which limits that of the text (limits.max_text).
+    Raises: DnsMessageError: the text is longer.
+    """
+    take = TextBudget(octets).take
     opt = last_opt(message)
     sections = (message.answers, message.authorities, message.additionals)
     out = [
@@ -79,10 +85,10 @@ def message_text(message: DnsMessage) -> str:
         flags_text(message.flags, len(message.questions), *map(len, sections)),
     ]
     if opt:
-        out.append(opt_text(opt))
+        out.append(take(opt_text(opt)))
     if message.questions:
         out.append(QUESTION_HEADING)
-        out += [f";{name}{question_text(rrtype, rrclass)}" for name, rrtype, rrclass in message.questions]
+        out += [take(f";{name}{question_text(rrtype, rrclass)}") for name, rrtype, rrclass in message.questions]
     for heading, records in zip(SECTION_HEADINGS, sections, strict=True):
         in_additional = records is message.additionals
         # With the OPT record alone, Go leaves the heading out too.
@@ -91,11 +97,11 @@ def message_text(message: DnsMessage) -> str:
         out.append(heading)
         for record in records:
             if record.rrtype != OPT:
-                out.append(_record_text(record))
+                out.append(take(_record_text(record)))
             # Go takes an OPT record for the message's own in the additional section only; elsewhere it is one of the
             # records.
             elif not in_additional:
-                out.append(opt_text(record))
+                out.append(take(opt_text(record)))
     return "".join(out)
 
 

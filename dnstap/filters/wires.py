@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.cached_questions import CachedQuestions
+from dnstap.dns.limits import MAX_MESSAGE
 from dnstap.dns.message import unpack, unpack_question
 from dnstap.dns.names import unpack_name
 from dnstap.dns.text import OPT, extended_rcode, last_opt
@@ -56,7 +57,7 @@ def question_reader() -> Callable[[bytes | None], QuestionValues]:
                 return _exact_question(wire)
             question = known.store(key, (name.lower(), key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
         # Both bytes of the number of questions, the one that is usually not zero first.
-        return question if wire[5] or wire[4] else _NO_QUESTION
+        return question if (wire[5] or wire[4]) and len(wire) <= MAX_MESSAGE else _NO_QUESTION
 
     return read
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.escapes import printable
+from dnstap.dns.limits import TextBudget
 from dnstap.dns.message import DnsMessage, Question, Record, unpack, unpack_question
 from dnstap.dns.names import unpack_name
 from dnstap.dns.option_text import EXTENDED_ERRORS, option_text, param_text
@@ -168,19 +169,23 @@ def _zone(zone: bytes | None) -> str | Structure | None:
 
 def _dns(wire: bytes) -> Structure:
     try:
-        message = unpack(wire)
+        return _good_dns(unpack(wire), wire)
     except DnsMessageError as error:
         return {"error": str(error), **_first_question(wire), "wire": wire.hex()}
+
+
+def _good_dns(message: DnsMessage, wire: bytes) -> Structure:
     edns = last_opt(message)
+    take = TextBudget(len(wire)).take
     return _without_absent(
         id=message.id,
         opcode=OPCODES.get(message.flags >> 11 & 15, message.flags >> 11 & 15),
         rcode=_rcode(message, edns),
         flags=[name for bit, name in FLAGS if message.flags & bit],
-        question=[_question(question) for question in message.questions],
-        answer=_records(message.answers, None),
-        authority=_records(message.authorities, None),
-        additional=_records(message.additionals, edns),
+        question=[_question(question, take) for question in message.questions],
+        answer=_records(message.answers, None, take),
+        authority=_records(message.authorities, None, take),
+        additional=_records(message.additionals, edns, take),
         edns=edns and _edns(edns),
         wire=wire.hex(),
     )
@@ -198,35 +203,35 @@ def _first_question(wire: bytes) -> Structure:
         question = unpack_question(wire)
     except DnsMessageError:
         return {}
-    return {"question": [_question(question)]} if question else {}
+    return {"question": [_question(question, str)]} if question else {}
 
 
-def _question(question: Question) -> Structure:
+def _question(question: Question, take: Callable[[str], str]) -> Structure:
     return {
-        "name": question.name,
+        "name": take(question.name),
         "type": type_text(question.rrtype),
         "class": class_text(question.rrclass),
     }
 
 
-def _records(records: Sequence[Record], edns: Record | None) -> list[Structure]:
+def _records(records: Sequence[Record], edns: Record | None, take: Callable[[str], str]) -> list[Structure]:
     # By identity: only the OPT record that `edns` describes is left out. Further ones, which RFC 6891 forbids, stay.
-    return [_record(record) for record in records if record is not edns]
+    return [_record(record, take) for record in records if record is not edns]
 
 
-def _record(record: Record) -> Structure:
+def _record(record: Record, take: Callable[[str], str]) -> Structure:
     if record.rrtype == OPT:
         text = "; ".join([text for text in map(option_text, record.rdata[0]) if text is not None])
     else:
         text = rdata_text(record.rrtype, record.rdata)
     names = RDATA_FIELDS.get(record.rrtype)
     return _without_absent(
-        name=record.owner,
+        name=take(record.owner),
         type=type_text(record.rrtype),
         # `class` is a keyword of Python.
         **{"class": class_text(record.rrclass)},
         ttl=record.ttl,
-        rdata=printable(text),
+        rdata=printable(take(text)),
         fields=names and {name: _field(name, value) for name, value in zip(names, record.rdata, strict=True)},
     )
 

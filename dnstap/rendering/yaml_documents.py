@@ -119,7 +119,8 @@ _QUOTED = {
 
 def quoted(text: str) -> str:
     """Return the text in double quotes, escaped as Go's strconv.Quote does; YAML knows all of its escapes."""
-    if text.isprintable() and '"' not in text and "\\" not in text:
+    if text.isprintable():
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{text}"'
     return f'"{"".join([_QUOTED.get(character) or _quoted_character(character) for character in text])}"'
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapType, Message, MessageType
+from dnstap.dns.limits import MAX_MESSAGE
 from dnstap.strategies.servers import server_payloads
 from dnstap.strategies.values import BOUNDARIES, dnstaps, policies
 from dnstap.strategies.wire_fields import (
@@ -162,7 +163,9 @@ def _changed(draw: DrawFn, field: WireField) -> tuple[WireField, ...]:
     if isinstance(field.value, int):
         return (replace(field, value=draw(_INTS | st.sampled_from([2, 7, 2**70 - 1, 2**70]))),)
     if isinstance(field.value, bytes):
-        others = st.sampled_from([b"", b"\xff\xfe", field.value[:-1], 2 * field.value])
+        # The last one is longer than any DNS message.
+        longer = field.value.ljust(MAX_MESSAGE + 1, b"\0")
+        others = st.sampled_from([b"", b"\xff\xfe", field.value[:-1], 2 * field.value, longer])
         return (replace(field, value=draw(others | st.binary(max_size=20))),)
     if draw(st.booleans()):
         return (replace(field, value=draw(st.binary(max_size=20))),)

@@ -227,3 +227,11 @@ def test_captured_messages_stay_as_long() -> None:
         whole = [before == after for before, after, _ in lengths]
         assert 0 < anonymizer.cut < len(lengths) / 20
         assert whole.count(False) <= anonymizer.cut
+
+
+def test_longer_than_any_message() -> None:
+    anonymizer = DnsMessageAnonymizer(truncate(), answers=False)
+    wire = message()
+    assert anonymizer.anonymize(wire.ljust(65_535, b"\0")) == wire.ljust(65_535, b"\0")
+    assert anonymizer.anonymize(wire.ljust(65_536, b"\0")) == wire
+    assert anonymizer.cut == 1

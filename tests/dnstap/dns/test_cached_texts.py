@@ -30,7 +30,7 @@ def indented(text: str) -> str:
 def exact(wire: bytes) -> str:
     """Return the text that the cache must give, or the error."""
     try:
-        return indented(message_text(unpack(wire))[:-1])
+        return indented(message_text(unpack(wire), len(wire))[:-1])
     except DnsMessageError as error:
         return f"error: {error}"
 
@@ -199,3 +199,14 @@ def test_large_messages_take_no_more_than_the_exact_way(body: bytes) -> None:
     assert text_or_error(CachedTexts(indented).text, wire) == exact(wire)
     limit = 3 * least_processor_s(lambda: exact(wire)) + 0.1
     assert least_processor_s(lambda: text_or_error(CachedTexts(indented).text, wire)) < limit
+
+
+def test_long_texts_are_left_to_the_exact_parser() -> None:
+    name = b"".join(bytes([length]) + b"\x1b" * length for length in (63, 63, 63, 56)) + b"\0"
+    for alias, count in ((IN_NAME, 9), (IN_NAME, 200), (b"\1a\0", 17), (b"\1a\0", 99)):
+        answers = [record(5, alias)] * count
+        check(message(*answers, name=name), usual=count < 99, max_tail_octets=1000)
+    # DAU: each octet is the name of an algorithm, here NSEC3-SHA1 with 19 characters.
+    for length in (1_000, 30_000):
+        algorithms = opt(struct.pack(">HH", 5, length) + b"\7" * length)
+        check(message(algorithms, counts=(0, 0, 1)), usual=length < 30_000)

@@ -68,3 +68,11 @@ def test_update() -> None:
 def test_cut(length: int) -> None:
     with pytest.raises(dns.exception.DNSException):
         parse(response().to_wire()[:length])
+
+
+def test_longer_than_any_message() -> None:
+    message = response("A 192.0.2.1")
+    wire = message.to_wire()
+    assert parse(wire.ljust(65_535, b"\0")) == message
+    with pytest.raises(dns.exception.FormError, match="at most 65535 octets"):
+        parse(wire.ljust(65_536, b"\0"))
