@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-__all__ = ["Decompressor", "compression_of", "zstd_library"]
+__all__ = ["COMPRESSIONS", "Decompressor", "compression_of", "zstd_library"]
+
+COMPRESSIONS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst"}
+"""Usual suffix of a compressed file, by the name of the format."""
 
 STEP_BYTES = 8192
 """Most bytes decompressed in one step. Data before a fault in the same step is lost with it, so steps are small."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from framestream.errors import LocalProtocolError, TruncatedStreamError
@@ -163,6 +164,8 @@ class FileOutput:
 
         Raises: OSError.
         """
+        if not data:
+            return
         self.whole = False
         try:
             if self.regular and not self._size:
@@ -176,10 +179,9 @@ class FileOutput:
                 self._size = size
         except BaseException:
             if self.regular:
-                # Not longer than it is: another program may have cut it.
-                size = os.fstat(self._fd).st_size
-                self.truncate(self._size if self._size <= size else 0)
-                self.whole = True
+                # The error of the write says more than one of what follows.
+                with suppress(OSError):
+                    self._undo()
             raise
         self.whole = True
 
@@ -187,6 +189,13 @@ class FileOutput:
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
+
+    def _undo(self) -> None:
+        """Remove what a failed write has left."""
+        # The file is not made longer: another program may have cut it meanwhile.
+        size = os.fstat(self._fd).st_size
+        self.truncate(self._size if self._size <= size else 0)
+        self.whole = True
 
     def _write_again(self, data: bytes, size: int) -> int:
         """Write bytes again that are at the beginning of a file which was cut before they were written.

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from framestream.compression import zstd_library
+from dnstap.pipeline.new_files import create_like
+from framestream.compression import COMPRESSIONS, zstd_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["COMPRESSIONS", "FileLimits", "Rotation", "parse_limits"]
-
-COMPRESSIONS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst"}
-"""Suffix of a compressed file, by the name of the compression."""
+__all__ = ["FileLimits", "Rotation", "parse_limits"]
 
 _SIZES = {"": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _TIMES = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -68,21 +67,23 @@ class Rotation:
         command: command line, to which the name of the finished file is added. No shell runs it.
     Raises: MissingLibraryError: the library of the compression is not installed.
 
-    Attributes: finished: number of finished files.
+    Attributes:
+        finished: number of finished files.
+        failed: number of those that could not be compressed, or whose command failed.
     """
 
     def __init__(
         self, limits: FileLimits, report: Callable[[str], object], *, compression: str | None = None, command: str = ""
     ) -> None:
-        self.finished = 0
+        self.finished = self.failed = 0
         self._limits = limits
         self._report = report
         self._suffix = COMPRESSIONS[compression] if compression else ""
-        self._open = _opener(compression) if compression else None
+        self._compressed = _compressing(compression) if compression else None
         self._command = shlex.split(command)
         self._begun = time.monotonic()
-        # One thread, so that finished files are compressed one after the other while recording goes on.
-        self._thread = ThreadPoolExecutor(1, "dnstap-rotation")
+        self._names: SimpleQueue[str | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
         """Note that a file begins now."""
@@ -90,8 +91,10 @@ class Rotation:
 
     def room(self, frames: int) -> int | None:
         """Return how many more frames fit into a file with this many; None if unlimited."""
-        # At least 1, so that the loop of FileOutput.write_many makes progress whatever a file already holds.
-        return None if self._limits.frames is None else max(1, self._limits.frames - frames)
+        limit = self._limits.frames
+        # Unlimited too where the file is full already, because no new one can be begun: in pieces of a frame each, it
+        # would be slow as well.
+        return None if limit is None or frames >= limit else limit - frames
 
     def due(self, size: int, frames: int) -> bool:
         """Return whether a file of this size, with this many frames, is due for rotation. An empty file never is."""
@@ -102,76 +105,110 @@ class Rotation:
             or (limits.time is not None and time.monotonic() - self._begun >= limits.time)
         )
 
-    def rename(self, path: str) -> str:
-        """Rename a finished file, with the time before its suffix, and return its new name.
-
-        Raises: OSError.
-        """
-        stem, suffix = os.path.splitext(path)
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        names = (f"{stem}-{stamp}{f'-{number}' if number else ''}{suffix}" for number in count())
-        # A file of the same second may be there, and may have been compressed already.
-        name = next(name for name in names if not any(map(os.path.lexists, (name, name + self._suffix))))
-        os.rename(path, name)
-        return name
-
     def finish(self, name: str) -> None:
         """Compress a file that is closed, and run the command on it, after those before. Returns at once."""
         self.finished += 1
-        if self._open or self._command:
-            self._thread.submit(self._finish, name)
+        if not (self._compressed or self._command):
+            return
+        self._names.put(name)
+        if self._thread is None:
+            # One thread, so that finished files are compressed one after the other while recording goes on. Not before
+            # the first of them, because ParallelText forks.
+            thread = threading.Thread(target=self._finish_all, name="dnstap-rotation", daemon=True)
+            # No more threads can be started now: the file waits for the next call, or for `close`.
+            with suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
 
     def close(self) -> None:
         """Wait until all finished files have been dealt with."""
-        self._thread.shutdown()
+        self._names.put(None)
+        if self._thread:
+            self._thread.join()
+        else:
+            self._finish_all()
+
+    def _finish_all(self) -> None:
+        while (name := self._names.get()) is not None:
+            try:
+                self._finish(name)
+            except Exception as error:  # noqa: BLE001 (of compression libraries and of memory, for example)
+                # The old file stays as it is, and recording goes on: a failure here costs no frame.
+                self._fail(name, _reason(error))
 
     def _finish(self, name: str) -> None:
-        try:
-            if self._open:
-                name = self._compress(name, self._open)
-            if self._command:
-                command = [*self._command, name]
-                # The command must not read from our standard input, which may be an input of the run (`-r -`).
-                done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 (the user's own)
-                if done.returncode:
-                    self._report(f"{name}: {self._command[0]} ended with status {done.returncode}")
-        except OSError as error:
-            # The old file stays as it is, and recording goes on: a failure here costs no frame.
-            self._report(f"{name}: {error.strerror}: {error.filename}")
+        if self._compressed:
+            try:
+                name = _compress(name, name + self._suffix, self._compressed)
+            except Exception as error:  # noqa: BLE001 (see above)
+                self._fail(name, f"not compressed: {_reason(error)}")
+        if self._command:
+            command = [*self._command, name]
+            # The command must not read from our standard input, which may be an input of the run (`-r -`).
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 (the user's own)
+            if done.returncode:
+                self._fail(name, f"{self._command[0]} ended with status {done.returncode}")
 
-    def _compress(self, name: str, opener: Callable[[str], Any]) -> str:
-        """Replace a file by a compressed one, and return its name."""
-        compressed = name + self._suffix
+    def _fail(self, name: str, reason: str) -> None:
+        self.failed += 1
+        with suppress(OSError):  # Standard error may be closed.
+            self._report(f"{name}: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _compress(name: str, compressed: str, compressing: Callable[[BinaryIO], Any]) -> str:
+    """Replace a file by a compressed one with its mode, owner and times, and return its name.
+
+    Raises: OSError and others: the file is as it was.
+    """
+    with open(name, "rb", opener=_open_no_link) as source:
+        status = os.fstat(source.fileno())
         # At any time one complete file is there: the compressed one gets its name when it is whole, and only then is
-        # the original removed.
-        temporary = f"{compressed}.tmp"
-        try:
-            with open(name, "rb") as source, opener(temporary) as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-            os.replace(temporary, compressed)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        os.unlink(name)
-        return compressed
+        # the original removed. Nobody can plant a file or a link under a name that cannot be foreseen.
+        temporary = f"{compressed}.{os.urandom(8).hex()}"
+        with open(create_like(temporary, status), "wb") as target:
+            try:
+                with compressing(target) as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+                target.flush()
+                os.utime(target.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+                os.fsync(target.fileno())
+                if os.path.lexists(compressed):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), compressed)
+                os.rename(temporary, compressed)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary)
+                raise
+    os.unlink(name)
+    return compressed
 
 
-def _opener(compression: str) -> Callable[[str], Any]:
-    """Return the function that opens a compressed file for writing.
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _compressing(compression: str) -> Callable[[BinaryIO], Any]:
+    """Return the function that makes a file object which compresses into another one.
 
     Raises: MissingLibraryError.
     """
     if compression == "gzip":
         import gzip
 
-        return lambda name: gzip.open(name, "wb")
+        # Without a time, which the format cannot hold from 2106 on.
+        return lambda file: gzip.GzipFile("", "wb", fileobj=file, mtime=0)
     if compression == "bzip2":
         import bz2
 
-        return lambda name: bz2.open(name, "wb")
+        return lambda file: bz2.open(file, "wb")
     if compression == "xz":
         import lzma
 
-        return lambda name: lzma.open(name, "wb")
+        return lambda file: lzma.open(file, "wb")
     return partial(zstd_library().open, mode="wb")

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dnstap.pipeline.counters import Counter, OutputCounts
+from dnstap.pipeline.new_files import Stamps, create_like, exchange
 from dnstap.pipeline.parts import Part
 from dnstap.problems import Problems
+from framestream.errors import FrameStreamError
+from framestream.files import FileOutput as OpenFile
+from framestream.reporting import error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Iterator, Sequence
 
     from dnstap.pipeline.rotation import Rotation
     from framestream.frames import EncodedFrames
 
 __all__ = ["FileOutput", "Output"]
+
+RETRY_S = 1.0
+"""Seconds between two attempts to begin a new file."""
 
 
 class Output(Part, ABC):
@@ -104,30 +113,43 @@ class Output(Part, ABC):
 class FileOutput(Output):
     """Base of the outputs that write to a file.
 
+    A new file that cannot be begun, at a rotation or after HUP, costs nothing: the old one goes on, and it is tried
+    again. Only the first file must be opened.
+
     Args:
         path: path of the file; "-" is standard output.
-        rotation: renames the file when it reaches a limit, and any file that is already at `path`.
+        append: whether to keep what is in the file.
+        rotation: renames the file when it reaches a limit, and without `append` any file that is already at `path`.
+    Raises: OSError: BlockingIOError if another process writes to the file.
 
     Attributes:
-        frames: payloads of which it has begun to write.
+        frames: payloads of which it has begun to write. After a write that failed, those of it that are not counted may
+            be written again.
         problems: payloads that were left out, because they do not decode.
         incomplete: whether frames are missing because the run was interrupted; a recording then gets no STOP.
     """
 
-    def __init__(self, path: str, rotation: Rotation | None = None) -> None:
+    _file: OpenFile
+
+    def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
         self.path = path
         self.name = "standard output" if path == "-" else path
-        self.frames = 0
+        # Payloads given to it; more than `frames` if the last write failed.
+        self._seen = self.frames = 0
         self.problems = Problems("left out")
         self.incomplete = False
         self._written = 0
-        self._reopening = False
         self._rotation = rotation
+        self._stamps = Stamps()
         self._frames_before = 0
-        # Here, because the subclass opens the file next, which truncates it.
-        with suppress(FileNotFoundError):
-            if rotation and os.stat(path).st_size:
-                rotation.finish(rotation.rename(path))
+        # Set by signal handlers.
+        self._reopening = self._rotating = False
+        self._failing = False
+        self._failure = ""
+        self._retry_at = 0.0
+        self._not_completed: list[str] = []
+        self._broken = False
+        self._open_first(append)
 
     @property
     def written(self) -> int:
@@ -140,26 +162,50 @@ class FileOutput(Output):
     @property
     def blocking(self) -> bool:
         """True unless it is a regular file: a pipe or a terminal takes data only as fast as its reader."""
-        return not stat.S_ISREG(os.fstat(self.fileno()).st_mode)
+        return not self._is_regular()
 
-    @abstractmethod
+    @property
+    def rotation_failed(self) -> bool:
+        """True if an old file was not completed, renamed, compressed or handed to the command."""
+        return self._failing or self._broken or bool(self._rotation and self._rotation.failed)
+
     def fileno(self) -> int:
         """Return the descriptor of the open file."""
+        return self._file.fileno()
+
+    @abstractmethod
+    def _open(self, path: str, mode: Literal["replace", "append"]) -> OpenFile:
+        """Open a file, and write to it what it must begin with.
+
+        Raises: OSError, FrameStreamError.
+        """
 
     @abstractmethod
     def _write(self, payloads: list[bytes]) -> None:
-        """Write payloads, already counted in `frames`, to the open file, and count them in `_written`."""
+        """Write payloads, already counted in `frames`, to the open file, and count them in `_written`.
 
-    @abstractmethod
-    def _reopen(self) -> None:
-        """Open a new file at `path`, and close the old one."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Complete the file and close it.
+        If it is a regular file, all of them or none.
 
         Raises: OSError.
         """
+
+    def _complete(self, file: OpenFile) -> None:
+        """Close a file, after writing to it what it must end with.
+
+        Raises: OSError.
+        """
+        file.close()
+
+    def close(self) -> None:
+        """Complete the file and close it, and wait until old files have been dealt with.
+
+        Raises: OSError.
+        """
+        try:
+            self._complete(self._file)
+        finally:
+            if self._rotation:
+                self._rotation.close()
 
     def write_many(self, payloads: list[bytes], /) -> None:
         """Write payloads.
@@ -167,19 +213,26 @@ class FileOutput(Output):
         Raises: OSError.
         """
         # Before the frames are written: after HUP, those of the next write belong to the new file.
-        if self._reopening:
+        if self._reopening or self._rotating:
             self.tick()
         if self._rotation is None:
-            self.frames += len(payloads)
-            self._write(payloads)
+            self._write_counted(payloads)
             return
         # In pieces, so that a limit by count is exact. Size and time are looked at after each piece.
         while payloads:
             room = self._rotation.room(self.frames - self._frames_before)
-            self.frames += len(payloads[:room])
-            self._write(payloads[:room])
+            self._write_counted(payloads[:room])
             payloads = payloads[room:] if room else []
             self.tick()
+
+    def _write_counted(self, payloads: list[bytes]) -> None:
+        before = self.frames
+        self.frames = self._seen = before + len(payloads)
+        try:
+            self._write(payloads)
+        except OSError:
+            self.frames = before
+            raise
 
     def reopen_soon(self) -> None:
         """Reopen the file before the next write or tick, if it was renamed or removed.
@@ -189,40 +242,135 @@ class FileOutput(Output):
         # Only a flag, because the signal handler may interrupt a write.
         self._reopening = True
 
+    def rotate_soon(self) -> None:
+        """Rename the file and begin a new one before the next write or tick, unless it is empty.
+
+        May be called by a signal handler.
+        """
+        self._rotating = True
+
     def tick(self) -> None:
         """Reopen or rotate the file if that is due.
 
-        Raises: OSError.
+        Raises: OSError: buffered text cannot be written to the old file.
         """
-        if self._reopening:
-            self._reopening = False
-            if self.path != "-" and not self._is_current():
-                self._next_file()
         rotation = self._rotation
         if rotation and rotation.due(os.fstat(self.fileno()).st_size, self.frames - self._frames_before):
-            # The order matters: opening the new file before the old one is renamed would truncate it, and the old one
-            # may be compressed only once _next_file has closed it, with STOP if it is a recording.
-            finished = rotation.rename(self.path)
-            self._next_file()
-            rotation.finish(finished)
+            self._rotating = True
+        if not (self._reopening or self._rotating) or time.monotonic() < self._retry_at:
+            return
+        rotating, self._reopening, self._rotating = self._rotating, False, False
+        if self.path == "-":
+            return
+        self.flush()
+        try:
+            self._change_file(rotating)
+            self._failing = False
+        except (OSError, FrameStreamError) as error:
+            self._failing = True
+            self._failure = error_text(error)
+            self._retry_at = time.monotonic() + RETRY_S
+            self._reopening, self._rotating = True, rotating
 
     def new_reports(self) -> Iterable[str]:
-        return self.problems.new_reports(self.frames)
+        yield from self.problems.new_reports(self._seen)
+        if self._failure:
+            yield f"{self.name}: cannot begin a new file, so the old one is continued: {self._failure}"
+            self._failure = ""
+        for error in self._not_completed:
+            yield f"{self.name}: the old file cannot be completed: {error}"
+        self._not_completed.clear()
+
+    def _open_first(self, append: bool) -> None:
+        if not self._rotation or self.path == "-":
+            self._file = self._open(self.path, "append" if append else "replace")
+            return
+        # The lock first: another process may be writing to the file, which must not be renamed then.
+        with closing(OpenFile(self.path, "append", lock=True)) as there:
+            if not there.regular:
+                raise OSError(errno.EINVAL, "expected a regular file for --rotate", self.path)
+            if os.fstat(there.fileno()).st_size and not append:
+                self._file, finished = self._replaced(there)
+                self._rotation.finish(finished)
+                return
+        self._file = self._open(self.path, "append")
+
+    def _is_regular(self) -> bool:
+        return stat.S_ISREG(os.fstat(self.fileno()).st_mode)
 
     def _is_current(self) -> bool:
-        """Return whether `path` still refers to the open file; reopening it would truncate it."""
+        """Return whether `path` still refers to the open file."""
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self.fileno()))
         except FileNotFoundError:
             return False
 
-    def _next_file(self) -> None:
-        self._reopen()
+    def _change_file(self, rotating: bool) -> None:
+        """Begin a new file if the old one is not at its path any more, or is to be renamed.
+
+        Raises: OSError, FrameStreamError: the old file is still in use, and has its name.
+        """
+        finished = None
+        if not self._is_current():
+            # There is nothing to rename. A file that somebody has put there is appended to: HUP destroys nothing, and
+            # logrotate makes the new file itself (`create`).
+            if self._is_regular():
+                with suppress(FileExistsError):
+                    os.close(create_like(os.path.realpath(self.path), os.fstat(self.fileno())))
+            with _opened_pipe(self.path):
+                file = self._open(self.path, "append")
+        elif rotating and self._is_regular() and os.fstat(self.fileno()).st_size > len(self._file.beginning):
+            file, finished = self._replaced(self._file)
+        else:
+            return
+        old, self._file = self._file, file
         self._frames_before = self.frames
         if self._rotation:
             self._rotation.begin()
+        try:
+            self._complete(old)
+        except OSError as error:
+            # The new file is open, and takes what comes next.
+            self._not_completed.append(error_text(error))
+            self._broken = True
+        if finished and self._rotation:
+            self._rotation.finish(finished)
 
-    def _finish_rotation(self) -> None:
-        """Wait until finished files have been dealt with. The last step of `close`."""
-        if self._rotation:
-            self._rotation.close()
+    def _replaced(self, old: OpenFile) -> tuple[OpenFile, str]:
+        """Rename a file, and put a new one in its place that has its mode and owner.
+
+        Returns: the new file, and the new name of the old one.
+        Raises: OSError, FrameStreamError: nothing has changed.
+        """
+        # Through links: what the path leads to is renamed, in the directory where it is.
+        path = os.path.realpath(self.path)
+        # The new file is ready before the old one is touched, so that any failure leaves everything as it was.
+        temporary = os.path.join(os.path.dirname(path), f".dnstap.{os.urandom(8).hex()}")
+        os.close(create_like(temporary, os.fstat(old.fileno())))
+        try:
+            file = self._open(temporary, "append")
+            try:
+                return file, exchange(temporary, path, self._stamps)
+            except BaseException:
+                file.close()
+                raise
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+@contextmanager
+def _opened_pipe(path: str) -> Iterator[None]:
+    """Hold a named pipe open, if there is one at the path: opening it again does not wait then.
+
+    Raises: OSError: it has no reader.
+    """
+    with suppress(FileNotFoundError):
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            held = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                yield
+            finally:
+                os.close(held)
+            return
+    yield

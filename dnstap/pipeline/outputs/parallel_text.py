@@ -141,7 +141,7 @@ def work(
     Args: others: connections inherited by the fork, closed here so that their own workers notice when they end.
     """
     # Terminals and services send these to all processes; our parent decides what they mean.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     for other in others:
         other.close()
@@ -160,8 +160,8 @@ def work(
 class ParallelText(TextOutput):
     """A TextOutput whose text is rendered by several processes. The text is the same.
 
-    It is written late: call `flush` before `close`. A file that is rotated by size or time gets the text of all batches
-    submitted before.
+    It is written late: call `flush` before `close`. Before a new file begins, all text is written to the old one, so a
+    file that is rotated by size or time gets the text of all batches submitted before.
 
     Args:
         jobs: number of processes.
@@ -220,11 +220,6 @@ class ParallelText(TextOutput):
 
     def _collect(self) -> None:
         self._write_rendered(self._workers.collect(), *self._submitted.popleft())
-
-    def _reopen(self) -> None:
-        # Text of what was submitted before belongs to the old file.
-        self.flush()
-        super()._reopen()
 
 
 def _anonymous_file() -> int:

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.counters import Counter
 from dnstap.pipeline.outputs.base import FileOutput
-from framestream.sync.files import write_file
+from framestream.control import ControlFrame, ControlType
+from framestream.frames import encode_control_frame, encode_data_frames
+from framestream.protocol import State, Transport
+from framestream.streams import LIMITS, open_to_write, start_frame, writer_protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dnstap.pipeline.rotation import Rotation
+    from framestream.files import FileOutput as OpenFile
     from framestream.frames import EncodedFrames
 
 __all__ = ["Recording"]
+
+_STOP = encode_control_frame(ControlFrame(ControlType.STOP))
+
+_MAX_FRAME_BYTES = (1 << 32) - 1
+"""Any length that a length word can hold: frames were held to the limit of the run when they were received."""
 
 
 class Recording(FileOutput):
     """An output that writes frames to a file as one stream, readable up to the last write whatever happens.
 
-    Args: append: whether to continue the stream of the file at `path`.
-    Raises: OSError; RemoteProtocolError, LocalProtocolError: see framestream.write_file.
+    Raises: OSError; RemoteProtocolError, LocalProtocolError: the file cannot be appended to.
 
-    Attributes: cut_bytes: length of an unfinished frame that was cut off the end of the file.
+    Attributes: cut_bytes: length of unfinished frames that were cut off the ends of files to append to.
     """
 
     takes_encoded = True
 
-    def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
-        super().__init__(path, rotation)
-        self._writer = write_file(path, [CONTENT_TYPE], mode="append" if append else "replace")
-        self.cut_bytes = self._writer.cut_bytes
+    cut_bytes = 0
 
-    def fileno(self) -> int:
-        return self._writer.fileno()
+    # Whether the last write failed: a file that lacks frames gets no STOP, by which readers would take it for whole.
+    _lacking = False
 
     def write_encoded(self, frames: EncodedFrames, /) -> None:
         """Write data frames as they were received.
@@ -46,22 +50,11 @@ class Recording(FileOutput):
             # A limit by count may fall between two of them.
             self.write_many(frames.payloads())
             return
-        if self._reopening:
+        if self._reopening or self._rotating:
             self.tick()
+        self._write_data(frames.data)
         self.frames += frames.number
-        self._writer.write_encoded(frames)
         self._written += frames.number
-
-    def close(self) -> None:
-        """Write STOP, unless the recording is incomplete, and close the file.
-
-        Raises: OSError.
-        """
-        if self.incomplete:
-            self._writer.abort()
-        else:
-            self._writer.close()
-        self._finish_rotation()
 
     def counters(self) -> Sequence[Counter]:
         help_text = "Bytes of an unfinished frame that were cut off a file to append to."
@@ -72,12 +65,36 @@ class Recording(FileOutput):
         return super().summary() + cut
 
     def _write(self, payloads: list[bytes]) -> None:
-        self._writer.write_many(payloads)
+        self._write_data(encode_data_frames(payloads, _MAX_FRAME_BYTES))
         self._written += len(payloads)
 
-    def _reopen(self) -> None:
-        # The new file first: if it cannot be opened, the old one is still open and is ended by STOP when the output
-        # closes.
-        writer = write_file(self.path, [CONTENT_TYPE])
-        self._writer.close()
-        self._writer = writer
+    def _write_data(self, data: bytes) -> None:
+        self._lacking = True
+        self._file.write(data)
+        self._lacking = False
+
+    def _open(self, path: str, mode: Literal["replace", "append"]) -> OpenFile:
+        protocol = writer_protocol([CONTENT_TYPE], LIMITS, Transport.UNIDIRECTIONAL)
+        file, cut_bytes = open_to_write(path, mode, protocol, lock=True)
+        self.cut_bytes += cut_bytes
+        try:
+            if protocol.state is State.IDLE:  # Otherwise the stream of the file goes on.
+                protocol.start()
+                file.write(protocol.data_to_send())
+        except BaseException:
+            file.close()
+            raise
+        file.beginning = start_frame(protocol)
+        return cast("OpenFile", file)
+
+    def close(self) -> None:
+        self.incomplete |= self._lacking
+        super().close()
+
+    def _complete(self, file: OpenFile) -> None:
+        try:
+            # Not after part of a frame, which a pipe has taken.
+            if file.whole and not self.incomplete:
+                file.write(_STOP)
+        finally:
+            file.close()

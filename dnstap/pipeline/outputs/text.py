@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from io import FileIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dnstap.pipeline.outputs.base import FileOutput
 from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
 from dnstap.rendering.style import DEFAULT, Style
+from framestream.files import FileOutput as OpenFile
 
 if TYPE_CHECKING:
     from dnstap.pipeline.rotation import Rotation
@@ -34,21 +33,10 @@ class TextOutput(FileOutput):
         append: bool = False,
         rotation: Rotation | None = None,
     ) -> None:
-        super().__init__(path, rotation)
-        self._mode = "ab" if append else "wb"
         self._render = BatchRenderer(format_name, style).render
-        self._file = self._open()
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def close(self) -> None:
-        """Close the file.
-
-        Raises: OSError.
-        """
-        self._file.close()
-        self._finish_rotation()
+        # Payloads left out of the batch that was last written, if that failed.
+        self._counted = 0
+        super().__init__(path, append=append, rotation=rotation)
 
     def _write(self, payloads: list[bytes]) -> None:
         self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1, len(payloads))
@@ -60,23 +48,15 @@ class TextOutput(FileOutput):
             first: number of its first payload, counted from 1 over the whole run.
             number: number of its payloads.
         """
+        # Counted before the write, whose error may end the run; and not again if the batch is written again.
+        self.problems.count -= self._counted
+        self._counted = batch.left_out
         if batch.first_left_out:
             position, error = batch.first_left_out
             self.problems.add(first + position, error, batch.left_out)
-        # FileIO may write less than it is given, to a pipe for example.
-        rest = memoryview(batch.text)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        self._file.write(batch.text)
+        self._counted = 0
         self._written += number - batch.left_out
 
-    def _open(self) -> FileIO:
-        if self.path == "-":
-            # Not sys.stdout, which encodes and buffers. The descriptor stays open for the rest of the program.
-            return FileIO(1, "wb", closefd=False)
-        return FileIO(self.path, self._mode)
-
-    def _reopen(self) -> None:
-        # Nothing is buffered in a FileIO, so an error of closing loses no text.
-        with suppress(OSError):
-            self._file.close()
-        self._file = self._open()
+    def _open(self, path: str, mode: Literal["replace", "append"]) -> OpenFile:
+        return OpenFile(path, mode, lock=True)

@@ -624,7 +624,11 @@ def test_stages(tmp_path: Path) -> None:
 
 
 def test_what_is_due_is_done(tmp_path: Path) -> None:
-    """Files are reopened while nothing is received; reports are summed up; an error ends the run."""
+    """Files are reopened while nothing is received; reports are summed up; an error of `tick` ends the run."""
+
+    def fail() -> None:
+        raise FileNotFoundError
+
     path = tmp_path / "out"
     output = TextOutput(str(path), "yaml")
     with listening_to(tmp_path / "s", output, tick_s=0.01, report_period_s=0.02) as running:
@@ -637,9 +641,11 @@ def test_what_is_due_is_done(tmp_path: Path) -> None:
         path.unlink()
         output.path = str(tmp_path / "missing" / "out")
         output.reopen_soon()
+        wait_for(lambda: len(running.reports) > 1, "the report of a file that cannot be opened")
+        output.tick = fail  # type: ignore[method-assign]
         running.thread.result(DEADLINE_S)
     assert isinstance(running.error, FileNotFoundError)
-    assert len(running.reports) == 1
+    assert "cannot begin a new file" in running.reports[1]
     assert running.reports[0].startswith("1 of 1 payloads left out; the first was payload 1: ")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import re
 import stat
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,9 @@ import pytest
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
-from dnstap.pipeline.rotation import COMPRESSIONS, FileLimits, Rotation, parse_limits
+from dnstap.pipeline.rotation import FileLimits, Rotation, parse_limits
 from framestream import EncodedFrames, encode_data_frames, read_file
+from framestream.compression import COMPRESSIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +74,9 @@ def test_by_count(tmp_path: Path) -> None:
     assert list(found.values()) == [[], *[[b"%d" % number, b"%d" % (number + 1)] for number in range(0, 10, 2)]]
     last, *old = found
     assert last == "log.fstrm"
-    assert all(re.fullmatch(r"log-\d{8}T\d{6}Z(-\d)?\.fstrm", name) for name in old)
+    assert all(re.fullmatch(r"log-\d{8}T\d{6}\.\d{6}Z\.fstrm", name) for name in old)
+    # By name, and so by time.
+    assert [*found] == ["log.fstrm", *sorted(old)]
     assert (output.frames, reports) == (10, [])
 
 
@@ -153,22 +158,132 @@ def test_command(tmp_path: Path) -> None:
     assert len(reports) == 1
 
 
-def test_failures_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command(tmp_path: Path) -> None:
     reports: list[str] = []
     output = recording(tmp_path / "log", FileLimits(frames=1), reports, command="/no/such/command")
     output.write_many([b"1"])
     output.close()
     assert [report.partition(": ")[2] for report in reports] == ["No such file or directory: /no/such/command"]
-    reports.clear()
+    assert output.rotation_failed
 
-    def full(_name: str, _mode: str) -> object:
-        raise OSError(28, "No space left on device", "x")
 
-    monkeypatch.setattr(lzma, "open", full)
-    output = recording(tmp_path / "log", FileLimits(frames=1), reports, compression="xz")
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(28, "No space left on device", "x"), "No space left on device: x"),
+        (MemoryError(), "MemoryError"),
+        (OverflowError("timestamp out of range"), "timestamp out of range"),
+        (lzma.LZMAError("Internal error"), "Internal error"),
+    ],
+)
+def test_failed_compression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str) -> None:
+    """The old files stay as they are, nothing else does, and the command is run on them."""
+    folder, done = tmp_path / "logs", tmp_path / "done"
+    folder.mkdir()
+    reports: list[str] = []
+    recording(folder / "log", FileLimits(frames=1), reports).close()
+
+    def fail(_file: object, _mode: str) -> object:
+        raise error
+
+    monkeypatch.setattr(lzma, "open", fail)
+    command = f"sh -c 'echo \"$0\" >> {done}'"
+    output = recording(folder / "log", FileLimits(frames=1), reports, compression="xz", command=command)
     output.write_many([b"1"])
     output.close()
-    assert [report.partition(": ")[2] for report in reports] == ["No space left on device: x"] * len(reports)
+    found = files(folder)
+    assert sorted(found.values()) == [[], [], [b"1"]]
     # One of them was there before.
-    assert len(reports) == 2
-    assert sorted(files(tmp_path).values()) == [[], [], [b"1"], [b"1"]]
+    assert sorted(reports) == sorted(f"{folder / name}: not compressed: {text}" for name in found if name != "log")
+    assert sorted(done.read_text().split()) == sorted(str(folder / name) for name in found if name != "log")
+    assert output.rotation_failed
+
+
+def test_a_clock_of_the_next_century(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The times in gzip files end in 2106."""
+    monkeypatch.setattr(time, "time", lambda: 4.95e9)
+    monkeypatch.setattr(time, "time_ns", lambda: 4_950_000_000 * 10**9)
+    reports: list[str] = []
+    output = recording(tmp_path / "log", FileLimits(frames=1), reports, compression="gzip")
+    output.write_many([b"1"])
+    output.close()
+    assert (reports, [*files(tmp_path)]) == ([], ["log", "log-21261110T160000.000000Z.gz"])
+
+
+def test_a_report_that_fails(tmp_path: Path) -> None:
+    """As where standard error is closed: the next file is compressed all the same."""
+
+    def fail(_line: str) -> None:
+        raise BrokenPipeError
+
+    rotated = Rotation(FileLimits(frames=1), fail, compression="gzip")
+    output = Recording(str(tmp_path / "log"), rotation=rotated)
+    rotated.finish(str(tmp_path / "missing"))
+    output.write_many([b"1"])
+    output.close()
+    assert [name.rpartition(".")[2] for name in files(tmp_path)] == ["log", "gz"]
+    assert rotated.failed == 1
+
+
+def test_no_more_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compression waits for a thread, or for the end."""
+    output = recording(tmp_path / "log", FileLimits(frames=1), [], compression="gzip")
+
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        output.write_many([b"1", b"2"])
+    assert not list(tmp_path.glob("*.gz"))
+    output.close()
+    assert len(list(tmp_path.glob("*.gz"))) == 2
+
+
+class TestCompressedFiles:
+    @pytest.mark.parametrize("compression", COMPRESSIONS)
+    def test_mode_owner_and_time(self, tmp_path: Path, compression: str) -> None:
+        old = tmp_path / "log-1"
+        old.write_bytes(b"secret" * 1000)
+        old.chmod(0o640)
+        owner = (4321, 5432) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        os.chown(old, *owner)
+        os.utime(old, ns=(10**18, 10**18))
+        rotated = Rotation(FileLimits(), print, compression=compression)
+        rotated.finish(str(old))
+        rotated.close()
+        (compressed,) = tmp_path.iterdir()
+        status = compressed.stat()
+        assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o640, *owner)
+        assert status.st_mtime_ns == 10**18
+
+    @pytest.mark.parametrize("planted", ["file", "link", "dangling link"])
+    def test_planted(self, tmp_path: Path, planted: str) -> None:
+        """Another file under the name that the compressed one would get is neither replaced nor followed."""
+        old, compressed, other = tmp_path / "log-1", tmp_path / "log-1.gz", tmp_path / "other"
+        old.write_bytes(b"old")
+        if planted != "dangling link":
+            other.write_bytes(b"precious")
+        if planted == "file":
+            other.rename(compressed)
+        else:
+            compressed.symlink_to(other)
+        before = {path: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()}
+        reports: list[str] = []
+        rotated = Rotation(FileLimits(), reports.append, compression="gzip")
+        rotated.finish(str(old))
+        rotated.close()
+        assert {path: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()} == before
+        assert reports == [f"{old}: not compressed: File exists: {compressed}"]
+
+    def test_a_link_instead_of_the_old_file(self, tmp_path: Path) -> None:
+        other, old = tmp_path / "other", tmp_path / "log-1"
+        other.write_bytes(b"precious")
+        old.symlink_to(other)
+        reports: list[str] = []
+        rotated = Rotation(FileLimits(), reports.append, compression="gzip")
+        rotated.finish(str(old))
+        rotated.close()
+        assert sorted(tmp_path.iterdir()) == [old, other]
+        assert reports == [f"{old}: not compressed: Too many levels of symbolic links: {old}"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,16 @@ import pytest
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.recording import Recording
-from framestream import FrameStreamError, Transport, TruncatedStreamError, open_writer, read_file
+from framestream import (
+    EncodedFrames,
+    FrameStreamError,
+    Limits,
+    Transport,
+    TruncatedStreamError,
+    encode_data_frames,
+    open_writer,
+    read_file,
+)
 from tests.interop.command import listening
 from tests.wait import wait_for
 
@@ -97,3 +108,45 @@ def test_a_service_that_is_killed_goes_on_with_its_recording(tmp_path: Path) -> 
             assert f"{recording}: 7 bytes of an unfinished frame cut off its end\n" in command.stderr.read_text()
     with read_file(recording, [CONTENT_TYPE]) as reader:
         assert list(reader) == sent
+
+
+def test_a_recording_that_is_cut(tmp_path: Path) -> None:
+    """As by logrotate's copytruncate: what comes next can be read."""
+    path = tmp_path / "out"
+    output = Recording(str(path))
+    output.write_many([b"1", b"2"])
+    os.truncate(path, 0)
+    output.write_encoded(EncodedFrames(encode_data_frames([b"3"]), 1))
+    os.truncate(path, 0)
+    output.write_many([b"4"])
+    output.close()
+    with read_file(path, [CONTENT_TYPE]) as reader:
+        assert list(reader) == [b"4"]
+
+
+def test_no_stop_after_a_write_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers would take the file for whole."""
+    path = tmp_path / "out"
+    output = Recording(str(path))
+    output.write_many([b"1"])
+
+    def write(_fd: int, _data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("framestream.files.os.write", write)
+        with pytest.raises(OSError, match="No space"):
+            output.write_many([b"2"])
+    output.close()
+    with read_file(path, [CONTENT_TYPE]) as reader, pytest.raises(TruncatedStreamError):
+        assert list(reader) == [b"1"]
+
+
+def test_frames_over_the_default_limit(tmp_path: Path) -> None:
+    """They were let in by --max-frame."""
+    path, payload = tmp_path / "out", bytes(3 << 20)
+    output = Recording(str(path))
+    output.write_many([payload])
+    output.close()
+    with read_file(path, limits=Limits(max_data_bytes=4 << 20)) as reader:
+        assert list(reader) == [payload]

@@ -39,20 +39,25 @@ def test_bad_payloads_are_counted(tmp_path: Path) -> None:
     assert list(output.new_reports()) == [f"{said} byte 2".replace("1 of 3", "2 of 5")]
 
 
-def test_a_file_that_takes_little_at_a_time(tmp_path: Path) -> None:
-    class Slow:
-        written = b""
-
-        def write(self, data: memoryview) -> int:
-            self.written += bytes(data[:3])
-            return min(len(data), 3)
-
-    slow = Slow()
-    output = TextOutput(str(tmp_path / "out"), "yaml")
+def test_a_file_that_takes_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write = tmp_path / "out", os.write
+    output = TextOutput(str(path), "yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr("framestream.files.os.write", lambda fd, data: write(fd, data[:3]))
+        output.write_many([payload(b"12345678")])
     output.close()
-    output._file = slow  # type: ignore[assignment]
-    output.write_many([payload(b"12345678")])
-    assert slow.written == document(b"12345678")
+    assert path.read_bytes() == document(b"12345678")
+
+
+def test_text_of_a_file_that_is_cut(tmp_path: Path) -> None:
+    """As by logrotate's copytruncate."""
+    path = tmp_path / "out"
+    output = TextOutput(str(path), "yaml")
+    output.write_many([payload(b"1"), payload(b"2")])
+    os.truncate(path, 0)
+    output.write_many([payload(b"3")])
+    output.close()
+    assert path.read_bytes() == document(b"3")
 
 
 def test_text_is_appended(tmp_path: Path) -> None:

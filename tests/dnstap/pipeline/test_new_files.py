@@ -1,0 +1,148 @@
+"""New files: their mode and owner, and names of old ones in the order of time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from dnstap.pipeline.new_files import Stamps, create_like, exchange, split_suffix
+
+
+@pytest.mark.parametrize(
+    ("path", "stem", "suffix"),
+    [
+        ("log", "log", ""),
+        ("a.b/log", "a.b/log", ""),
+        ("a/log.fstrm", "a/log", ".fstrm"),
+        ("log.fstrm.gz", "log", ".fstrm.gz"),
+        ("log.zst", "log", ".zst"),
+        ("log.2026.txt.xz", "log.2026", ".txt.xz"),
+        (".log", ".log", ""),
+    ],
+)
+def test_suffixes(path: str, stem: str, suffix: str) -> None:
+    assert split_suffix(path) == (stem, suffix)
+
+
+class TestCreateLike:
+    def test_mode_and_owner(self, tmp_path: Path) -> None:
+        old, new = tmp_path / "old", tmp_path / "new"
+        old.write_bytes(b"x")
+        old.chmod(0o4604)
+        fd = create_like(str(new), old.stat())
+        os.write(fd, b"new")
+        os.close(fd)
+        assert new.read_bytes() == b"new"
+        assert stat.S_IMODE(new.stat().st_mode) == 0o604
+
+    def test_of_another_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The owner stays ours, where the system does not let us give it away."""
+        old, new = tmp_path / "old", tmp_path / "new"
+        old.touch(0o600)
+
+        def refuse(_fd: int, _user: int, _group: int) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "fchown", refuse)
+        os.close(create_like(str(new), old.stat()))
+        assert stat.S_IMODE(new.stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("there", ["file", "link"])
+    def test_there_is_one(self, tmp_path: Path, there: str) -> None:
+        old, new = tmp_path / "old", tmp_path / "new"
+        old.write_bytes(b"old")
+        if there == "file":
+            new.write_bytes(b"new")
+        else:
+            new.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(FileExistsError):
+            create_like(str(new), old.stat())
+        assert not (tmp_path / "elsewhere").exists()
+
+    def test_nothing_is_left_after_a_failure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        old = tmp_path / "old"
+        old.touch()
+
+        def fail(_fd: int, _mode: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, "fchmod", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            create_like(str(tmp_path / "new"), old.stat())
+        assert list(tmp_path.iterdir()) == [old]
+
+
+class TestExchange:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "log.fstrm"
+        path.write_bytes(b"0")
+        return path
+
+    def new(self, path: Path, contents: bytes) -> str:
+        new = path.with_name("new")
+        new.write_bytes(contents)
+        return str(new)
+
+    @pytest.mark.parametrize("step_s", [0, 1e-7, 1e-3, -0.5, -1e9])
+    @pytest.mark.parametrize("links", [True, False])
+    def test_names_sort_by_time(self, path: Path, monkeypatch: pytest.MonkeyPatch, step_s: float, links: bool) -> None:
+        """Any number in one second, and also while the clock goes back."""
+        now_ns = [time.time_ns()]
+        monkeypatch.setattr(time, "time_ns", lambda: now_ns[0])
+        if not links:
+            refuse_links(monkeypatch)
+        names, stamps = [], Stamps()
+        for number in range(1, 30):
+            now_ns[0] = max(0, now_ns[0] + int(step_s * 1e9))
+            names.append(exchange(self.new(path, b"%d" % number), str(path), stamps))
+        old = sorted(name for name in os.listdir(path.parent) if name != path.name)
+        assert [str(path.with_name(name)) for name in old] == names
+        assert [path.with_name(name).read_bytes() for name in old] == [b"%d" % number for number in range(29)]
+        assert path.read_bytes() == b"29"
+
+    @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+    def test_names_of_others_are_left_out(self, path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+        """A run before may have used it, and compressed its file since."""
+        now_ns = (time.time_ns() // 10**9 + 1000) * 10**9
+        monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns // 10**9))
+        taken = path.with_name(f"log-{stamp}.000000Z.fstrm{suffix}")
+        taken.write_bytes(b"taken")
+        assert exchange(self.new(path, b"1"), str(path), Stamps()) == str(path.with_name(f"log-{stamp}.000001Z.fstrm"))
+        assert taken.read_bytes() == b"taken"
+
+    def test_a_name_that_is_taken_meanwhile(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        link, taken = os.link, list[str]()
+
+        def late(source: str, name: str) -> None:
+            if not taken:
+                taken.append(name)
+                with open(name, "wb") as file:
+                    file.write(b"taken")
+            link(source, name)
+
+        monkeypatch.setattr(os, "link", late)
+        name = exchange(self.new(path, b"1"), str(path), Stamps())
+        assert name > taken[0]
+        assert [Path(each).read_bytes() for each in (taken[0], name)] == [b"taken", b"0"]
+
+    @pytest.mark.parametrize("links", [True, False])
+    def test_a_failure_changes_nothing(self, path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+        if not links:
+            refuse_links(monkeypatch)
+        with pytest.raises(FileNotFoundError):
+            exchange(str(path.with_name("missing")), str(path), Stamps())
+        assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == {"log.fstrm": b"0"}
+
+
+def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_source: str, _name: str) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
