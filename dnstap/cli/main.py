@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import signal
+import stat
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -37,6 +38,30 @@ END_S = 5.0
 
 class _CommandError(Exception):
     """An error that ends the command with one line."""
+
+
+class _EndedWhileOpening(BaseException):
+    """INT or TERM while a system call waits for somebody to read a named pipe that is opened as output."""
+
+
+class _OutputFiles(list["FileOutput"]):
+    """The output files that signals are passed on to.
+
+    Attributes: opening: path of the one that is being opened; "" if none is.
+    """
+
+    opening = ""
+
+    def open(self, options: Options, written: Written, say: Callable[[str], object]) -> FileOutput:
+        """Open an output file, and add it."""
+        if _is_pipe(written.path):
+            self.opening = written.path
+        try:
+            output = _file_output(options, written, say)
+        finally:
+            self.opening = ""
+        self.append(output)
+        return output
 
 
 def run() -> NoReturn:
@@ -79,6 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _CommandError as error:
         _say(str(error))
         return 1
+    except _EndedWhileOpening as ended:
+        number, path = ended.args
+        _say(f"{path}: nobody has opened it to read")
+        return 128 + int(number)
     except BrokenPipeError:
         # The reader of our output has read enough, as `head` does.
         return 128 + signal.SIGPIPE
@@ -88,7 +117,7 @@ def _run_files(options: Options) -> int:
     """Run from regular files to a file or standard output."""
     from dnstap.pipeline.file_runner import FileRunner
 
-    files: list[FileOutput] = []
+    files = _OutputFiles()
     progress: list[Progress] = []
 
     def say(line: str) -> None:
@@ -108,9 +137,7 @@ def _run_files(options: Options) -> int:
                 _check_not_written(path, options)
             with _output_errors(options), contextlib.ExitStack() as stack:
                 for written in options.write:
-                    output = _file_output(options, written, say)
-                    files.append(output)
-                    stack.enter_context(contextlib.closing(output))
+                    stack.enter_context(contextlib.closing(files.open(options, written, say)))
                 if options.progress and _can_show_progress(files):
                     from dnstap.cli.progress import Progress
 
@@ -126,7 +153,7 @@ def _run_files(options: Options) -> int:
     finally:
         if options.stats and files:
             _say_statistics(runner, stages, files)
-    return _exit_status(runner, received)
+    return _exit_status(runner, received, failed=any(file.rotation_failed for file in files))
 
 
 def _exit_status(runner: Collector | FileRunner, received: Sequence[int], *, failed: bool = False) -> int:
@@ -164,7 +191,7 @@ async def _collect(options: Options) -> int:
         queue_bytes=options.queue_bytes,
         gather_s=GATHER_S,
     )
-    files: list[FileOutput] = []
+    files = _OutputFiles()
     outputs: list[Output] = []
     stages: list[Stage] = []
     # The handler of HUP sees each output file from when it is added to the list.
@@ -176,9 +203,7 @@ async def _collect(options: Options) -> int:
                 stages = _stages(options, collector)
                 try:
                     for written in options.write:
-                        output = _file_output(options, written, _say)
-                        files.append(output)
-                        outputs.insert(len(files) - 1, output)
+                        outputs.insert(len(files), files.open(options, written, _say))
                     gc.freeze()  # What is loaded now stays loaded.
                     with _metrics(options, collector, stages, outputs):
                         await collector.run(*outputs, stages=stages)
@@ -192,6 +217,7 @@ async def _collect(options: Options) -> int:
             if options.stats and outputs:
                 _say_statistics(collector, stages, outputs)
     failed = any(output.counts.left or output.dropped for output in outputs)
+    failed = failed or any(file.rotation_failed for file in files)
     return _exit_status(collector, received, failed=failed)
 
 
@@ -269,6 +295,13 @@ def _file_output(options: Options, written: Written, say: Callable[[str], object
     return TextOutput(path, written.format, options.style, append=append, rotation=rotation)
 
 
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def _relays(options: Options) -> list[Relay]:
     if not options.relay:
         return []
@@ -339,11 +372,11 @@ def _output_errors(options: Options) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals(
-    runner: Collector | FileRunner, files: list[FileOutput], *, limit_s: float | None = None
+    runner: Collector | FileRunner, files: _OutputFiles, *, limit_s: float | None = None
 ) -> Iterator[list[int]]:
-    """Handle signals: INT and TERM stop the run, and kill the process if they come again; HUP reopens the files.
+    """Handle signals: INT and TERM stop the run, and kill the process if they come again.
 
-    Gives the list of signals that have stopped the run.
+    HUP reopens the files, and USR1 rotates them. Gives the list of signals that have stopped the run.
 
     Args: limit_s: time after which a write that blocks raises TimeoutError once the run is stopped. None for a runner
         that sees to it itself.
@@ -351,11 +384,14 @@ def _signals(
     ending = (signal.SIGINT, signal.SIGTERM)
     received: list[int] = []
 
-    def stop(received_number: int, _frame: FrameType | None) -> None:
-        received.append(received_number)
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if files.opening:
+            # The system call is continued unless its signal handler raises.
+            raise _EndedWhileOpening(number, files.opening)
+        received.append(number)
         # The next INT or TERM ends the process at once, in case an output takes too long to drain.
-        for number in ending:
-            signal.signal(number, signal.SIG_DFL)
+        for again in ending:
+            signal.signal(again, signal.SIG_DFL)
         runner.stop()
         # A write to a pipe that nobody reads would go on for ever: Python repeats it after a signal, unless the handler
         # raises. Regular files end between two writes, so that no text is cut.
@@ -370,8 +406,12 @@ def _signals(
         for file in files:
             file.reopen_soon()
 
-    before = [(number, signal.signal(number, stop)) for number in ending]
-    before.append((signal.SIGHUP, signal.signal(signal.SIGHUP, reopen)))
+    def rotate(_number: int, _frame: FrameType | None) -> None:
+        for file in files:
+            file.rotate_soon()
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reopen, signal.SIGUSR1: rotate}
+    before = [(number, signal.signal(number, handler)) for number, handler in handlers.items()]
     before.append((signal.SIGALRM, signal.getsignal(signal.SIGALRM)))
     try:
         yield received

@@ -149,7 +149,9 @@ class FileOutput(Output):
         self._retry_at = 0.0
         self._not_completed: list[str] = []
         self._broken = False
-        self._open_first(append)
+        self._file = self._open_first(append)
+        # Asked once, because signal handlers ask, also when the file is closed.
+        self._regular = _is_regular(self._file)
 
     @property
     def written(self) -> int:
@@ -162,7 +164,7 @@ class FileOutput(Output):
     @property
     def blocking(self) -> bool:
         """True unless it is a regular file: a pipe or a terminal takes data only as fast as its reader."""
-        return not self._is_regular()
+        return not self._regular
 
     @property
     def rotation_failed(self) -> bool:
@@ -281,22 +283,18 @@ class FileOutput(Output):
             yield f"{self.name}: the old file cannot be completed: {error}"
         self._not_completed.clear()
 
-    def _open_first(self, append: bool) -> None:
+    def _open_first(self, append: bool) -> OpenFile:
         if not self._rotation or self.path == "-":
-            self._file = self._open(self.path, "append" if append else "replace")
-            return
+            return self._open(self.path, "append" if append else "replace")
         # The lock first: another process may be writing to the file, which must not be renamed then.
         with closing(OpenFile(self.path, "append", lock=True)) as there:
             if not there.regular:
                 raise OSError(errno.EINVAL, "expected a regular file for --rotate", self.path)
             if os.fstat(there.fileno()).st_size and not append:
-                self._file, finished = self._replaced(there)
+                file, finished = self._replaced(there)
                 self._rotation.finish(finished)
-                return
-        self._file = self._open(self.path, "append")
-
-    def _is_regular(self) -> bool:
-        return stat.S_ISREG(os.fstat(self.fileno()).st_mode)
+                return file
+        return self._open(self.path, "append")
 
     def _is_current(self) -> bool:
         """Return whether `path` still refers to the open file."""
@@ -314,16 +312,16 @@ class FileOutput(Output):
         if not self._is_current():
             # There is nothing to rename. A file that somebody has put there is appended to: HUP destroys nothing, and
             # logrotate makes the new file itself (`create`).
-            if self._is_regular():
+            if self._regular:
                 with suppress(FileExistsError):
                     os.close(create_like(os.path.realpath(self.path), os.fstat(self.fileno())))
             with _opened_pipe(self.path):
                 file = self._open(self.path, "append")
-        elif rotating and self._is_regular() and os.fstat(self.fileno()).st_size > len(self._file.beginning):
+        elif rotating and self._regular and os.fstat(self.fileno()).st_size > len(self._file.beginning):
             file, finished = self._replaced(self._file)
         else:
             return
-        old, self._file = self._file, file
+        old, self._file, self._regular = self._file, file, _is_regular(file)
         self._frames_before = self.frames
         if self._rotation:
             self._rotation.begin()
@@ -357,6 +355,11 @@ class FileOutput(Output):
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def _is_regular(file: OpenFile) -> bool:
+    # Other than its attribute, also of standard output.
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 @contextmanager

@@ -51,6 +51,7 @@ from framestream import (
 from framestream.files import READ_BYTES
 from tests.dnstap.beside import run_beside
 from tests.framestream.wire import START, STOP
+from tests.interop.command import listening, running
 from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
@@ -138,7 +139,8 @@ def test_several_outputs(follow: bool, tmp_path: Path, capfd: pytest.CaptureFixt
     for stem, before in ("one", "before\n"), ("other", ""):
         texts = {path.read_text() for path in tmp_path.glob(f"{stem}*")}
         each = lines.splitlines(keepends=True)
-        assert texts == {before + lines, *["".join(each[n : n + 100]) for n in range(0, len(each), 100)]}
+        pieces = ["".join(each[n : n + 100]) for n in range(0, len(each), 100)]
+        assert texts == {before + lines + pieces[0], *pieces[1:]}
 
 
 @pytest.mark.parametrize("more", [[], ["--follow"]], ids=["files only", "with an event loop"])
@@ -970,6 +972,76 @@ def test_rotate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
             payloads += reader
     with read_file(SAMPLE) as reader:
         assert sorted(payloads) == sorted(reader)
+
+
+def test_rotate_by_a_signal(tmp_path: Path) -> None:
+    path, out = tmp_path / "s", tmp_path / "out"
+
+    def send() -> None:
+        wait_for(path.exists, "the socket")
+        with open_writer(path, [CONTENT_TYPE]) as writer:
+            writer.write(b"1")
+            wait_for(lambda: out.exists() and out.read_bytes().endswith(b"1"), "the first")
+            os.kill(os.getpid(), signal.SIGUSR1)
+            wait_for(lambda: list(tmp_path.glob("out-*")), "the rotated file")
+            writer.write(b"2")
+
+    assert run_beside(send, "-u", str(path), "-w", str(out), ending=signal.SIGTERM) == 0
+    (old,) = tmp_path.glob("out-*")
+    for name, payload in ((old, b"1"), (out, b"2")):
+        with read_file(name) as reader:
+            assert list(reader) == [payload]
+
+
+def test_a_signal_for_no_file(tmp_path: Path) -> None:
+    """USR1 does not end a run that has nothing to rotate."""
+    with listening(tmp_path / "s", tmp_path) as command:
+        command.process.send_signal(signal.SIGUSR1)
+        with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+            writer.write(b"\x78\x01")
+        wait_for(lambda: command.stdout.read_bytes() == b"[no Message]\n", "the line")
+        assert command.stop() == 0
+
+
+@pytest.mark.parametrize("socket", [False, True])
+def test_old_files_that_cannot_be_dealt_with(socket: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "log"
+    more = ["--follow", "--count", "100"] if socket else []
+    rotate = ["--rotate", "count=50", "--rotate-command", "false"]
+    assert main(["-r", str(SAMPLE), "-w", str(out), *rotate, *more]) == 1
+    assert "false ended with status 1" in capfd.readouterr().err
+
+
+def test_the_second_writer_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "log"
+    with listening(tmp_path / "s", tmp_path, "-w", out) as command:
+        wait_for(lambda: out.exists() and out.stat().st_size, "START")
+        for more in [], ["-a"], ["--rotate", "count=1"]:
+            assert error(capfd, "-r", SAMPLE, "-w", out, *more) == (
+                f"{out}: cannot write: another process is writing to it"
+            )
+        with open_writer(tmp_path / "s", [CONTENT_TYPE]) as writer:
+            writer.write(b"1")
+        assert command.stop() == 0
+    with read_file(out) as reader:
+        assert list(reader) == [b"1"]
+    assert list(tmp_path.glob("log-*")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("more", [["-r", str(SAMPLE)], ["-u", "s"]], ids=["files only", "with an event loop"])
+def test_a_pipe_that_nobody_reads(number: int, more: list[str], tmp_path: Path) -> None:
+    """A signal ends the wait for its reader."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    more = [str(tmp_path / "s") if word == "s" else word for word in more]
+    with running(tmp_path, *more, "-w", pipe) as command:
+        # In the system call that opens it.
+        wchan = Path(f"/proc/{command.process.pid}/wchan")
+        wait_for(lambda: "fifo" in wchan.read_text() or "wait_for_partner" in wchan.read_text(), "the wait")
+        assert command.stop(number) == 128 + number
+    assert not (tmp_path / "s").exists()
+    assert command.stderr.read_text().endswith("pipe: nobody has opened it to read\n")
 
 
 @pytest.mark.parametrize(
