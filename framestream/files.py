@@ -11,7 +11,9 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from framestream.control import ControlFrame, ControlType
 from framestream.errors import LocalProtocolError, TruncatedStreamError
+from framestream.frames import encode_control_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,12 @@ for each block of memory (docs/performance.md)."""
 
 POLL_S = 0.1
 """Seconds between two looks at a followed file."""
+
+QUIET_POLLS = 10
+"""Looks without anything new after which a replaced or removed file has ended. Its writer goes on with it until it is
+told to open the new one."""
+
+_STOP = encode_control_frame(ControlFrame(ControlType.STOP))
 
 _WRITING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -74,6 +82,7 @@ class FileInput:
         self.regular = stat.S_ISREG(mode)
         self._follow = follow and self.regular
         self._position = 0
+        self._quiet_polls = 0
 
     def fileno(self) -> int:
         """Return the descriptor, -1 once closed."""
@@ -82,13 +91,20 @@ class FileInput:
     def read(self) -> bytes:
         """Return the next bytes, at most READ_BYTES; b"" at the end."""
         data = os.read(self._fd, READ_BYTES)
+        if self._follow and (held := _stop_bytes(data)):
+            # A writer that appends replaces STOP, so STOP is not given before something else follows, or at the end.
+            os.lseek(self._fd, -held, os.SEEK_CUR)
+            data = data[:-held]
+        if data:
+            self._quiet_polls = 0
         self._position += len(data)
         return data
 
     def may_grow(self) -> bool:
         """Return whether to read again after POLL_S, at the end of the file. If not, read once more now.
 
-        A file does not grow any more if it is not followed, was removed, or another file has its name.
+        A file does not grow any more if it is not followed, or some time after it was removed or another file was given
+        its name.
 
         Raises: TruncatedStreamError: the file has been truncated.
         """
@@ -98,10 +114,13 @@ class FileInput:
         if here.st_size < self._position:
             raise TruncatedStreamError("a file that grows", f"one cut to {here.st_size} bytes", self._position)
         try:
-            return os.path.samestat(here, os.stat(self._path))
+            current = os.path.samestat(here, os.stat(self._path))
         except FileNotFoundError:
             # Between two names during a rotation, with its writer still writing.
-            return here.st_nlink > 0
+            current = here.st_nlink > 0
+        self._quiet_polls += not current
+        self._follow = self._quiet_polls < QUIET_POLLS
+        return self._follow
 
     def end_input(self) -> None:
         """Stop following the file."""
@@ -322,6 +341,11 @@ def open_output(file: Path | Writable, mode: FileMode = "replace", *, lock: bool
     Raises: OSError.
     """
     return FileOutput(file, mode, lock=lock) if isinstance(file, str | os.PathLike) else ObjectOutput(file)
+
+
+def _stop_bytes(data: bytes) -> int:
+    """Return how many bytes at the end of data are STOP, or the first two of its three words and perhaps more."""
+    return next((size for size in range(len(_STOP), 7, -1) if data.endswith(_STOP[:size])), 0)
 
 
 def _may_be_regular(path: Path) -> bool:

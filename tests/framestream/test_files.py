@@ -16,9 +16,10 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from framestream import aio
+from framestream import aio, sync
 from framestream.errors import LocalProtocolError, RemoteProtocolError, TruncatedStreamError
 from framestream.files import FileInput, FileOutput, ObjectInput, ObjectOutput
+from framestream.protocol import State
 from tests.framestream.fronts import FRONTS, open_reader, open_writer, read_file, using, write_file
 from tests.framestream.nets import background
 from tests.framestream.wire import DNSTAP, START, STOP, data
@@ -111,6 +112,39 @@ class TestFollow:
             append(renamed, data(b"c") + STOP)
             path.write_bytes(START + data(b"other"))
             assert got() == [b"a", b"b", b"c"]
+
+    def test_a_rotated_file_is_read_as_long_as_something_comes(self, path: Path) -> None:
+        """There is a new file before its writer has been told of it."""
+        path.write_bytes(START + data(b"a"))
+        with read_file(path, follow=True) as reader, background(list, reader) as got:
+            wait_for(lambda: reader.frames == 1, "the first frame")
+            renamed = path.rename(path.with_suffix(".1"))
+            path.write_bytes(START + data(b"other"))
+            for number in range(2, 5):
+                append(renamed, data(b"b"))
+                wait_for(lambda number=number: reader.frames == number, "the next frame")  # type: ignore[misc]
+            append(renamed, STOP)
+            assert got() == [b"a", b"b", b"b", b"b"]
+            assert reader.protocol.state is State.FINISHED
+
+    def test_stop_may_be_replaced(self, path: Path) -> None:
+        """By a writer that appends; a STOP that stays is read at the end."""
+        path.write_bytes(START + data(b"a") + STOP[:9])
+        with read_file(path, follow=True) as reader:
+            payloads = iter(reader)
+            assert next(payloads) == b"a"
+            append(path, STOP[9:])
+            for payload in (b"b", STOP, b"c"):
+                with sync.write_file(path, mode="append") as writer:
+                    writer.write(payload)
+                assert next(payloads) == payload
+            states = [reader.protocol.state]
+            append(path, START + data(b"d") + STOP)
+            assert next(payloads) == b"d"
+            reader.end_input()
+            assert list(payloads) == []
+            assert [*states, reader.protocol.state] == [State.STREAMING, State.FINISHED]
+            assert reader.protocol.unfinished_streams == 0
 
     def test_removed(self, path: Path) -> None:
         path.write_bytes(START + data(b"a"))
