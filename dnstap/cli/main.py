@@ -351,6 +351,18 @@ def _check_not_written(path: str, options: Options) -> None:
         with contextlib.suppress(OSError):
             if os.path.samefile(0 if path == "-" else path, written.path):
                 raise _CommandError(f"{path}: is both the input and the output")
+        if options.follow and path != "-" and _is_found_in(written.path, path):
+            raise _CommandError(f"{written.path}: is an output in the directory that is followed, {path}")
+
+
+def _is_found_in(written: str, path: str) -> bool:
+    """Return whether a file, or one that it becomes by a rotation, is among those of a directory or pattern."""
+    from dnstap.pipeline.inputs.followed import is_pattern
+
+    if not is_pattern(path):
+        return False
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    return os.path.realpath(folder) == os.path.realpath(os.path.dirname(written))
 
 
 @contextlib.contextmanager

@@ -611,7 +611,10 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
     several("--listen", metavar="ENDPOINT", help="listen on an endpoint")
     several("--connect", metavar="ENDPOINT", help="connect to a server that listens; reconnect when its stream ends")
     group.add_argument(
-        "--follow", action="store_true", help="wait for files to grow, and continue with files that replace them"
+        "--follow",
+        action="store_true",
+        help="wait for files to grow, and continue with files that replace them; -r DIRECTORY or -r 'PATTERN' reads"
+        " all files there and those that come",
     )
     group.add_argument("--max-frame", metavar="BYTES", type=_number, help="maximum length of a frame (1048576)")
 

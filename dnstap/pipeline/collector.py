@@ -139,10 +139,11 @@ class Collector:
     async def read(self, path: str, *, follow: bool = False) -> None:
         """Add a file, a named pipe, or standard input as "-". Regular files are read one after the other.
 
-        Args: follow: whether to wait for the file to grow, and to continue with a file that replaces it.
+        Args: follow: whether to wait for the file to grow, or to be made, and to continue with a file that replaces it;
+            a directory or pattern is all files there, and those that come.
         Raises: OSError.
         """
-        self._inputs.append(await open_file(path, self._limits, follow=follow))
+        self._inputs.append(await open_file(path, self._limits, self._report, follow=follow))
 
     async def listen(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> Endpoint:
         """Add a socket to listen on, and return its endpoint, with the port that was chosen if it was 0.

@@ -1071,3 +1071,23 @@ def test_metrics_that_cannot_be_served(monkeypatch: pytest.MonkeyPatch, capfd: p
     assert error(capfd, "-r", SAMPLE, "--metrics", ":0").startswith(
         "--metrics: metrics needs a library that is not installed; "
     )
+
+
+def test_following_a_directory(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder, out = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(SAMPLE, folder / "a")
+    lines = SAMPLE.with_suffix(".q.txt").read_text()
+
+    def script() -> None:
+        wait_for(lambda: out.exists() and out.read_text() == lines, "the file that was there")
+        shutil.copy(SAMPLE.with_name("named-auth.fstrm"), folder / "b")
+        both = lines + SAMPLE.with_name("named-auth.q.txt").read_text()
+        wait_for(lambda: out.read_text() == both, "the file that came")
+
+    assert run_beside(script, "-r", str(folder), "--follow", "-q", "-w", str(out)) == 0
+    assert capfd.readouterr().err == ""
+    for pattern, written in ((folder, folder / "out"), (f"{folder}/*.fstrm", f"{folder}/../folder/x")):
+        said = error(capfd, "-r", pattern, "--follow", "-w", written)
+        assert said == f"{written}: is an output in the directory that is followed, {pattern}"
+    assert not (folder / "out").exists()

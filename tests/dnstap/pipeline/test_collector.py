@@ -580,7 +580,10 @@ def test_a_file_that_grows_and_is_replaced(tmp_path: Path) -> None:
     with collecting(lambda collector: collector.read(str(path), follow=True)) as running:
         wait_for(lambda: running.payloads, "the payload")
         path.unlink()
-        running.thread.result(DEADLINE_S)
+        wait_for(lambda: running.reports, "the report")
+        file_of(path, b"4")
+        wait_for(lambda: len(running.payloads) == 2, "the payload of the file made anew")
+    assert running.reports == [f"{path}: no file there; waiting for one"]
 
 
 def test_stop_while_waiting_for_a_pipe(tmp_path: Path) -> None:

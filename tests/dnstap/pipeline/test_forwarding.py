@@ -25,7 +25,7 @@ def forward(path: str, *, stopping: bool = False) -> tuple[list[bytes], list[str
         tasks.stopping = stopping
         dispatcher = QueueingDispatcher([payloads], (), tasks.start)
         forwarder = Forwarder(reports.append, 10.0, tasks, dispatcher, coalescer=None)
-        source = await open_file(path, Limits(), follow=False)
+        source = await open_file(path, Limits(), reports.append, follow=False)
         async for name, reader in source.streams():
             forwarder.counters.begin(name, reader, file=True)
             await forwarder.forward(source, name, reader)
