@@ -13,7 +13,6 @@ The same endpoint serves to listen and to connect, to send and to receive.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ from framestream.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
 
 __all__ = ["Endpoint", "FileEndpoint", "TcpEndpoint", "Tls", "TlsEndpoint", "UnixEndpoint", "parse_endpoint"]
 
@@ -56,13 +54,11 @@ class Tls:
     def context(self, *, listening: bool) -> ssl.SSLContext:
         """Return an SSLContext with these options.
 
-        Raises: OSError: a file cannot be read, or is not PEM (ssl.SSLError); LocalProtocolError: there is no
-            certificate, or the key is protected by a password.
+        Raises: OSError: a file cannot be read, or is not what it must be (ssl.SSLError): no PEM, or the key of another
+            certificate; LocalProtocolError: there is no certificate, or the key is protected by a password. Each names
+            the file.
         """
         import ssl
-
-        def no_password() -> str:
-            raise LocalProtocolError(f"{self.key or self.certificate}: a key that needs a password cannot be used")
 
         if self.certificate is None and (listening or self.key is not None):
             raise LocalProtocolError(f"{'a listener with TLS' if listening else 'a key'} needs a certificate")
@@ -72,9 +68,7 @@ class Tls:
         # Set by Python 3.11.2, which Debian 12 has: a connection that was cut would look like one that was ended.
         context.options &= ~ssl.Options(_OP_IGNORE_UNEXPECTED_EOF)
         if self.certificate is not None:
-            with _named(self.certificate, self.key):
-                # Without the callback, OpenSSL would ask for the password on the terminal.
-                context.load_cert_chain(self.certificate, self.key, no_password)
+            _load_certificate(context, self.certificate, self.key or self.certificate)
         if listening:
             # No session tickets: a writer that never reads would close with them unread, which resets the connection
             # and may destroy data on its way.
@@ -85,8 +79,7 @@ class Tls:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.ca is not None:
-            with _named(self.ca):
-                context.load_verify_locations(self.ca)
+            _load_authorities(context, self.ca)
         elif context.verify_mode is ssl.CERT_REQUIRED:
             context.load_default_certs()
         return context
@@ -169,6 +162,10 @@ def parse_endpoint(text: Path | Endpoint, tls: Tls | None = None) -> Endpoint:
         match = re.fullmatch(r"(?://)?(?:\[([^]]+)\]|([^:/\[\]]+)):([0-9]{1,5})", rest)
         if match and int(match[3]) < 1 << 16:
             host, port = match[1] or match[2], int(match[3])
+            try:
+                host.encode("idna")
+            except UnicodeError:
+                raise LocalProtocolError(f"expected a host name in {text!r}, got {host!r}") from None
             return TcpEndpoint(host, port) if scheme == "tcp" else TlsEndpoint(host, port, tls or Tls())
     raise LocalProtocolError(
         f"an endpoint is unix:PATH, tcp:HOST:PORT, tls:HOST:PORT, file:PATH or -, not {text!r}"
@@ -176,17 +173,59 @@ def parse_endpoint(text: Path | Endpoint, tls: Tls | None = None) -> Endpoint:
     )
 
 
-@contextlib.contextmanager
-def _named(*paths: Path | None) -> Iterator[None]:
-    """Add the names of the files to an OSError in the body, because OpenSSL leaves them out."""
+def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Load a certificate chain and its private key.
+
+    Raises: as Tls.context.
+    """
+    import ssl
+
+    def no_password() -> str:
+        raise LocalProtocolError(f"{os.fspath(key)}: expected a key without a password, got one that needs a password")
+
+    # OpenSSL names no file, and says the same of several faults.
+    _check_pem(certificate, "CERTIFICATE", "a certificate")
+    _check_pem(key, "PRIVATE KEY", "a private key")
     try:
-        yield
-    except OSError as error:
-        names = " or ".join(os.fspath(path) for path in paths if path is not None)
-        error.filename = names
-        if names not in str(error):  # The text of an ssl.SSLError does not include `filename`.
-            error.strerror = f"{error.strerror}: {names}"
-        raise
+        # Without the callback, OpenSSL would ask for the password on the terminal.
+        context.load_cert_chain(certificate, key, no_password)
+    except ssl.SSLError as error:
+        # The last two are what OpenSSL says, by version, of an RSA key for an EC certificate.
+        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
+            expected = f"the key of the certificate {os.fspath(certificate)}, got that of another"
+            raise _file_error(key, expected) from None
+        # Loaded as an authority, the certificate shows which of the two is at fault.
+        _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate, "a certificate")
+        raise _file_error(key, f"a private key in PEM, got one that cannot be used: {error.strerror}") from None
+
+
+def _load_authorities(context: ssl.SSLContext, path: Path, expected: str = "CA certificates") -> None:
+    import ssl
+
+    _check_pem(path, "CERTIFICATE", expected)
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise _file_error(path, f"{expected} in PEM, got what cannot be read: {error.strerror}") from None
+
+
+def _check_pem(path: Path, label: str, expected: str) -> None:
+    """Check that a file can be read and has a block of PEM whose label ends with `label` (RFC 7468).
+
+    Raises: OSError; ssl.SSLError.
+    """
+    with open(path, "rb") as file:
+        text = file.read()
+    if not re.search(rb"-----BEGIN [A-Z0-9 ]*" + label.encode() + b"-----", text):
+        raise _file_error(path, f"{expected} in PEM, got none")
+
+
+def _file_error(path: Path, expected: str) -> ssl.SSLError:
+    import ssl
+
+    error = ssl.SSLError(ssl.SSL_ERROR_SSL, f"{os.fspath(path)}: expected {expected}")
+    error.filename = os.fspath(path)
+    return error
 
 
 def _path(path: str) -> str:

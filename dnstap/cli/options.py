@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dnstap.anonymize import Anonymizer
     from dnstap.filters.selecting import Filter
     from dnstap.pipeline.rotation import FileLimits
-    from framestream.endpoints import Endpoint, Tls
+    from framestream.endpoints import Endpoint, TcpEndpoint, Tls
     from framestream.streams import Deadlines, Limits
 
 __all__ = [
@@ -65,6 +65,7 @@ Exit status: 0; 1 if an input or output failed; 2 for an invalid command line;
 QUEUE_BYTES = 1 << 26
 """Default of --queue. It is that of Collector, which takes long to import."""
 
+_DECIMAL = r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+"
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -326,6 +327,8 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     listen, connect, relay = _endpoints(words) if relays or sockets else ((), (), ())
     run = _Run(words, write, listen, connect, relay, files_only)
     _check(given, run)
+    if not files_only:
+        _check_tls(run)
     style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, words.write))
     # Checked here, because opening the output truncates the old file, which a mistyped field must not cost.
     if run.format:
@@ -346,7 +349,7 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
         append=words.append,
         rotate=_file_limits(words.rotate),
         compress=words.compress,
-        rotate_command=words.rotate_command or "",
+        rotate_command=_command(words.rotate_command),
         relay=relay,
         filter=_filter(words.filter),
         sample=words.sample,
@@ -392,6 +395,21 @@ def _file_limits(text: str | None) -> FileLimits | None:
         return parse_limits(text)
     except ValueError as error:
         raise ValueError(f"--rotate: {error}") from None
+
+
+def _command(text: str | None) -> str:
+    """Check the command of --rotate-command."""
+    if text is None:
+        return ""
+    import shlex
+
+    try:
+        found = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"--rotate-command: {error} in {text!r}") from None
+    if not found:
+        raise ValueError(f"--rotate-command: expected a command, got {text!r}")
+    return text
 
 
 def _filter(texts: list[str]) -> Filter | None:
@@ -447,32 +465,75 @@ def _endpoints(words: _Words) -> tuple[tuple[Endpoint, ...], ...]:
         server_name=words.tls_server_name,
         verify=not words.tls_skip_verify,
     )
-    try:
-        listen = [
-            *map(UnixEndpoint, words.listen_unix),
-            *map(tcp_endpoint, words.listen_tcp),
-            *[endpoint(text, tls) for text in words.listen],
-        ]
-        connect = [endpoint(text, tls) for text in words.connect]
-        relay = [
-            *map(UnixEndpoint, words.relay_unix),
-            *map(tcp_endpoint, words.relay_tcp),
-            *[endpoint(text, tls) for text in words.relay],
-        ]
-    except LocalProtocolError as error:
-        raise ValueError(str(error)) from None
-    user, _, group = (words.socket_owner or "").partition(":")
+
+    def parse(flag: str, texts: Sequence[str], parser: Callable[[str], Endpoint]) -> list[Endpoint]:
+        try:
+            return [parser(text) for text in texts]
+        except LocalProtocolError as error:
+            raise ValueError(f"{flag}: {error}") from None
+
+    any_endpoint = partial(endpoint, tls=tls)
     # Mode and owner are for the sockets that this command makes, not for those that it connects to.
+    user, _, group = (words.socket_owner or "").partition(":")
     owned = partial(UnixEndpoint, mode=words.socket_mode, user=_name_or_number(user), group=_name_or_number(group))
+    listen = [
+        *map(UnixEndpoint, words.listen_unix),
+        *parse("-l", words.listen_tcp, tcp_endpoint),
+        *parse("--listen", words.listen, any_endpoint),
+    ]
+    connect = parse("--connect", words.connect, any_endpoint)
+    relay = [
+        *map(UnixEndpoint, words.relay_unix),
+        *parse("-T", words.relay_tcp, tcp_endpoint),
+        *parse("--relay", words.relay, any_endpoint),
+    ]
     return (
-        tuple(owned(where.path) if isinstance(where, UnixEndpoint) else where for where in listen),
+        tuple([owned(where.path) if isinstance(where, UnixEndpoint) else where for where in listen]),
         tuple(connect),
         tuple(relay),
     )
 
 
+def _check_tls(run: _Run) -> None:
+    """Check the files and names of TLS now: later, they would be tried for ever, or blamed on something else.
+
+    Raises: ValueError: a file is missing or does not fit, or a name is invalid.
+    """
+    from framestream.endpoints import TlsEndpoint
+    from framestream.errors import LocalProtocolError
+
+    for where in (*run.listen, *run.connect, *run.relay):
+        if not isinstance(where, TlsEndpoint):
+            continue
+        from framestream.tls import connecting_session
+
+        try:
+            if where in run.connect or where in run.relay:
+                connecting_session(where)
+            elif run.words.tls_cert:
+                where.tls.context(listening=True)
+            else:
+                raise ValueError(f"--listen {where}: expected a certificate, --tls-cert FILE")
+        except LocalProtocolError as error:
+            raise ValueError(f"{where}: {error}") from None
+        except OSError as error:
+            # An ssl.SSLError has the name in its text.
+            name = f"{error.filename}: "
+            raise ValueError(f"{where}: {name}{str(error.strerror).removeprefix(name)}") from None
+
+
 def _name_or_number(owner: str) -> str | int | None:
     return int(owner) if owner.isdecimal() else owner or None
+
+
+def _owner(text: str) -> str:
+    """Check USER, USER:GROUP or :GROUP, names or numbers."""
+    # 2^32 - 1 is the number by which chown() leaves an owner as it is.
+    if any(part.isdecimal() and int(part[:11]) >= (1 << 32) - 1 for part in text.split(":")):
+        raise argparse.ArgumentTypeError(f"expected numbers of users below 4294967295, got {text!r}")
+    if not re.fullmatch("[^:]+(:[^:]*)?|:[^:]+", text):
+        raise argparse.ArgumentTypeError(f"expected USER, USER:GROUP or :GROUP, got {text!r}")
+    return text
 
 
 def _is_regular(path: str) -> bool:
@@ -495,10 +556,10 @@ def _wants_colour(when: str, write: list[str]) -> bool:
 
 def duration(text: str) -> float:
     """Return the seconds of a duration as Go writes it ("1m30s", "250ms"), or of a plain number of seconds."""
-    if re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", text):
+    if re.fullmatch(_DECIMAL, text):
         return float(text)
     # findall skips what does not match, so the parts must also add up to the whole text.
-    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", text)
+    parts = re.findall(f"({_DECIMAL})(ns|us|µs|ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise argparse.ArgumentTypeError(f"expected a duration such as 5s or 250ms, got {text!r}")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -524,19 +585,27 @@ def tcp_endpoint(text: str) -> Endpoint:
     Raises: LocalProtocolError: it is invalid.
     """
     from framestream.endpoints import TcpEndpoint, parse_endpoint
+    from framestream.errors import LocalProtocolError
 
-    # Go's net.Listen takes an empty host for all addresses; parse_endpoint requires a host and gets one in its place.
-    if text.startswith(":"):
-        return TcpEndpoint("", cast("TcpEndpoint", parse_endpoint(f"tcp:all{text}")).port)
-    return parse_endpoint(f"tcp:{text}")
+    # Go's net.Listen takes an empty host for all addresses.
+    if re.fullmatch(r":[0-9]{1,5}", text) and int(text[1:]) < 1 << 16:
+        return TcpEndpoint("", int(text[1:]))
+    try:
+        return parse_endpoint(f"tcp:{text}")
+    except LocalProtocolError:
+        brackets = "; an IPv6 address stands in brackets, [::1]:6000" if text.count(":") > 1 else ""
+        raise LocalProtocolError(f"expected HOST:PORT, or :PORT for all addresses, got {text!r}{brackets}") from None
 
 
 def address(text: str) -> tuple[str, int]:
-    """Return the host and port of --metrics."""
-    host, separator, port = text.rpartition(":")
-    if not separator or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    """Return the host and port of --metrics, which are written as for -l."""
+    from framestream.errors import LocalProtocolError
+
+    try:
+        endpoint = cast("TcpEndpoint", tcp_endpoint(text))
+    except LocalProtocolError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return endpoint.host, endpoint.port
 
 
 def size(text: str) -> int:
@@ -548,7 +617,8 @@ def size(text: str) -> int:
 
 
 def _number(text: str) -> int:
-    if not re.fullmatch("-?[0-9]+", text):
+    # No number that anything here counts to has more digits.
+    if not re.fullmatch("-?[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
@@ -739,4 +809,4 @@ def _add_sockets(made: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-server-name", metavar="NAME", help="host name expected in the server's certificate")
     group.add_argument("--tls-skip-verify", action="store_true", help="do not verify the server's certificate")
     group.add_argument("--socket-mode", metavar="MODE", type=_mode, help="permissions of unix sockets, e.g. 0660")
-    group.add_argument("--socket-owner", metavar="USER[:GROUP]", help="owner of unix sockets")
+    group.add_argument("--socket-owner", metavar="USER[:GROUP]", type=_owner, help="owner of unix sockets")

@@ -222,7 +222,7 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
         if name not in FIELDS:
             raise ValueError(f"unknown field {name!r}: expected one of {', '.join(FIELDS)}")
     fields = [(name, FIELDS[name].text) for name in style.fields]
-    clock = clock_formatter(style.time_zone or "local", date=style.date)
+    clock = clock_formatter("local" if style.time_zone is None else style.time_zone, date=style.date)
 
     def render(dnstap: Dnstap) -> str:
         if dnstap.message is None:

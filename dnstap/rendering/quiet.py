@@ -73,7 +73,7 @@ def renderer(style: Style, max_seconds: int = MAX_SECONDS) -> Callable[[Dnstap],
 
 
 def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
-    clock = clock_formatter(style.time_zone or "local", date=style.date)
+    clock = clock_formatter("local" if style.time_zone is None else style.time_zone, date=style.date)
     question = CachedQuestions().text
     clocks: dict[int | None, str] = {}
     addresses: BoundedCache[str] = BoundedCache(MAX_ADDRESSES)

@@ -97,7 +97,7 @@ def local_time_formatter(
         separator: text before the offset of another zone, such as `+01:00`.
     Raises: ValueError: unknown time zone.
     """
-    offset = utc_offsets(time_zone or "utc")
+    offset = utc_offsets("utc" if time_zone is None else time_zone)
 
     def local_time(seconds: int) -> tuple[str, str]:
         # RFC 3339 has no seconds in an offset; before 1900 many zones had them.

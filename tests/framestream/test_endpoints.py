@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from framestream.endpoints import FileEndpoint, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
@@ -65,6 +66,15 @@ def test_bad(text: str) -> None:
 def test_paths_are_unix_sockets() -> None:
     assert parse_endpoint(Path("-")) == UnixEndpoint("-")
     assert parse_endpoint(Path("tcp:host:1")) == UnixEndpoint("tcp:host:1")
+
+
+@pytest.mark.parametrize(
+    "host", [".example", "a..b", f"{'a' * 64}.example", "\N{LATIN SMALL LETTER O WITH DIAERESIS}" * 64]
+)
+def test_hosts_that_no_name_can_be(host: str) -> None:
+    for scheme in "tcp", "tls":
+        with pytest.raises(LocalProtocolError, match="expected a host name in "):
+            parse_endpoint(f"{scheme}:{host}:1")
 
 
 def test_tls_is_for_tls() -> None:
@@ -128,16 +138,43 @@ class TestContext:
             tls.context(listening=True)
         assert caught.value.filename.endswith(missing)
 
-    @pytest.mark.parametrize("role", ["certificate", "ca"])
-    def test_files_that_are_no_pem_are_named(self, tmp_path: Path, role: str) -> None:
-        (tmp_path / "text.pem").write_text("text")
-        tls = Tls(**{"certificate": pem("good-here"), role: tmp_path / "text.pem"})  # type: ignore[arg-type]
-        with pytest.raises(ssl.SSLError, match=r"text\.pem"):
+    @pytest.mark.parametrize("role", ["certificate", "key", "ca"])
+    @pytest.mark.parametrize("label", ["", "X509 CRL", "CERTIFICATE", "PRIVATE KEY"])
+    def test_files_that_are_something_else_are_named(self, tmp_path: Path, role: str, label: str) -> None:
+        other = tmp_path / "other.pem"
+        other.write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n" if label else "")
+        files = {"certificate": pem("good-here-certificate"), "key": pem("good-here-key"), role: other}
+        tls = Tls(certificate=files["certificate"], key=files["key"], ca=files.get("ca"))
+        with pytest.raises(ssl.SSLError, match=r"other\.pem: expected .* in PEM, got ") as caught:
             tls.context(listening=True)
+        assert caught.value.filename == str(other)
 
-    def test_the_key_of_another(self) -> None:
-        with pytest.raises(ssl.SSLError, match=r"evil-here-key\.pem"):
-            Tls(certificate=pem("good-here-certificate"), key=pem("evil-here-key")).context(listening=True)
+    @pytest.mark.parametrize("role", ["certificate", "key", "ca"])
+    def test_a_directory_is_named(self, tmp_path: Path, role: str) -> None:
+        files = {"certificate": pem("good-here-certificate"), "key": pem("good-here-key"), role: tmp_path}
+        tls = Tls(certificate=files["certificate"], key=files["key"], ca=files.get("ca"))
+        with pytest.raises(IsADirectoryError) as caught:
+            tls.context(listening=True)
+        assert str(caught.value.filename) == str(tmp_path)
+
+    def test_a_certificate_without_its_key(self) -> None:
+        with pytest.raises(ssl.SSLError, match=r"good-here-certificate\.pem: expected a private key in PEM"):
+            Tls(certificate=pem("good-here-certificate")).context(listening=True)
+
+    @pytest.mark.parametrize("kind", ["same", "other"])
+    def test_the_key_of_another(self, kind: str, tmp_path: Path) -> None:
+        key = pem("evil-here-key")
+        if kind == "other":
+            made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            key = tmp_path / "rsa-key.pem"
+            key.write_bytes(
+                made.private_bytes(
+                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                )
+            )
+        with pytest.raises(ssl.SSLError, match=r"the key of the certificate .*good-here-certificate") as caught:
+            Tls(certificate=pem("good-here-certificate"), key=key).context(listening=True)
+        assert caught.value.filename == str(key)
 
     def test_a_key_with_a_password(self, tmp_path: Path) -> None:
         """There is no prompt: a server would wait at its terminal forever."""
@@ -148,5 +185,5 @@ class TestContext:
             serialization.BestAvailableEncryption(b"password"),
         )
         (tmp_path / "key.pem").write_bytes(locked)
-        with pytest.raises(LocalProtocolError, match=r"key\.pem: a key that needs a password"):
+        with pytest.raises(LocalProtocolError, match=r"key\.pem: expected a key without a password"):
             Tls(certificate=pem("good-here-certificate"), key=tmp_path / "key.pem").context(listening=True)

@@ -638,7 +638,7 @@ def test_append(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ("arguments", "text"),
     [
         (["--listen", "host"], "an endpoint is unix:PATH, tcp:HOST:PORT"),
-        (["-l", "6000"], "not 'tcp:6000'"),
+        (["-l", "6000"], "got '6000'"),
         (["-r", str(SAMPLE), "--relay", "file:x"], "got a file, 'file:x'"),
     ],
 )
@@ -773,7 +773,6 @@ def test_listen_on_tcp_and_tls(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     assert run_beside(send, "-l", ":0", *tls, "-w", str(out)) == 0
     with read_file(out) as reader:
         assert sorted(reader) == [b"tcp", b"tls"]
-    assert "cannot listen: " in error(capfd, "--listen", "tls:localhost:0", "--tls-cert", SAMPLE)
 
 
 def test_connect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

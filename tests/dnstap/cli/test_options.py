@@ -26,7 +26,9 @@ from dnstap.cli.options import (
 from dnstap.pipeline import queues
 from dnstap.pipeline.rotation import FileLimits
 from framestream import Deadlines, Limits, LocalProtocolError, TcpEndpoint, Tls, TlsEndpoint, UnixEndpoint
+from tests.framestream.nets import pem
 
+CERT = str(pem("good-here"))
 SAMPLE = str(Path(__file__).parents[2] / "data" / "nsd-auth.fstrm")
 
 
@@ -53,8 +55,11 @@ def test_endpoints() -> None:
     assert tcp_endpoint(":6000") == TcpEndpoint("", 6000)
     with pytest.raises(LocalProtocolError, match="got a file, 'file:x'"):
         endpoint("file:x", tls)
-    with pytest.raises(LocalProtocolError, match="an endpoint is"):
+    with pytest.raises(LocalProtocolError, match=r"expected HOST:PORT, or :PORT for all addresses, got '6000'$"):
         tcp_endpoint("6000")
+    for text in "::1:6000", "::", ":65536:", ":x:1":
+        with pytest.raises(LocalProtocolError, match=f"got '{text}'; an IPv6 address stands in brackets, "):
+            tcp_endpoint(text)
 
 
 def test_addresses() -> None:
@@ -94,22 +99,11 @@ def test_everything() -> None:
             *("--rotate", "count=5", "--compress", "xz", "--rotate-command", "mv x"),
             *("--sample", "1/3", "--count", "4", "--filter", "type = CQ", "--anonymize", "truncate"),
             *("--socket-mode", "0660", "--socket-owner", "root:7", "-t", "5s", "--max-frame", "100"),
-            *(
-                "--overload",
-                "drop",
-                "--queue",
-                "3k",
-                "--tls-cert",
-                "c.pem",
-                "--metrics",
-                ":9",
-                "--no-progress",
-                "--stats",
-            ),
+            *("--overload", "drop", "--queue", "3k", "--tls-cert", CERT, "--metrics", ":9", "--no-progress", "--stats"),
         ]
     )
     ours = UnixEndpoint("/s", mode=0o660, user="root", group=7)
-    tls = Tls(certificate="c.pem")
+    tls = Tls(certificate=CERT)
     assert options.read == ("a", "b")
     assert options.follow
     assert options.listen == (ours, TcpEndpoint("", 1), TlsEndpoint("host", 2, tls))
@@ -179,8 +173,8 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         (["--count", "x"], "expected a whole number, got 'x'"),
         (["--sample", "1/x"], "expected a whole number, got 'x'"),
         (["--socket-mode", "888"], "expected an octal mode such as 0660, got '888'"),
-        (["--metrics", "9100"], "expected HOST:PORT, got '9100'"),
-        (["--metrics", ":65536"], "expected HOST:PORT, got ':65536'"),
+        (["--metrics", "9100"], "expected HOST:PORT, or :PORT for all addresses, got '9100'"),
+        (["--metrics", ":65536"], "expected HOST:PORT, or :PORT for all addresses, got ':65536'"),
         (["-t", "x"], "expected a duration such as 5s or 250ms, got 'x'"),
         (["-q", "-j"], "argument -j: not allowed with argument -q"),
         ([], "no input: give -r FILE"),
@@ -197,8 +191,21 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         (["-r", "x", "--filter", "type ="], "--filter: "),
         (["-r", "x", "--anonymize", "shorten"], "--anonymize: "),
         (["-r", "x", "--anonymize", "crypto-pan=missing"], "--anonymize: missing: No such file or directory"),
-        (["--listen", "host"], "an endpoint is unix:PATH, tcp:HOST:PORT"),
-        (["-l", "6000"], "not 'tcp:6000'"),
+        (["--listen", "host"], "--listen: an endpoint is unix:PATH, tcp:HOST:PORT"),
+        (["-l", "6000"], "-l: expected HOST:PORT, or :PORT for all addresses, got '6000'"),
+        (["-r", "x", "-T", "a..b:1"], "-T: expected HOST:PORT, or :PORT for all addresses, got 'a..b:1'"),
+        (["-r", "x", "--metrics", "a..b:1"], "expected HOST:PORT, or :PORT for all addresses, got 'a..b:1'"),
+        (["-r", "x", "--count", "9" * 19], "expected a whole number, got '9999"),
+        (["-u", "x", "-t", "9" * 10], "expected a duration such as 5s or 250ms, got '999"),
+        (["-u", "x", "--socket-owner", ":"], "expected USER, USER:GROUP or :GROUP, got ':'"),
+        (["-u", "x", "--socket-owner", "a:b:c"], "expected USER, USER:GROUP or :GROUP, got 'a:b:c'"),
+        (["-u", "x", "--socket-owner", "0:4294967295"], "expected numbers of users below 4294967295"),
+        (["-u", "x", "--socket-owner", "9" * 5000], "expected numbers of users below 4294967295"),
+        (["-r", "x", "-w", "y", "--rotate", "size=1", "--rotate-command", "'"], "--rotate-command: No closing quot"),
+        (["-r", "x", "-w", "y", "--rotate", "size=1", "--rotate-command", ""], "--rotate-command: expected a command"),
+        (["-r", "x", "--time-zone", ""], "unknown time zone ''"),
+        (["--listen", "tls:h:1"], "--listen tls:h:1: expected a certificate, --tls-cert FILE"),
+        (["--connect", "tls:h:1", "--tls-server-name", ".a"], "tls:h:1: '.a' is not a server name"),
         (["-r", "x", "--relay", "file:x"], "expected unix:PATH, tcp:HOST:PORT or tls:HOST:PORT, got a file, 'file:x'"),
     ],
 )
@@ -212,6 +219,40 @@ def test_wrong_command_lines(arguments: list[str], text: str, capsys: pytest.Cap
     # No synopsis, which would hide the message.
     assert err.endswith("\nsee dnstap --help\n")
     assert "usage:" not in err
+
+
+@pytest.mark.parametrize("endpoint", ["--listen", "--connect", "--relay"])
+@pytest.mark.parametrize(
+    ("certificate", "key", "ca", "text"),
+    [
+        ("missing", "good-here", "good-ca", "missing: No such file or directory"),
+        ("good-here", "missing", "good-ca", "missing: No such file or directory"),
+        ("good-here", "good-here", "missing", "missing: No such file or directory"),
+        ("/", "good-here", "good-ca", "/: Is a directory"),
+        ("good-here", "evil-here-key", "good-ca", "evil-here-key: expected the key of the certificate good-here, got"),
+        ("good-here", "good-here", "good-here-key", "good-here-key: expected CA certificates in PEM, got none"),
+    ],
+)
+def test_files_for_tls_that_do_not_fit(
+    endpoint: str,
+    certificate: str,
+    key: str,
+    ca: str,
+    text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They are named before anything is listened on, connected to, or written."""
+    monkeypatch.chdir(tmp_path)
+    for name in "good-here", "good-here-key", "evil-here-key", "good-ca":
+        (tmp_path / name).write_bytes(pem(name).read_bytes())
+    with pytest.raises(SystemExit):
+        parse_options(
+            ["-r", "x", endpoint, "tls:h:1", "--tls-cert", certificate, "--tls-key", key, "--tls-ca", ca, "-w", "out"]
+        )
+    assert capsys.readouterr().err.startswith(f"dnstap: error: tls:h:1: {text}")
+    assert not (tmp_path / "out").exists()
 
 
 _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
@@ -250,8 +291,8 @@ _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
         (_READ, ("--tls-cert", "c"), "TLS: "),
         (("-u", "s"), ("--tls-ca", "c"), "TLS: "),
         (("-l", ":1"), ("--tls-key", "c"), "TLS: "),
-        (("--listen", "tls:h:1", "--tls-cert", "c"), ("--tls-server-name", "n"), "a connection to make with TLS"),
-        (("--listen", "tls:h:1", "--tls-cert", "c"), ("--tls-skip-verify",), "a connection to make with TLS"),
+        (("--listen", "tls:h:1", "--tls-cert", CERT), ("--tls-server-name", "n"), "a connection to make with TLS"),
+        (("--listen", "tls:h:1", "--tls-cert", CERT), ("--tls-skip-verify",), "a connection to make with TLS"),
         (("--connect", "tls:h:1"), ("--tls-key", "k"), "its certificate"),
         (("--connect", "tls:h:1", "--tls-skip-verify"), ("--tls-ca", "c"), "a peer to verify"),
     ],
@@ -280,13 +321,13 @@ def test_options_that_would_do_nothing(
         "-r x -U s -t 5s",
         "-r x -w y -a --rotate size=1 --compress gzip --rotate-command ls",
         "-r x -u s -U r -j -w -",
-        "-r x --relay tls:h:1 --tls-server-name n --tls-skip-verify --tls-cert c --tls-key k",
-        "--listen tls:h:1 --connect tls:h:2 --tls-skip-verify --tls-cert c --tls-ca a",
+        "-r x --relay tls:h:1 --tls-server-name n --tls-skip-verify --tls-cert CERT --tls-key CERT",
+        "--listen tls:h:1 --connect tls:h:2 --tls-skip-verify --tls-cert CERT --tls-ca CERT",
         "-l :1 --listen ./s --socket-mode 660",
     ],
 )
 def test_options_that_do_something(line: str) -> None:
-    parse_options(line.split())
+    parse_options(line.replace("CERT", CERT).split())
 
 
 def test_each_option_has_a_rule_or_needs_none() -> None:
