@@ -172,6 +172,26 @@ class TestOwnerAndMode:
                     os.umask(before)
                 assert stat.S_IMODE((tmp_path / "socket").stat().st_mode) == 0o777 & ~umask
 
+    def test_nobody_gets_in_before_the_mode_is_set(self, tmp_path: Path) -> None:
+        """Through the temporary name, which the umask may have made accessible to all."""
+        path = os.fspath(tmp_path / "socket")
+        seen: list[tuple[int, int]] = []
+
+        class Watched(socket.socket):
+            def listen(self, backlog: int = 0, /) -> None:
+                with socket.socket(socket.AF_UNIX) as intruder:
+                    refused = intruder.connect_ex(self.getsockname())
+                seen.append((refused, stat.S_IMODE(os.stat(self.getsockname()).st_mode)))
+                super().listen(backlog)
+
+        before = os.umask(0)
+        try:
+            with Watched(socket.AF_UNIX) as watched:
+                listen_at(watched, UnixEndpoint(path, mode=0o600), 1)
+        finally:
+            os.umask(before)
+        assert seen == [(errno.ECONNREFUSED, 0o600)]
+
     def test_mode(self, sock: socket.socket, tmp_path: Path) -> None:
         listen_at(sock, UnixEndpoint(os.fspath(tmp_path / "socket"), mode=0o620), 1)
         assert stat.S_IMODE((tmp_path / "socket").stat().st_mode) == 0o620
