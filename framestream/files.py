@@ -28,6 +28,7 @@ __all__ = [
     "ObjectOutput",
     "Readable",
     "Writable",
+    "may_be_regular",
     "open_input",
     "open_output",
 ]
@@ -348,7 +349,11 @@ def _stop_bytes(data: bytes) -> int:
     return next((size for size in range(len(_STOP), 7, -1) if data.endswith(_STOP[:size])), 0)
 
 
-def _may_be_regular(path: Path) -> bool:
+def may_be_regular(path: Path) -> bool:
+    """Return whether a path is a regular file, or will be one when it is opened to write.
+
+    Raises: OSError.
+    """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
@@ -361,7 +366,7 @@ def _open_for_writing(path: Path, mode: FileMode, *, lock: bool) -> int:
     Raises: OSError: BlockingIOError if it is locked.
     """
     flags = _WRITING
-    if mode == "append" and _may_be_regular(path):
+    if mode == "append" and may_be_regular(path):
         # Read as well, to find the end of its stream. A pipe opened in this way would not wait for its reader.
         flags ^= os.O_WRONLY ^ os.O_RDWR
     while True:

@@ -211,7 +211,7 @@ class _Run(NamedTuple):
 
     @property
     def to_file(self) -> bool:
-        return any(written.path != "-" for written in self.write)
+        return any(_is_regular(written.path) for written in self.write)
 
     @property
     def format(self) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -16,6 +15,7 @@ from dnstap.pipeline.parts import Part
 from dnstap.problems import Problems
 from framestream.errors import FrameStreamError
 from framestream.files import FileOutput as OpenFile
+from framestream.files import may_be_regular
 from framestream.reporting import error_text
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class FileOutput(Output):
     Args:
         path: path of the file; "-" is standard output.
         append: whether to keep what is in the file.
-        rotation: renames the file when it reaches a limit, and without `append` any file that is already at `path`.
+        rotation: renames a regular file when it reaches a limit, and without `append` one that is already at `path`.
     Raises: OSError: BlockingIOError if another process writes to the file.
 
     Attributes:
@@ -139,7 +139,8 @@ class FileOutput(Output):
         self.problems = Problems("left out")
         self.incomplete = False
         self._written = 0
-        self._rotation = rotation
+        # Pipes and devices have no old files.
+        self._rotation = rotation if path != "-" and may_be_regular(path) else None
         self._stamps = Stamps()
         self._frames_before = 0
         # Set by signal handlers.
@@ -284,12 +285,10 @@ class FileOutput(Output):
         self._not_completed.clear()
 
     def _open_first(self, append: bool) -> OpenFile:
-        if not self._rotation or self.path == "-":
+        if not self._rotation:
             return self._open(self.path, "append" if append else "replace")
         # The lock first: another process may be writing to the file, which must not be renamed then.
         with closing(OpenFile(self.path, "append", lock=True)) as there:
-            if not there.regular:
-                raise OSError(errno.EINVAL, "expected a regular file for --rotate", self.path)
             if os.fstat(there.fileno()).st_size and not append:
                 file, finished = self._replaced(there)
                 self._rotation.finish(finished)

@@ -268,6 +268,7 @@ _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
         (_READ, ("-a",), "a file to write"),
         (("-r", "x", "-U", "s"), ("-a",), "a file to write"),
         (("-r", "x", "-w", "-"), ("--rotate", "size=1"), "a file to write"),
+        (("-r", "x", "-w", "/dev/null"), ("--rotate", "size=1"), "a file to write"),
         (_RECORD, ("--compress", "xz"), "--rotate LIMITS"),
         (_RECORD, ("--rotate-command", "ls"), "--rotate LIMITS"),
         (_READ, ("--anonymize-answers",), "--anonymize METHOD"),
