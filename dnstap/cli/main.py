@@ -180,7 +180,9 @@ async def _collect(options: Options) -> int:
     """Run from any inputs to any outputs."""
     from dnstap.pipeline.closing import close_outputs
     from dnstap.pipeline.collector import Collector
+    from framestream.descriptors import raise_limit
 
+    raise_limit()
     collector = Collector(
         _say,
         limits=options.limits,
@@ -189,6 +191,9 @@ async def _collect(options: Options) -> int:
         drain_s=max(END_S, options.deadlines.finish_s or 0),
         overload=options.overload,
         queue_bytes=options.queue_bytes,
+        max_connections=options.max_connections,
+        max_handshakes=options.max_handshakes,
+        verbose=options.verbose,
         gather_s=GATHER_S,
     )
     files = _OutputFiles()

@@ -88,7 +88,7 @@ class Options(NamedTuple):
         read: paths of files; "-" is standard input.
         follow: wait for these to grow.
         listen, connect: endpoints of the other inputs.
-        limits, deadlines, overload, queue_bytes: see Collector.
+        limits, deadlines, max_connections, max_handshakes, verbose, overload, queue_bytes: see Collector.
         files_only: whether the inputs are regular files and the outputs files or standard output.
         write: the files to write; none if there are only relays.
         append: keep what is in these files.
@@ -111,6 +111,9 @@ class Options(NamedTuple):
     connect: tuple[Endpoint, ...]
     limits: Limits
     deadlines: Deadlines
+    max_connections: int | None
+    max_handshakes: int | None
+    verbose: bool
     overload: Literal["wait", "drop"] | None
     queue_bytes: int
     files_only: bool
@@ -183,6 +186,10 @@ class _Words:
     jobs: int
     colour: str
     timeout: float
+    keepalive: float | None
+    max_connections: int | None
+    max_handshakes: int | None
+    verbose: bool
     tls_cert: str | None
     tls_key: str | None
     tls_ca: str | None
@@ -271,6 +278,17 @@ RULES = (
         "a socket: -u, -l, -U, -T, --listen, --connect or --relay ENDPOINT",
     ),
     _Rule(
+        "max_connections max_handshakes", lambda run: run.listen, "a socket to listen on: -u, -l or --listen ENDPOINT"
+    ),
+    _Rule(
+        "verbose", lambda run: run.listen or run.connect, "a socket as input: -u, -l, --listen or --connect ENDPOINT"
+    ),
+    _Rule(
+        "keepalive",
+        lambda run: any(not str(where).startswith("unix:") for where in (*run.listen, *run.connect, *run.relay)),
+        "TCP: -l, -T, or --listen, --connect or --relay tcp:HOST:PORT or tls:HOST:PORT",
+    ),
+    _Rule(
         "socket_mode socket_owner",
         lambda run: any(str(where).startswith("unix:") for where in run.listen),
         "a unix socket to listen on: -u SOCKET or --listen unix:PATH",
@@ -334,14 +352,20 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     if run.format:
         renderer(run.format, style)  # Raises ValueError if the style is invalid.
     anonymizer, warnings = _anonymizer(words)
+    # -t is one duration for each of the four waits: connecting, the handshake, a write, and FINISH.
+    deadlines = Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES
+    if words.keepalive is not None:
+        deadlines = deadlines._replace(keepalive_s=words.keepalive or None)
     return Options(
         read=tuple(words.read),
         follow=words.follow,
         listen=listen,
         connect=connect,
         limits=Limits(words.max_frame) if words.max_frame else LIMITS,
-        # -t is one duration for each of the four waits: connecting, the handshake, a write, and FINISH.
-        deadlines=Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES,
+        deadlines=deadlines,
+        max_connections=words.max_connections,
+        max_handshakes=words.max_handshakes,
+        verbose=words.verbose,
         overload=words.overload,
         queue_bytes=words.queue or QUEUE_BYTES,
         files_only=files_only,
@@ -801,6 +825,26 @@ def _add_sockets(made: argparse.ArgumentParser) -> None:
         default=0.0,
         help="I/O timeout, e.g. 5s (0 = default)",
     )
+    group.add_argument(
+        "--keepalive",
+        metavar="DURATION",
+        type=duration,
+        default=None,
+        help="time after which a TCP peer whose host has vanished is given up (2m; 0 = never)",
+    )
+    group.add_argument(
+        "--max-connections",
+        metavar="N",
+        type=_number,
+        help="connections to our sockets at the same time; the oldest silent one makes room (1024)",
+    )
+    group.add_argument(
+        "--max-handshakes",
+        metavar="N",
+        type=_number,
+        help="those of them that have not begun a stream (a quarter)",
+    )
+    group.add_argument("-v", "--verbose", action="store_true", help="report who connects and leaves")
     group.add_argument("--tls-cert", metavar="FILE", help="our certificate (PEM), required to listen on tls:")
     group.add_argument("--tls-key", metavar="FILE", help="its private key, if it is in another file")
     group.add_argument(

@@ -20,7 +20,9 @@ from dnstap.pipeline.inputs.dialed import DialedInput
 from dnstap.pipeline.inputs.file import open_file
 from dnstap.pipeline.queues import QUEUE_BYTES, QueueingDispatcher
 from dnstap.pipeline.tasks import Tasks
+from framestream import descriptors
 from framestream.aio import listen_reader
+from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
 from framestream.reporting import PERIOD_S
@@ -48,6 +50,15 @@ TICK_S = 1.0
 """Interval at which outputs do what is due, in seconds: what a time limit of a file may be late by."""
 
 
+MAX_CONNECTIONS = 1024
+"""Connections at the same time, unless the caller says otherwise. Each takes some 20 KiB, and more while it is read."""
+
+RESERVED = 32
+"""Descriptors that connections do not get: for metrics (8), and what libraries open, such as to look up host names."""
+
+RESERVED_EACH = 4
+"""The same for each output: a new file beside the old one, the two of a compression, a new connection."""
+
 PROGRESS_S = 0.1
 """Interval at which the end of a run looks whether the outputs go on, in seconds."""
 
@@ -69,6 +80,10 @@ class Collector:
         overload: what an output does with frames from sockets when its queue is full. "wait": the sockets are not read
             until it has room. "drop": its oldest frames are dropped and counted. None: relays drop, others wait.
         queue_bytes: memory that may wait for each output.
+        max_connections: number of connections to our sockets at the same time; None for MAX_CONNECTIONS. In any case
+            descriptors are kept in reserve for the outputs. The oldest silent connection makes room for a new one.
+        max_handshakes: number of those that have not begun a stream; None for a quarter of the connections.
+        verbose: report each connection that begins or ends.
         gather_s: how long to let a busy server write before it is read again. The event loop is blocked meanwhile, so
             this is for programs that do nothing else, such as the dnstap command.
         tick_s, report_period_s: intervals at which outputs do what is due, and at which repeated reports are summed up.
@@ -85,6 +100,9 @@ class Collector:
         drain_most_s: float = 30.0,
         overload: Overload | None = None,
         queue_bytes: int = QUEUE_BYTES,
+        max_connections: int | None = None,
+        max_handshakes: int | None = None,
+        verbose: bool = False,
         gather_s: float = 0.0,
         tick_s: float = TICK_S,
         report_period_s: float = PERIOD_S,
@@ -99,6 +117,9 @@ class Collector:
         self._queue_bytes = queue_bytes
         self._tick_s = tick_s
         self._report = report
+        self._max_connections = max_connections
+        self._max_handshakes = max_handshakes
+        self._connections = Connections()
         self._inputs: list[Input] = []
         self._tasks = Tasks()
         # The dispatcher without outputs stands in until `run` makes the one of its outputs: `counts` may be read
@@ -109,6 +130,7 @@ class Collector:
             self._tasks,
             QueueingDispatcher((), (), self._tasks.start),
             coalescer=Coalescer(gather_s) if gather_s else None,
+            verbose=verbose,
         )
 
     @property
@@ -124,7 +146,9 @@ class Collector:
     @property
     def counts(self) -> Counts:
         """Return the counts so far. May be called from another thread."""
-        return self._forwarder.counters.total()._replace(dropped=self._forwarder.dispatcher.dropped)
+        return self._forwarder.counters.total()._replace(
+            dropped=self._forwarder.dispatcher.dropped, ended=self._connections.ended
+        )
 
     @property
     def output_counts(self) -> Sequence[OutputCounts]:
@@ -152,9 +176,14 @@ class Collector:
         Raises: OSError: the address is in use, or the path exists and is not a socket; LocalProtocolError: no endpoint.
         """
         listener = await listen_reader(
-            endpoint, [CONTENT_TYPE], limits=self._limits, deadlines=self._deadlines, tls=tls
+            endpoint,
+            [CONTENT_TYPE],
+            limits=self._limits,
+            deadlines=self._deadlines,
+            tls=tls,
+            connections=self._connections,
         )
-        self._inputs.append(AcceptedInput(listener, self._report))
+        self._inputs.append(AcceptedInput(listener, self._forwarder.reports))
         return listener.endpoint
 
     def connect(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> None:
@@ -195,6 +224,7 @@ class Collector:
         dispatcher = forwarder.dispatcher = QueueingDispatcher(
             outputs, stages, tasks.start, overload=self._overload, queue_bytes=self._queue_bytes
         )
+        self._limit_connections(len(outputs))
         # Regular files share one task, which reads them one after the other in the order of their options. Any other
         # input may wait for its peer without end, so each has a task of its own.
         if regular := [source for source in self._inputs if source.regular]:
@@ -226,6 +256,17 @@ class Collector:
             await source.close()
         # Those of tasks that were cancelled before their first step.
         await asyncio.gather(*[reader.close() for reader in self._forwarder.counters.open])
+
+    def _limit_connections(self, outputs: int) -> None:
+        """Limit the connections so that outputs find descriptors whatever peers do."""
+        most = self._max_connections or MAX_CONNECTIONS
+        if (spare := descriptors.spare()) is not None:
+            allowed = max(1, spare - RESERVED - RESERVED_EACH * outputs - len(self._inputs))
+            if self._max_connections and allowed < most:
+                self._report(f"at most {allowed} connections, not {most}: the system allows no more open files")
+            most = min(most, allowed)
+        self._connections.max_connections = most
+        self._connections.max_handshakes = self._max_handshakes or max(1, most // 4)
 
     async def _tick(self) -> None:
         try:
@@ -272,6 +313,8 @@ class Collector:
         tasks.stopping = True
         await tasks.cancel_idle()
         forwarder.dispatcher.end()
+        # What waits has come before the end, and nothing else comes after it.
+        self._connections.max_connections = self._connections.max_handshakes = None
         for source in self._inputs:
             await source.take_waiting(partial(self._begin, source))
         for reader in forwarder.counters.open:

@@ -52,6 +52,8 @@ class Counts(NamedTuple):
         connections: accepted or made.
         files: read, or being read.
         broken: streams that ended with an error, truncated ones included.
+        ended: connections that we have ended because of a limit; each is also broken.
+        without_stop: connections that ended between two frames without STOP, which some servers never send.
         unfinished: streams in files that had no STOP and were followed by another.
         frames, bytes: payloads received, and their total length.
         left_out: frames over the limit.
@@ -71,13 +73,16 @@ class Counts(NamedTuple):
     ignored_control_frames: int = 0
     ignored_bytes: int = 0
     unfinished: int = 0
+    ended: int = 0
+    without_stop: int = 0
     open: int = 0
 
     def __str__(self) -> str:
         """Return one line for the end of a run."""
         return (
             f"{self.frames} frames of {self.bytes} bytes from {self.files} files and {self.connections} connections;"
-            f" {self.broken} streams were broken, {self.left_out} frames over the limit left out;"
+            f" {self.broken} streams were broken, {self.without_stop} ended without STOP,"
+            f" {self.ended} connections ended by limits, {self.left_out} frames over the limit left out;"
             f" {self.ignored_control_frames} control frames of unknown type and"
             f" {self.ignored_bytes} bytes behind STOP ignored; {self.unfinished} streams without STOP before another"
         )
@@ -88,6 +93,8 @@ class Counts(NamedTuple):
             Counter("connections", "Connections accepted or made.", self.connections),
             Counter("files", "Files read, or being read.", self.files),
             Counter("broken_streams", "Streams that ended by a fault.", self.broken),
+            Counter("ended_connections", "Connections ended because of a limit.", self.ended),
+            Counter("connections_without_stop", "Connections that ended without STOP, by no fault.", self.without_stop),
             Counter("frames", "Data frames received.", self.frames),
             Counter("payload_bytes", "Their payloads.", self.bytes),
             Counter("oversize_frames", "Data frames over the limit, left out.", self.left_out),
@@ -167,6 +174,10 @@ class InputCounters(Generic[R]):
     def count_broken(self) -> None:
         """Count a stream that ended with an error."""
         self._ended = self._ended._replace(broken=self._ended.broken + 1)
+
+    def count_without_stop(self) -> None:
+        """Count a connection that ended without STOP, by no fault."""
+        self._ended = self._ended._replace(without_stop=self._ended.without_stop + 1)
 
     def total(self) -> Counts:
         """Return the counts so far. May be called from another thread."""

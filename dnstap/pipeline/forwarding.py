@@ -33,6 +33,7 @@ class Forwarder:
         period_s: interval at which lines of one kind are summed up.
         tasks: of the run.
         coalescer: pauses after reads, if there is one.
+        verbose: report each connection that begins or ends.
 
     Attributes:
         dispatcher: set when a run begins.
@@ -51,6 +52,7 @@ class Forwarder:
         dispatcher: QueueingDispatcher,
         *,
         coalescer: Coalescer | None,
+        verbose: bool = False,
     ) -> None:
         self.dispatcher = dispatcher
         self.counters: InputCounters[Reader] = InputCounters()
@@ -60,6 +62,7 @@ class Forwarder:
         self._report = report
         self._tasks = tasks
         self._coalescer = coalescer
+        self._verbose = verbose
 
     def tick(self) -> None:
         """Have the outputs do what is due, and sum up reports.
@@ -79,6 +82,11 @@ class Forwarder:
         """
         dispatcher, tasks = self.dispatcher, self._tasks
         origin = Source(name, source.file)
+        # One kind for all connections to a socket: a faulty server may make hundreds.
+        kind = name.partition(" connection ")[0]
+        verbose = self._verbose and not source.file
+        if verbose:
+            self.reports.report(f"{kind}: beginning", f"{name}: connected")
         batches: AsyncGenerator[Any, None] = reader.encoded() if dispatcher.encoded else reader.batches()
         # Only an interruptible input may be cancelled inside a stream. The others end where Collector._drain ends their
         # input, because frames that have been received must not be lost.
@@ -123,11 +131,18 @@ class Forwarder:
         # At the end of a run this side ends the connections, so the missing STOP is not the sender's fault.
         if error and tasks.stopping and _lost_nothing(error):
             error = None
+        stopped = reader.protocol.state is State.FINISHED
         if error:
             self.counters.count_broken()
             self.failed_files += source.file
-        # One kind for all connections to a socket: a faulty server may make hundreds.
-        kind = name.partition(" connection ")[0]
+        elif not (stopped or source.file or tasks.stopping):
+            self.counters.count_without_stop()
+        if verbose:
+            how = "by an error" if error else "by STOP" if stopped else "without STOP"
+            self.reports.report(f"{kind}: ending", f"{name}: ended {how} after {reader.frames} frames")
+        # Peers that never begin a stream must not use up the lines about those that do.
+        if not reader.started:
+            kind = f"{kind}: without a stream"
         for line in stream_reports(name, reader, error):
             self.reports.report(kind, line)
 

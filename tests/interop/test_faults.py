@@ -24,9 +24,12 @@ from framestream import (
     encode_data_frames,
     listen_reader,
     open_writer,
+    parse_endpoint,
     read_file,
 )
+from tests.framestream.nets import MUTUAL, dial, pem
 from tests.interop.command import listening
+from tests.interop.servers import free_port
 from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
 
@@ -267,3 +270,40 @@ def test_signals_at_random_points_lose_no_frame(tmp_path: Path, ending: int) -> 
             assert path.read_bytes().endswith(STOP)
             path.unlink()
     assert command.stderr.read_text() == f"dnstap: opened input socket {tap}\n"
+
+
+@pytest.mark.parametrize("transport", ["unix", "mutual TLS"])
+def test_silent_peers_leave_descriptors_to_outputs(tmp_path: Path, transport: str) -> None:
+    """Peers that only connect, without any certificate, keep no file from being rotated, compressed or reopened."""
+    limit = "from resource import setrlimit, RLIMIT_NOFILE as FILES; setrlimit(FILES, (80, 80))"
+    code = f"{limit}; from dnstap.cli.main import run; run()"
+    words = ["-u", str(tmp_path / "s")]
+    if transport != "unix":
+        words = ["--listen", f"tls:127.0.0.1:{free_port()}", "--tls-ca", str(pem("good-ca"))]
+        words += ["--tls-cert", str(pem("good-here-certificate")), "--tls-key", str(pem("good-here-key"))]
+    rotation = ["--rotate", "count=100", "--compress", "gzip"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words, "-w", str(tmp_path / "out.fstrm"), *rotation],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    assert process.stderr.readline().startswith("dnstap: opened input socket")
+    endpoint = parse_endpoint(words[1], None if transport == "unix" else MUTUAL)
+    with contextlib.ExitStack() as stack, open_writer(endpoint, [CONTENT_TYPE]) as writer:
+        writer.write(b"first")
+        for _ in range(100):
+            stack.enter_context(dial(endpoint))
+        for number in range(500):
+            if number % 150 == 0:
+                process.send_signal(signal.SIGHUP)
+            writer.write(b"%d" % number)
+        for _ in range(100):
+            stack.enter_context(dial(endpoint))
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, err
+    found = [payload for path in sorted(tmp_path.glob("out*")) for payload in recorded(path)]
+    assert sorted(found) == sorted([b"first", *[b"%d" % number for number in range(500)]])
+    assert len(list(tmp_path.glob("out*.gz"))) >= 5
+    assert "the oldest silent one makes room" in err

@@ -86,6 +86,7 @@ def test_a_file_alone() -> None:
     assert (options.sample, options.head, options.filter, options.anonymizer) == (None,) * 4
     assert (options.jobs, options.progress, options.stats, options.warnings) == (1, True, False, ())
     assert options.queue_bytes == QUEUE_BYTES
+    assert (options.max_connections, options.max_handshakes, options.verbose) == (None, None, False)
     with pytest.raises(AttributeError):
         options.jobs = 2  # type: ignore[misc]
 
@@ -100,6 +101,7 @@ def test_everything() -> None:
             *("--sample", "1/3", "--count", "4", "--filter", "type = CQ", "--anonymize", "truncate"),
             *("--socket-mode", "0660", "--socket-owner", "root:7", "-t", "5s", "--max-frame", "100"),
             *("--overload", "drop", "--queue", "3k", "--tls-cert", CERT, "--metrics", ":9", "--no-progress", "--stats"),
+            *("--keepalive", "1m", "--max-connections", "50", "--max-handshakes", "20", "-v"),
         ]
     )
     ours = UnixEndpoint("/s", mode=0o660, user="root", group=7)
@@ -117,9 +119,15 @@ def test_everything() -> None:
     assert options.filter
     assert options.filter.text == "type = CQ"
     assert options.anonymizer
-    assert (options.limits, options.deadlines) == (Limits(100), Deadlines(5.0, 5.0, 5.0, 5.0))
+    assert (options.limits, options.deadlines) == (Limits(100), Deadlines(5.0, 5.0, 5.0, 5.0, keepalive_s=60.0))
+    assert (options.max_connections, options.max_handshakes, options.verbose) == (50, 20, True)
     assert (options.overload, options.queue_bytes, options.metrics) == ("drop", 3 << 10, ("", 9))
     assert (options.progress, options.stats, options.files_only) == (False, True, False)
+
+
+def test_keepalive() -> None:
+    found = [parse_options(["-l", ":1", *words]).deadlines.keepalive_s for words in ([], ["--keepalive", "0"])]
+    assert found == [Deadlines().keepalive_s, None]
 
 
 @pytest.mark.parametrize(
@@ -287,6 +295,10 @@ _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
         (_READ, ("--raw",), "--fields NAMES"),
         (("-r", "x", "-j"), ("--raw",), "--fields NAMES"),
         (_READ, ("-t", "5s"), "a socket"),
+        (("--connect", "tcp:h:1"), ("--max-connections", "5"), "a socket to listen on"),
+        (("--connect", "tcp:h:1"), ("--max-handshakes", "5"), "a socket to listen on"),
+        (("-r", "x", "-U", "s"), ("-v",), "a socket as input"),
+        (("-u", "s", "-U", "r"), ("--keepalive", "5s"), "TCP: "),
         (_READ, ("--socket-mode", "0660"), "a unix socket to listen on"),
         (("-l", ":1", "-U", "s"), ("--socket-owner", "root"), "a unix socket to listen on"),
         (_READ, ("--tls-cert", "c"), "TLS: "),
@@ -325,6 +337,8 @@ def test_options_that_would_do_nothing(
         "-r x --relay tls:h:1 --tls-server-name n --tls-skip-verify --tls-cert CERT --tls-key CERT",
         "--listen tls:h:1 --connect tls:h:2 --tls-skip-verify --tls-cert CERT --tls-ca CERT",
         "-l :1 --listen ./s --socket-mode 660",
+        "-l :1 --max-connections 5 --max-handshakes 5 -v --keepalive 0",
+        "-u s -T h:1 --verbose --keepalive 5s",
     ],
 )
 def test_options_that_do_something(line: str) -> None:

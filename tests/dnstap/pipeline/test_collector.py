@@ -15,7 +15,7 @@ import pytest
 
 from dnstap import Anonymizer, Dnstap, DnstapType, truncate
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.collector import LAST_S, Collector
+from dnstap.pipeline.collector import LAST_S, MAX_CONNECTIONS, Collector
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.stages import Head, Sample
@@ -319,6 +319,100 @@ def test_out_of_descriptors(tmp_path: Path) -> None:
         wait_for(lambda: len(running.payloads) == 2, "the payload of who waited")
         client.close()
     assert running.reports == [f"unix:{path}: cannot accept a connection: Too many open files"]
+
+
+def test_silent_peers_make_room(tmp_path: Path) -> None:
+    """A peer that only connects, as often as it likes, keeps no other from its place."""
+    path = tmp_path / "s"
+    with (
+        listening(path, max_connections=5, max_handshakes=3) as running,
+        open_writer(path, [CONTENT_TYPE]) as good,
+        ExitStack() as stack,
+    ):
+        good.write(b"1")
+        wait_for(lambda: running.payloads == [b"1"], "the payload")
+        silent = [stack.enter_context(raw_connection(path)) for _ in range(20)]
+        for sock in silent[:-3]:
+            assert sock.recv(1) == b""
+        assert running.collector.counts.open == 4
+        with open_writer(path, [CONTENT_TYPE]) as other:
+            other.write(b"2")
+        good.write(b"3")
+        wait_for(lambda: len(running.payloads) == 3, "the payloads")
+        assert running.collector.counts.ended >= 17
+    reason = "ended by a limit: the oldest silent one makes room, because there are 3 connections without a stream"
+    assert running.reports[0] == f"unix:{path} connection 2 {own()}: {reason}"
+    # Ten such lines, the number of the others, and nothing else.
+    assert len(running.reports) == 11
+    assert re.fullmatch(rf"unix:{path}: without a stream: \d+ more such lines", running.reports[-1])
+
+
+class TestLimits:
+    """Descriptors that connections do not get, because outputs need them."""
+
+    @pytest.mark.parametrize(
+        ("spare", "wanted", "most", "handshakes", "reports"),
+        [
+            (None, None, MAX_CONNECTIONS, MAX_CONNECTIONS // 4, []),
+            (None, 5000, 5000, 1250, []),
+            (100_000, 5000, 5000, 1250, []),
+            (137, None, 100, 25, []),
+            (137, 500, 100, 25, ["at most 100 connections, not 500: the system allows no more open files"]),
+            (0, None, 1, 1, []),
+        ],
+    )
+    def test_numbers(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        spare: int | None,
+        wanted: int | None,
+        most: int,
+        handshakes: int,
+        reports: list[str],
+    ) -> None:
+        monkeypatch.setattr("framestream.descriptors.spare", lambda: spare)
+        with listening(tmp_path / "s", max_connections=wanted) as running:
+            connections = running.collector._connections
+            wait_for(lambda: connections.max_connections == most, "the limit")
+            assert connections.max_handshakes == handshakes
+        assert running.reports == reports
+
+    def test_given(self, tmp_path: Path) -> None:
+        with listening(tmp_path / "s", max_handshakes=7) as running:
+            wait_for(lambda: running.collector._connections.max_handshakes == 7, "the limit")
+
+
+def test_streams_without_stop_are_counted(tmp_path: Path) -> None:
+    """By a count of their own: pdns_recursor and dnsdist never send it. At the end of the run it is ours."""
+    path = tmp_path / "s"
+    with listening(path) as running, raw_connection(path) as left:
+        left.sendall(START + encode_data_frames([b"1"]))
+        for wire in (START + encode_data_frames([b"2"]), START + STOP, START + encode_data_frames([b"3"])[:-1]):
+            with raw_connection(path) as sock:
+                sock.sendall(wire)
+        wait_for(lambda: running.collector.counts.connections == 4, "all connections")
+        wait_for(lambda: running.collector.counts.open == 1, "the end of three")
+    counts = running.collector.counts
+    assert (counts.without_stop, counts.broken, counts.frames) == (1, 1, 2)
+
+
+def test_who_connects_and_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listening(path, verbose=True) as running:
+        for number, wire in enumerate((START + encode_data_frames([b"2"]), START + STOP, START[:-1])):
+            with raw_connection(path) as sock:
+                sock.sendall(wire)
+            wait_for(lambda number=number: len(running.reports) >= 2 * number + 2, "its lines")  # type: ignore[misc]
+    name = f"unix:{path} connection"
+    assert running.reports[:-1] == [
+        f"{name} 1 {own()}: connected",
+        f"{name} 1 {own()}: ended without STOP after 1 frames",
+        f"{name} 2 {own()}: connected",
+        f"{name} 2 {own()}: ended by STOP after 0 frames",
+        f"{name} 3 {own()}: connected",
+        f"{name} 3 {own()}: ended by an error after 0 frames",
+    ]
 
 
 def test_closed_with_inputs_left(tmp_path: Path) -> None:

@@ -41,9 +41,12 @@ def test_as_one_line() -> None:
         ignored_control_frames=8,
         ignored_bytes=9,
         unfinished=10,
+        ended=11,
+        without_stop=12,
     )
     assert str(counts) == (
-        "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 6 frames over the limit left out;"
+        "4 frames of 5 bytes from 2 files and 1 connections; 3 streams were broken, 12 ended without STOP,"
+        " 11 connections ended by limits, 6 frames over the limit left out;"
         " 8 control frames of unknown type and 9 bytes behind STOP ignored;"
         " 10 streams without STOP before another"
     )

@@ -50,6 +50,8 @@ def test_while_the_command_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str
             "dnstap_open_inputs": 1.0,
             "dnstap_connections_total": 1.0,
             "dnstap_broken_streams_total": 0.0,
+            "dnstap_ended_connections_total": 0.0,
+            "dnstap_connections_without_stop_total": 0.0,
             "dnstap_frames_total": 2.0,
             "dnstap_payload_bytes_total": 6.0,
             "dnstap_oversize_frames_total": 0.0,
