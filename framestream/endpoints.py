@@ -16,8 +16,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import TYPE_CHECKING
 
+from framestream.arguments import check_type
 from framestream.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -143,11 +145,13 @@ def parse_endpoint(text: Path | Endpoint, tls: Tls | None = None) -> Endpoint:
     """Return the endpoint that a text names. An Endpoint is returned unchanged.
 
     Args: tls: options for a text that begins with "tls:".
-    Raises: LocalProtocolError: the text is not an endpoint.
+    Raises: LocalProtocolError: the text is not an endpoint; TypeError: neither text nor a path.
     """
     if isinstance(text, Endpoint):
         return text
+    check_type("tls", tls, (Tls, NoneType), "Tls")
     if not isinstance(text, str):
+        check_type("endpoint", text, os.PathLike, "text, a path of pathlib or an endpoint of this package")
         return UnixEndpoint(os.fspath(text))
     if text == "-":
         return FileEndpoint("-")

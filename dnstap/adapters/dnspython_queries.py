@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 import time
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from dns.message import Message, Truncated
 
 from dnstap.adapters.exchanges import bound_to, methods
 from dnstap.schema.enums import MessageType, SocketProtocol
+from framestream.arguments import check_callable, check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +59,11 @@ def tapped(
         tap: gets the queries and responses.
         log_as: type of the queries; responses get the corresponding type.
         protocol: needed for a function with another name.
-    Raises: ValueError: log_as is not a type of queries, or the function not one of those.
+    Raises: ValueError: log_as is not a type of queries, or the function not one of those; TypeError: an argument of a
+        wrong type.
     """
+    check_callable("function", function, "a function of dns.query or dns.asyncquery")
+    check_type("protocol", protocol, (SocketProtocol, NoneType), "a SocketProtocol")
     name = getattr(function, "__name__", repr(function))
     signature = inspect.signature(function)
     if "q" not in signature.parameters:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dnstap.schema.enums import MessageType
+from framestream.arguments import check_type, refuse_type
 
 if TYPE_CHECKING:
     from dnstap.messages.constructors import Address, Time, Wire
@@ -41,14 +42,18 @@ class LogMethod(Protocol):
 def methods(tap: BaseTap, log_as: MessageType) -> tuple[LogMethod, LogMethod]:
     """Return a tap's methods for queries of a type and for the responses to them, such as those of CLIENT_QUERY.
 
-    Raises: ValueError: not a type of queries.
+    Raises: ValueError: not a type of queries; TypeError: not a tap, or not a MessageType.
     """
-    name = MessageType(log_as).name or ""
+    check_type("log_as", log_as, MessageType, "a type of queries, such as MessageType.CLIENT_QUERY")
+    name = log_as.name or ""
     if not name.endswith("_QUERY"):
         raise ValueError(f"log_as: expected a type of queries, such as MessageType.CLIENT_QUERY, got {log_as!r}")
     name = name.lower()
-    # Methods of a tap are named after the members of MessageType.
-    return getattr(tap, name), getattr(tap, name.replace("query", "response"))
+    try:
+        # Methods of a tap are named after the members of MessageType.
+        return getattr(tap, name), getattr(tap, name.replace("query", "response"))
+    except AttributeError:
+        refuse_type("tap", "a Tap or an AsyncTap", tap)
 
 
 def host_and_port(address: Any) -> tuple[str | None, int | None]:

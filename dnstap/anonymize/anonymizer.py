@@ -17,6 +17,7 @@ from dnstap.errors import DnstapError
 from dnstap.messages import Dnstap, Message, Policy
 from dnstap.problems import Problems
 from dnstap.schema.enums import PolicyMatch
+from framestream.arguments import check_callable, check_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ class Anonymizer:
     """
 
     def __init__(self, method: Method, *, answers: bool = False, ports: bool = False) -> None:
+        check_callable("method", method, "a function from an address to another, such as truncate()")
         self.payloads = 0
         self.problems = Problems("cannot be anonymized and are left out")
         self._cuts = Problems()
@@ -82,7 +84,11 @@ class Anonymizer:
         return self._strips.count
 
     def __call__(self, payloads: list[bytes]) -> list[bytes]:
-        """Return the payloads with other addresses, in their order, without those that do not decode."""
+        """Return the payloads with other addresses, in their order, without those that do not decode.
+
+        Raises: TypeError: not a list of bytes.
+        """
+        check_type("payloads", payloads, (list, tuple), "a list of bytes")
         decode, change = self._decode, self._change
         out = []
         for payload in payloads:
@@ -94,7 +100,11 @@ class Anonymizer:
         return out
 
     def anonymize(self, dnstap: Dnstap) -> Dnstap:
-        """Return a copy of a message with other addresses."""
+        """Return a copy of a message with other addresses.
+
+        Raises: TypeError: not a Dnstap.
+        """
+        check_type("dnstap", dnstap, Dnstap, "a Dnstap, as Dnstap.parse returns it")
         dnstap = copy(dnstap)
         if dnstap.message is not None:
             message = dnstap.message = copy(dnstap.message)

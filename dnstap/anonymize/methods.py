@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.errors import KeyFileError
+from framestream.arguments import check_type
 from framestream.errors import MissingLibraryError
 
 __all__ = ["CryptoPan", "Method", "parse_method", "truncate"]
@@ -36,6 +37,7 @@ def truncate(v4: int = 24, v6: int = 48) -> Method:
     Raises: ValueError: an address has fewer bits.
     """
     for name, bits, width in (("IPv4", v4, 32), ("IPv6", v6, 128)):
+        check_type(f"prefix of {name}", bits, int, "a number of bits")
         if not 0 <= bits <= width:
             raise ValueError(f"{name} prefix must be 0 to {width} bits, got {bits}")
 
@@ -66,6 +68,7 @@ class CryptoPan:
     """
 
     def __init__(self, key: bytes) -> None:
+        check_type("key", key, bytes, f"{KEY_BYTES} bytes")
         if len(key) != KEY_BYTES:
             raise ValueError(f"expected a key of {KEY_BYTES} bytes, got {len(key)}")
         try:

@@ -25,6 +25,7 @@ from dnstap._learning import Credit
 from dnstap.codec.strict import decode, length
 from dnstap.codec.tables import ENUM, table_of
 from dnstap.codec.templates import MISS, Part, Plan, Shape, ShapeCache, is_cut_out, parts_of
+from framestream.arguments import refuse_type
 
 if TYPE_CHECKING:
     import betterproto2
@@ -139,11 +140,14 @@ class Decoder(Generic[M]):
         self._cls = cls
         self._limits = limits
         self._shapes = shapes
-        self._table = table_of(cls)
-        ((message, _),) = self._table.messages
+        try:
+            self._table = table_of(cls)
+            ((message, _),) = self._table.messages
+            (self._cut_tag,) = [field.tag for field in self._table.fields if is_cut_out(field)]
+            (self._type_tag,) = [field.tag for field in self._table.fields if field.required]
+        except (AttributeError, ValueError):  # Not of the schema, or the message inside.
+            refuse_type("cls", "Dnstap", cls)
         self._message_tag = self._table.fields[message].tag
-        (self._cut_tag,) = [field.tag for field in self._table.fields if is_cut_out(field)]
-        (self._type_tag,) = [field.tag for field in self._table.fields if field.required]
         self._lock = Lock()
         # The place of the key in most payloads, a slice. If a field is cut out of them first: the offset of that field,
         # which is that of the Message afterwards, and the slice then. Never both. A thread may look there in nodes of

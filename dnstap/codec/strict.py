@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dnstap.codec.tables import BYTES, ENUM, FIXED32, HEAD_OCTETS, MESSAGE, STRING, UINT, UNKNOWN, Table, table_of
 from dnstap.errors import DecodeError, MissingFieldError
+from framestream.arguments import refuse_type
 
 if TYPE_CHECKING:
     import betterproto2
@@ -40,6 +41,13 @@ Unknown = dict[int, list[bytes]]
 until its object is made, and no lists are added after that."""
 
 
+def _bytes_of(data: bytes | bytearray | memoryview) -> bytes:
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        refuse_type("payload", "bytes", data)
+
+
 def decode(cls: type[M], data: bytes | bytearray | memoryview, lenient: bool = False) -> M:
     """Return the message that some bytes hold.
 
@@ -50,9 +58,10 @@ def decode(cls: type[M], data: bytes | bytearray | memoryview, lenient: bool = F
     Raises:
         DecodeError: the bytes are no such message.
         MissingFieldError: a required field is absent.
+        TypeError: not bytes.
     """
     # By way of memoryview, because bytes(5) would be five zeros and not a TypeError.
-    payload = data if type(data) is bytes else bytes(memoryview(data))
+    payload = data if type(data) is bytes else _bytes_of(data)
     table = table_of(cls)
     values: Values = [None] * table.size
     unknown: Unknown = {}

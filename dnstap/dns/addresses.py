@@ -10,6 +10,8 @@ import re
 import struct
 from functools import lru_cache
 
+from framestream.arguments import refuse_type
+
 __all__ = ["V4_MAPPED", "address_text"]
 
 V4_MAPPED = bytes(10) + b"\xff\xff"
@@ -21,13 +23,16 @@ _zero_runs = re.compile(r"\b0(?::0)+\b").finditer
 
 def address_text(address: bytes) -> str:
     """Return the text of an address of 4 or 16 bytes, `<nil>` for none, `?` and hexadecimal digits otherwise."""
-    if len(address) == 16 and address.startswith(V4_MAPPED):
-        address = address[12:]
-    if len(address) == 4:
-        return "%d.%d.%d.%d" % tuple(address)  # noqa: UP031 (twice as fast)
-    if len(address) == 16:
-        return _ipv6_text(address)
-    return f"?{address.hex()}" if address else "<nil>"
+    try:
+        if len(address) == 16 and address.startswith(V4_MAPPED):
+            address = address[12:]
+        if len(address) == 4:
+            return "%d.%d.%d.%d" % tuple(address)  # noqa: UP031 (twice as fast)
+        if len(address) == 16:
+            return _ipv6_text(address)
+        return f"?{address.hex()}" if address else "<nil>"
+    except (AttributeError, TypeError):
+        refuse_type("address", "bytes", address)
 
 
 @lru_cache(maxsize=4096)

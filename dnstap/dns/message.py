@@ -17,6 +17,7 @@ from dnstap.dns.limits import check_length
 from dnstap.dns.names import NameMemo, unpack_name
 from dnstap.dns.records import unpack_rdata
 from dnstap.errors import DnsMessageError
+from framestream.arguments import check_type
 
 __all__ = ["DnsMessage", "Question", "Record", "unpack", "unpack_question"]
 
@@ -61,11 +62,15 @@ class DnsMessage(NamedTuple):
     additionals: tuple[Record, ...]
 
 
+_WIRE = (bytes, bytearray, memoryview)
+
+
 def unpack(wire: bytes) -> DnsMessage:
     """Parse a message.
 
     Raises: DnsMessageError.
     """
+    check_type("wire", wire, _WIRE, "bytes")
     message_id, flags, question_count, *record_counts = _unpack_header(wire)
     memo: NameMemo = {}
     questions, offset = _unpack_questions(wire, _HEADER.size, question_count, memo)
@@ -81,6 +86,7 @@ def unpack_question(wire: bytes) -> Question | None:
 
     Raises: DnsMessageError: the header or this question does not parse.
     """
+    check_type("wire", wire, _WIRE, "bytes")
     question_count = _unpack_header(wire)[2]
     questions, _ = _unpack_questions(wire, _HEADER.size, min(question_count, 1), {})
     return questions[0] if questions else None

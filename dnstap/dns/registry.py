@@ -6,6 +6,8 @@ The tables have the names of that version, not those that IANA has registered si
 Source: miekg/dns 1.1.50, types.go and ztypes.go.
 """
 
+from framestream.arguments import check_number
+
 __all__ = ["CLASSES", "TYPES", "TYPE_NUMBERS", "class_text", "type_text"]
 
 TYPES: dict[int, str] = {
@@ -103,9 +105,14 @@ CLASSES: dict[int, str] = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE"}
 
 def type_text(number: int) -> str:
     """Return the mnemonic of a record or question type, or TYPEnnn (RFC 3597, 5)."""
-    return TYPES.get(number) or f"TYPE{number}"
+    return TYPES.get(number) or f"TYPE{_number(number)}"
 
 
 def class_text(number: int) -> str:
     """Return the mnemonic of a class, or CLASSnnn (RFC 3597, 5)."""
-    return CLASSES.get(number) or f"CLASS{number}"
+    return CLASSES.get(number) or f"CLASS{_number(number)}"
+
+
+def _number(number: int) -> int:
+    check_number("number", number, 0)
+    return number

@@ -10,6 +10,7 @@ from dnstap.errors import DnstapError
 from dnstap.filters.compiling import compile_tree
 from dnstap.filters.grammar import parse_expression
 from dnstap.problems import Problems
+from framestream.arguments import check_type, refuse_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ class Filter:
     """A compiled expression, which matches messages and selects payloads. It is not thread-safe.
 
     Args: text: the expression; docs/filters.md has the grammar.
-    Raises: FilterError.
+    Raises: FilterError; TypeError: not text.
 
     Attributes:
         text: the expression.
@@ -33,6 +34,7 @@ class Filter:
     """
 
     def __init__(self, text: str) -> None:
+        check_type("text", text, str, "text")
         self.text = text
         self.payloads = 0
         self.matched = 0
@@ -41,14 +43,23 @@ class Filter:
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
 
     def matches(self, message: Dnstap) -> bool:
-        """Return whether a message matches. It never raises, whatever is in the message."""
-        return self._matches(message)
+        """Return whether a message matches, whatever is in it.
+
+        Raises: TypeError: not a Dnstap.
+        """
+        try:
+            return self._matches(message)
+        except AttributeError:
+            refuse_type("message", "a Dnstap, as Dnstap.parse returns it", message)
 
     def select(self, payloads: list[bytes]) -> list[bytes]:
         """Return the payloads that match, in their order.
 
         Only the fields that the expression reads are decoded; the rest of each payload is checked, not stored.
+
+        Raises: TypeError: not a list of bytes.
         """
+        check_type("payloads", payloads, (list, tuple), "a list of bytes")
         matches, decode = self._matches, self._decode
         try:
             selected = [payload for payload in payloads if matches(decode(payload))]

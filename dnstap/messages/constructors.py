@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dnstap.schema.enums import MessageType, SocketFamily, SocketProtocol
 from dnstap.schema.fields import Fields
+from framestream.arguments import described
 
 if TYPE_CHECKING:
     from typing import Self
@@ -587,16 +588,12 @@ def _address_bytes(address: Any) -> bytes:
     if isinstance(address, IPv4Address | IPv6Address):
         return address.packed
     if not isinstance(address, bytes | bytearray | memoryview):
-        raise TypeError(f"expected an address as text, bytes or of ipaddress, got {_described(address)}")
+        raise TypeError(f"expected an address as text, bytes or of ipaddress, got {described(address)}")
     return bytes(address)
 
 
 def _refuse_address(address: bytes) -> Any:
     raise ValueError(f"expected an address of 4 or 16 bytes, got {len(address)} bytes: {address[:20]!r}")
-
-
-def _described(value: Any) -> str:
-    return f"{value!r:.60} of type {type(value).__name__}"
 
 
 def _wire_bytes(wire: Any) -> bytes:
@@ -607,13 +604,13 @@ def _wire_bytes(wire: Any) -> bytes:
         # Its class is not asked for, which would load dnspython.
         encoded: bytes = wire.to_wire()
     except AttributeError:
-        raise TypeError(f"wire: expected bytes or a message of dnspython, got {_described(wire)}") from None
+        raise TypeError(f"wire: expected bytes or a message of dnspython, got {described(wire)}") from None
     return encoded
 
 
 def _check_port(name: str, port: Any) -> None:
     if not isinstance(port, int):
-        raise TypeError(f"{name}: expected int, got {_described(port)}")
+        raise TypeError(f"{name}: expected int, got {described(port)}")
     if not 0 <= port <= 65535:
         raise ValueError(f"{name}: expected 0 to 65535, got {port:d}")
 
@@ -628,7 +625,7 @@ def _seconds(name: str, time: Any) -> tuple[int, int]:
     elif isinstance(time, int):
         nanoseconds = time
     else:
-        raise TypeError(f"{name}: expected nanoseconds as int, or datetime, got {_described(time)}")
+        raise TypeError(f"{name}: expected nanoseconds as int, or datetime, got {described(time)}")
     if nanoseconds < 0:
         raise ValueError(f"{name}: expected a time since 1970, got {time}")
     return divmod(nanoseconds, 1_000_000_000)

@@ -22,6 +22,7 @@ from dnstap.pipeline.queues import QUEUE_BYTES, QueueingDispatcher
 from dnstap.pipeline.tasks import Tasks
 from framestream import descriptors
 from framestream.aio import listen_reader
+from framestream.arguments import check_callable, check_number, check_options
 from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
@@ -107,6 +108,24 @@ class Collector:
         tick_s: float = TICK_S,
         report_period_s: float = PERIOD_S,
     ) -> None:
+        check_callable("report", report, "a function that takes a line")
+        check_options("limits", limits, Limits)
+        check_options("deadlines", deadlines, Deadlines, optional=True)
+        check_options("backoff", backoff, Backoff)
+        check_number("queue_bytes", queue_bytes, 1)
+        for name, number in (("max_connections", max_connections), ("max_handshakes", max_handshakes)):
+            if number is not None:
+                check_number(name, number, 1)
+        for name, seconds in (
+            ("drain_s", drain_s),
+            ("drain_most_s", drain_most_s),
+            ("gather_s", gather_s),
+            ("tick_s", tick_s),
+            ("report_period_s", report_period_s),
+        ):
+            check_number(name, seconds, 0, whole=False)
+        if overload not in (None, "wait", "drop"):
+            raise ValueError(f"overload: expected 'wait', 'drop' or None, got {overload!r}")
         self._limits = limits
         self._deadlines = deadlines
         self._backoff = backoff

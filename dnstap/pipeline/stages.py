@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnstap.pipeline.counters import Counter
 from dnstap.pipeline.parts import Part
+from framestream.arguments import check_callable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -139,9 +140,13 @@ class FunctionStage(Stage):
 
 
 def as_stage(stage: Stage | Callable[[list[bytes]], list[bytes]]) -> Stage:
-    """Return a stage as it is, and wrap a function."""
+    """Return a stage as it is, and wrap a function.
+
+    Raises: TypeError: neither.
+    """
     if isinstance(stage, Stage):
         return stage
+    check_callable("stages", stage, "a function from a list of payloads to those that go on")
     # Not at the top of the module, so that a run of the command without --anonymize does not load it.
     from dnstap.anonymize.anonymizer import Anonymizer
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dnstap.rendering.style import DEFAULT, Style
+from framestream.arguments import check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,8 +34,11 @@ def renderer(name: str, style: Style = DEFAULT) -> Callable[[Dnstap], str]:
     It remembers parts of what it has rendered, so that it gets faster: use one for all messages of a stream.
 
     Args: name: one of FORMATS.
-    Raises: ValueError: unknown format, or a field or time zone of the style is unknown.
+    Raises: ValueError: unknown format, or a field or time zone of the style is unknown; TypeError: an argument of a
+        wrong type.
     """
+    check_type("name", name, str, "the name of a format")
+    check_type("style", style, Style, "a Style")
     if name not in _MODULES:
         raise ValueError(f"unknown format {name!r}: expected one of {', '.join(_MODULES)}")
     make: Callable[[Style], Callable[[Dnstap], str]] = import_module(f"dnstap.rendering.{_MODULES[name]}").renderer
@@ -65,8 +69,13 @@ def render(name: str, dnstap: Dnstap, style: Style = DEFAULT) -> str:
     Bytes of the message that are not UTF-8 are lone surrogates in it: write it with `errors="surrogateescape"`.
 
     Args: name: one of FORMATS.
-    Raises: ValueError: unknown format, or a field or time zone of the style is unknown.
+    Raises: ValueError: unknown format, or a field or time zone of the style is unknown; TypeError: an argument of a
+        wrong type.
     """
+    from dnstap.messages import Dnstap
+
+    check_type("dnstap", dnstap, Dnstap, "a Dnstap, as Dnstap.parse returns it")
+    check_type("style", style, Style, "a Style")
     return _shared_renderer(name, style, os.environ.get("TZ"), time.tzname)(dnstap)
 
 

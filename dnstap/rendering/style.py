@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import NoneType
+from typing import NamedTuple, Self
+
+from framestream.arguments import check_type
 
 __all__ = ["DEFAULT", "Style"]
 
 
-class Style(NamedTuple):
+class _Options(NamedTuple):
+    time_zone: str | None
+    date: bool
+    escape: bool
+    fields: tuple[str, ...]
+    colour: bool
+
+
+class Style(_Options):
     """Options of a format. The defaults give the output of the Go tool in the formats that it has.
 
     Attributes:
@@ -17,13 +28,27 @@ class Style(NamedTuple):
         escape: escape invisible characters in identity, version and extra, in lines.
         fields: the columns of a line (docs/formats.md); empty for the line of the Go tool.
         colour: colour lines, for a terminal.
+    Raises: TypeError: an option of a wrong type. Names of fields and time zones are looked up by `renderer`.
     """
 
-    time_zone: str | None = None
-    date: bool = False
-    escape: bool = True
-    fields: tuple[str, ...] = ()
-    colour: bool = False
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        time_zone: str | None = None,
+        date: bool = False,
+        escape: bool = True,
+        fields: tuple[str, ...] = (),
+        colour: bool = False,
+    ) -> Self:
+        check_type("time_zone", time_zone, (str, NoneType), "text")
+        for name, option in (("date", date), ("escape", escape), ("colour", colour)):
+            check_type(name, option, bool, "True or False")
+        # A list will do too, but text would be taken for the names of its letters.
+        check_type("fields", fields, (tuple, list), "a tuple of names")
+        for name in fields:
+            check_type("fields", name, str, "a tuple of names")
+        return super().__new__(cls, time_zone, date, escape, tuple(fields), colour)
 
 
 DEFAULT = Style()

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import weakref
+from types import NoneType
 from typing import TYPE_CHECKING
 
 from dnstap.messages import Message
@@ -31,11 +32,13 @@ from dnstap.tap.connecting import ConnectingSender
 from dnstap.tap.counts import TapCounts
 from dnstap.tap.drop_log import DropLog
 from dnstap.tap.frame_queue import share_of
-from dnstap.tap.limits import DEFAULT_LIMITS
+from dnstap.tap.limits import DEFAULT_LIMITS, TapLimits
 from dnstap.tap.listening import ListeningSender
 from dnstap.tap.payloads import FRAME_BYTES, Payloads, field_values
+from framestream.arguments import check_number, check_options, check_type
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
+from framestream.streams import Backoff, Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
     from dnstap.messages.constructors import Address, Time, Wire
     from dnstap.schema.enums import MessageType, SocketProtocol
     from dnstap.tap.frame_queue import FrameQueue
-    from dnstap.tap.limits import TapLimits
     from dnstap.tap.payloads import Text
     from dnstap.tap.sink_queues import SinkQueues
     from framestream.endpoints import Endpoint, Path, Tls
@@ -52,6 +54,8 @@ __all__ = ["CLOSE_S", "QUEUE", "BaseTap", "close_all", "open_taps", "restart_all
 
 QUEUE = 10_000
 """Default number of frames that wait for a receiver, as in CoreDNS."""
+
+_TEXT = (str, bytes, NoneType)
 
 CLOSE_S = 5.0
 """Default time in seconds for closing."""
@@ -74,8 +78,8 @@ class BaseTap:
         listen: listen at the endpoint, for any number of receivers, instead of connecting to one.
         tls: for an endpoint given as text that begins with "tls:".
         limits: other sizes and intervals.
-    Raises: LocalProtocolError: not an endpoint; OSError: it cannot listen there. If a receiver cannot be reached, no
-        error is raised, and the tap tries again.
+    Raises: LocalProtocolError: not an endpoint; TypeError, ValueError: an argument of a wrong type or value; OSError:
+        it cannot listen there. If a receiver cannot be reached, no error is raised, and the tap tries again.
     """
 
     def __init__(
@@ -91,13 +95,19 @@ class BaseTap:
         tls: Tls | None = None,
         limits: TapLimits = DEFAULT_LIMITS,
     ) -> None:
+        for name, text in (("identity", identity), ("version", version)):
+            check_type(name, text, _TEXT, "text or bytes")
+        if not callable(extra):
+            check_type("extra", extra, _TEXT, "text, bytes, or a function that returns them")
+        check_number("queue", queue, 1)
+        check_options("limits", limits, TapLimits)
+        check_options("limits.deadlines", limits.deadlines, Deadlines, optional=True)
+        check_options("limits.backoff", limits.backoff, Backoff)
         self.endpoint: Endpoint = parse_endpoint(endpoint, tls)
         if isinstance(self.endpoint, FileEndpoint):
             raise LocalProtocolError(
                 f"expected unix:PATH, tcp:HOST:PORT or tls:HOST:PORT, got the file {self.endpoint}"
             )
-        if queue < 1:
-            raise ValueError(f"queue must be at least 1, got {queue}")
         self._payloads = Payloads(identity, version, extra, full=full)
         # The counts are given as a function, because the queue that keeps them does not exist yet.
         self._drops = DropLog(self.endpoint, lambda: self.counts, limits.report_s, expects_receiver=not listen)
@@ -563,6 +573,7 @@ class BaseTap:
 
     def _close(self, timeout_s: float) -> int:
         """Send what waits and end the stream; return the number of frames that were dropped."""
+        check_number("timeout_s", timeout_s, 0, whole=False)
         deadline = time.monotonic() + timeout_s
         # So that it is not closed a second time at the end of the program.
         open_taps.discard(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -187,3 +187,12 @@ class TestContext:
         (tmp_path / "key.pem").write_bytes(locked)
         with pytest.raises(LocalProtocolError, match=r"key\.pem: expected a key without a password"):
             Tls(certificate=pem("good-here-certificate"), key=tmp_path / "key.pem").context(listening=True)
+
+
+def test_wrong_types() -> None:
+    anything: Any = parse_endpoint
+    for endpoint in (None, 5, b"/run/s", ["unix:/s"]):
+        with pytest.raises(TypeError, match=r"^endpoint: expected text, a path of pathlib or an endpoint"):
+            anything(endpoint)
+    with pytest.raises(TypeError, match=r"^tls: expected Tls, got 'ca.pem'"):
+        anything("tls:host:1", "ca.pem")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from dnstap.pipeline.outputs.base import Output
+from framestream.arguments import refuse_type
 
 __all__ = ["CustomOutput", "Writable", "as_output"]
 
@@ -42,5 +43,13 @@ class CustomOutput(Output):
 
 
 def as_output(output: Output | Writable) -> Output:
-    """Return an output as it is, and wrap any other object."""
-    return output if isinstance(output, Output) else CustomOutput(output)
+    """Return an output as it is, and wrap any other object.
+
+    Raises: TypeError: it has no method `write_many`.
+    """
+    if isinstance(output, Output):
+        return output
+    try:
+        return CustomOutput(output)
+    except AttributeError:
+        refuse_type("outputs", "an object with the method write_many", output)

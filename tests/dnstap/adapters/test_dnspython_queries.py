@@ -423,3 +423,11 @@ def test_bad_addresses_are_counted_by_the_tap(tmp_path: Path) -> None:
     with Tap(f"unix:{tmp_path}/nobody.sock") as tap:
         tapped(stand_in(dns.query.https), tap)(make_query(), "192.0.2.1", source="2001:db8::1")
         assert tap.counts.not_encodable == 2
+
+
+def test_wrong_arguments() -> None:
+    anything: Any = tapped
+    with pytest.raises(TypeError, match=r"^function: expected a function of dns\.query"):
+        anything("udp", Recorder())
+    with pytest.raises(TypeError, match=r"^protocol: expected a SocketProtocol, got 'udp'"):
+        anything(dns.query.udp, Recorder(), protocol="udp")

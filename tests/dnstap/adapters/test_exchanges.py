@@ -46,3 +46,13 @@ def test_addresses_of_the_socket_module(address: Any, expected: tuple[str | None
 @pytest.mark.parametrize("address", [("0.0.0.0", 53), ("::", 53, 0, 0), ("", 53)])
 def test_the_address_of_a_socket_bound_to_all_is_unknown(address: Any) -> None:
     assert bound_to(address) == (None, 53)
+
+
+def test_wrong_arguments() -> None:
+    anything: Any = methods
+    for log_as in (None, 5, "CLIENT_QUERY"):
+        with pytest.raises(TypeError, match=r"^log_as: expected a type of queries"):
+            anything(Recorder(), log_as)
+    for tap in (None, "unix:/run/dnstap.sock"):
+        with pytest.raises(TypeError, match=r"^tap: expected a Tap or an AsyncTap, got "):
+            anything(tap, MessageType.CLIENT_QUERY)

@@ -198,3 +198,16 @@ def test_a_method_that_makes_another_length() -> None:
     for dnstap in (DNSTAP, changed(query_address=None, response_address=None)):
         with pytest.raises(TypeError, match="the method returned 5 bytes for an address of 4"):
             Anonymizer(lambda address: address + b"x").anonymize(dnstap)
+
+
+def test_wrong_arguments() -> None:
+    anything: Any = Anonymizer
+    for method in (None, "truncate"):
+        with pytest.raises(TypeError, match=r"^method: expected a function from an address to another"):
+            anything(method)
+    anything = Anonymizer(truncate())
+    for payloads in (None, b"abc", 5):
+        with pytest.raises(TypeError, match=r"^payloads: expected a list of bytes, got "):
+            anything(payloads)
+    with pytest.raises(TypeError, match=r"^dnstap: expected a Dnstap, "):
+        anything.anonymize(b"abc")

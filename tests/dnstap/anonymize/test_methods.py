@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -186,3 +186,14 @@ def test_method_by_name(text: str, expected: str) -> None:
 def test_no_method(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"or crypto-pan=FILE, got {text!r}")):
         parse_method(text)
+
+
+def test_wrong_types() -> None:
+    anything: Any = truncate
+    for bits in ("24", 1.5, None):
+        with pytest.raises(TypeError, match=r"^prefix of IPv4: expected a number of bits, got "):
+            anything(bits)
+    anything = CryptoPan
+    for key in (None, "x" * 32):
+        with pytest.raises(TypeError, match=r"^key: expected 32 bytes, got "):
+            anything(key)

@@ -532,3 +532,9 @@ def test_policies_that_repeat() -> None:
         assert decoded is not None
         assert decoded.policy == Policy(rule=bytes([number % 9]))
         decoded.policy.rule = b"changed"
+
+
+@pytest.mark.parametrize("cls", [None, 5, int, Message, Policy])
+def test_other_classes(cls: Any) -> None:
+    with pytest.raises(TypeError, match=r"^cls: expected Dnstap, got "):
+        Decoder(cls)

@@ -333,3 +333,9 @@ def test_hostile_payloads_take_time_in_proportion(data: bytes) -> None:
     began = time.process_time()
     Dnstap.parse(data, lenient=True)
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("payload", ["text", 5, None, [1]])
+def test_what_is_not_bytes(payload: Any) -> None:
+    with pytest.raises(TypeError, match=r"^payload: expected bytes, got .* of type "):
+        decode(Dnstap, payload)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import random
+from typing import Any
 
 import pytest
 
@@ -36,3 +37,9 @@ def test_ipv6_as_the_standard_library() -> None:
     for _ in range(1000):
         octets = b"\x20" + bytes(rng.choice((0, 0, 0, 1, 255)) for _ in range(15))
         assert address_text(octets) == str(ipaddress.IPv6Address(octets))
+
+
+@pytest.mark.parametrize("address", [None, 5, "192.0", "x" * 16, "odd"])
+def test_what_is_not_bytes(address: Any) -> None:
+    with pytest.raises(TypeError, match=r"^address: expected bytes, got "):
+        address_text(address)

@@ -3,6 +3,7 @@
 import struct
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -181,3 +182,10 @@ def test_no_first_question(wire: bytes, reason: str) -> None:
     with pytest.raises(DnsMessageError) as caught:
         unpack_question(wire)
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize("wire", [None, 5, "text of twelve bytes and more"])
+def test_what_is_not_bytes(wire: Any) -> None:
+    for parse in (unpack, unpack_question):
+        with pytest.raises(TypeError, match=r"^wire: expected bytes, got "):
+            parse(wire)

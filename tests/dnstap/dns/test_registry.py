@@ -1,5 +1,7 @@
 """dnstap.dns.registry: names of types and classes."""
 
+from typing import Any
+
 import pytest
 
 from dnstap.dns.registry import CLASSES, TYPE_NUMBERS, TYPES, class_text, type_text
@@ -28,3 +30,10 @@ def test_mnemonics_are_unique() -> None:
 
 def test_no_class_has_the_name_of_a_type() -> None:
     assert not set(CLASSES.values()) & TYPE_NUMBERS.keys()
+
+
+@pytest.mark.parametrize("number", [None, "A", 1.5])
+def test_what_is_no_number(number: Any) -> None:
+    for text in (type_text, class_text):
+        with pytest.raises(TypeError, match=r"^number: expected a whole number"):
+            text(number)

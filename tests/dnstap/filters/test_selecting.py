@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +53,19 @@ def test_hostile_payloads(payloads: list[bytes], tests: list[str]) -> None:
     selected = chosen.select(payloads)
     assert chosen.payloads == len(payloads)
     assert chosen.matched == len(selected) <= len(payloads) - chosen.bad
+
+
+def test_wrong_arguments() -> None:
+    anything: Any = compile_filter
+    for text in (None, 5, b"type = CQ"):
+        with pytest.raises(TypeError, match=r"^text: expected text, got "):
+            anything(text)
+    wanted: Any = compile_filter("type = CQ")
+    for payloads in (None, b"abc", "abc", 5):
+        with pytest.raises(TypeError, match=r"^payloads: expected a list of bytes, got "):
+            wanted.select(payloads)
+    with pytest.raises(TypeError, match=r"^payload: expected bytes, got 'abc'"):
+        wanted.select(["abc"])
+    for message in (None, b"abc"):
+        with pytest.raises(TypeError, match=r"^message: expected a Dnstap, "):
+            wanted.matches(message)

@@ -796,3 +796,23 @@ def test_a_cancelled_run_leaves_no_task(tmp_path: Path) -> None:
         await collector.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"report": 5}, "report: expected a function that takes a line, got 5"),
+        ({"limits": 5}, "limits: expected Limits, got 5"),
+        ({"deadlines": Deadlines(handshake_s=-5)}, "deadlines.handshake_s: expected a number of at least 0, got -5"),
+        ({"backoff": None}, "backoff: expected Backoff, got None"),
+        ({"queue_bytes": 0}, "queue_bytes: expected a whole number of at least 1, got 0"),
+        ({"max_connections": 0}, "max_connections: expected a whole number of at least 1, got 0"),
+        ({"max_handshakes": "5"}, "max_handshakes: expected a whole number of at least 1, got '5'"),
+        ({"drain_s": -1}, "drain_s: expected a number of at least 0, got -1"),
+        ({"tick_s": None}, "tick_s: expected a number of at least 0, got None"),
+        ({"overload": "maybe"}, "overload: expected 'wait', 'drop' or None, got 'maybe'"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], text: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{text}"):
+        Collector(**{"report": print, **options})

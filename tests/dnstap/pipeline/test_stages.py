@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +76,9 @@ def test_as_stage() -> None:
     function = as_stage(lambda payloads: payloads[1:])
     assert isinstance(function, FunctionStage)
     assert function.process([b"1", b"2"]) == [b"2"]
+
+
+@pytest.mark.parametrize("stage", [None, 5, "type = CQ"])
+def test_what_is_no_stage(stage: Any) -> None:
+    with pytest.raises(TypeError, match=r"^stages: expected a function from a list of payloads"):
+        as_stage(stage)

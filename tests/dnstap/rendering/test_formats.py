@@ -61,3 +61,19 @@ def test_decoders_of_unusual_payloads() -> None:
     for name in FORMATS:
         decode, render = decoder_for(name, Style()), renderer(name)
         assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p)) for p in payloads]
+
+
+def test_wrong_arguments() -> None:
+    anything: Any = renderer
+    names: list[Any] = [None, 5, []]
+    for name in names:
+        with pytest.raises(TypeError, match=r"^name: expected the name of a format, got "):
+            anything(name)
+    with pytest.raises(TypeError, match=r"^style: expected a Style, got 'utc'"):
+        anything("quiet", "utc")
+    anything = dnstap.render
+    for message in (None, b"payload"):
+        with pytest.raises(TypeError, match=r"^dnstap: expected a Dnstap, "):
+            anything("quiet", message)
+    with pytest.raises(TypeError, match=r"^style: expected a Style, got 'utc'"):
+        anything("quiet", Dnstap(), "utc")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Style, render, renderer
@@ -44,3 +46,24 @@ def test_options_of_lines_do_not_change_documents() -> None:
     style = Style(date=True, escape=False, fields=("time",), colour=True)
     for name in ("yaml", "json", "json-full", "yaml-full"):
         assert render(name, MESSAGE, style) == render(name, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"fields": "time,qname"}, "fields: expected a tuple of names, got 'time,qname' of type str"),
+        ({"fields": (5,)}, "fields: expected a tuple of names, got 5 of type int"),
+        ({"fields": None}, "fields: expected a tuple of names, got None of type NoneType"),
+        ({"time_zone": 5}, "time_zone: expected text, got 5 of type int"),
+        ({"date": "yes"}, "date: expected True or False, got 'yes' of type str"),
+    ],
+)
+def test_wrong_types(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        Style(**options)
+    assert str(caught.value) == text
+
+
+def test_a_list_of_fields() -> None:
+    fields: Any = ["qname"]
+    assert Style(fields=fields) == Style(fields=("qname",))

@@ -14,7 +14,7 @@ import pytest
 
 from dnstap import CONTENT_TYPE, Dnstap, Message, MessageType, Policy, Tap
 from dnstap.tap import base
-from framestream import Backoff, FrameStreamError, listen_reader, open_reader
+from framestream import Backoff, Deadlines, FrameStreamError, listen_reader, open_reader
 from tests.dnstap.tap.receivers import QUICK, adds_up, receiving
 from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
@@ -153,3 +153,34 @@ def test_frames_are_dropped_for_their_memory(tmp_path: Path, listen: bool, extra
         assert 10 < counts.waiting < 60
         stack.enter_context(contextlib.suppress(FrameStreamError, OSError))
         tap.close(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"queue": "x"}, "queue: expected a whole number of at least 1, got 'x'"),
+        ({"queue": 0}, "queue: expected a whole number of at least 1, got 0"),
+        ({"identity": 5}, "identity: expected text or bytes, got 5"),
+        ({"version": []}, r"version: expected text or bytes, got \[\]"),
+        ({"extra": 5}, "extra: expected text, bytes, or a function that returns them, got 5"),
+        ({"limits": 5}, "limits: expected TapLimits, got 5"),
+        ({"limits": QUICK._replace(max_sinks=0)}, "limits.max_sinks: expected a whole number of at least 1, got 0"),
+        ({"limits": QUICK._replace(tick_s=-1)}, "limits.tick_s: expected a number of at least 0, got -1"),
+        ({"limits": QUICK._replace(deadlines=Deadlines(write_s=-1))}, "limits.deadlines.write_s: expected a number"),
+        ({"limits": QUICK._replace(backoff=Backoff(first_s=-1))}, "limits.backoff.first_s: expected a number"),
+        ({"tls": "ca.pem"}, "tls: expected Tls, got 'ca.pem'"),
+        ({"endpoint": 5}, "endpoint: expected text, a path of pathlib or an endpoint of this package, got 5"),
+        ({"endpoint": b"/s"}, "endpoint: expected text, a path of pathlib or an endpoint of this package, got b'/s'"),
+    ],
+)
+def test_wrong_arguments(tmp_path: Path, options: dict[str, Any], text: str) -> None:
+    """They are refused by the call, not by the thread that sends."""
+    before = len(base.open_taps)
+    with pytest.raises((TypeError, ValueError), match=f"^{text}"):
+        Tap(**{"endpoint": tmp_path / "s", **options})
+    assert len(base.open_taps) == before
+    with Tap(tmp_path / "s", limits=QUICK) as tap:
+        anything: Any = tap.close
+        for timeout_s in (None, "5", -1):
+            with pytest.raises((TypeError, ValueError), match=r"^timeout_s: expected a number of at least 0, got "):
+                anything(timeout_s)

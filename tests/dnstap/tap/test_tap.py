@@ -118,7 +118,7 @@ class TestMessages:
 class TestArguments:
     @pytest.mark.parametrize("queue", [0, -1])
     def test_a_queue_has_room_for_a_frame(self, tmp_path: Path, queue: int) -> None:
-        with pytest.raises(ValueError, match=f"queue must be at least 1, got {queue}"):
+        with pytest.raises(ValueError, match=f"queue: expected a whole number of at least 1, got {queue}"):
             Tap(tmp_path / "s", queue=queue)
 
     @pytest.mark.parametrize("endpoint", ["-", "file:x", "tcp:nowhere"])

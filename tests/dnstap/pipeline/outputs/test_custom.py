@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from dnstap.pipeline.outputs.custom import CustomOutput, as_output
 from tests.dnstap.pipeline.streams import Payloads
@@ -49,3 +52,9 @@ def test_a_coroutine_function() -> None:
 
     asyncio.run(run())
     assert written == [b"1"]
+
+
+@pytest.mark.parametrize("output", [None, print, []])
+def test_what_cannot_be_written_to(output: Any) -> None:
+    with pytest.raises(TypeError, match=r"^outputs: expected an object with the method write_many, got "):
+        as_output(output)
