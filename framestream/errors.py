@@ -63,7 +63,10 @@ class RemoteProtocolError(FrameStreamError):
         got: description of those found, such as "STOP".
         offset: offset of the fault in the stream, in bytes.
         state: name of the protocol's state, such as "ACCEPTED"; "" if it does not matter.
+        hint: what may have happened; "" mostly.
     """
+
+    hint = ""
 
     def __init__(self, expected: str, got: str, offset: int, state: str = "") -> None:
         super().__init__(expected, got, offset, state)
@@ -74,7 +77,8 @@ class RemoteProtocolError(FrameStreamError):
 
     def __str__(self) -> str:
         state = f" in state {self.state}" if self.state else ""
-        return f"expected {self.expected}, got {self.got}{state}, at byte {self.offset}"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"expected {self.expected}, got {self.got}{state}, at byte {self.offset}{hint}"
 
 
 class CompressionError(RemoteProtocolError):

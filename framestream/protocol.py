@@ -194,8 +194,12 @@ class _Protocol:
                 if not isinstance(frame, ControlFrame) or self._advance_by(frame):
                     return frame
         except RemoteProtocolError as error:
+            self._explain(error)
             self._error = error
             raise
+
+    def _explain(self, error: RemoteProtocolError) -> None:
+        """Add a hint to an error of the peer."""
 
     def _advance_by(self, frame: ControlFrame) -> bool:
         """Advance the state by a control frame of the peer; return False if it is of unknown type and ignored."""
@@ -283,6 +287,8 @@ class ReaderProtocol(_Protocol):
         super().__init__(decoder, transport, content_types)
         self.require_stop = require_stop
         self.unfinished_streams = 0
+        # The last frames, for an explanation of an error; kept of files only.
+        self._last: list[bytes] | EncodedFrames = []
         self.ended = False
         self._accepted = self.content_types
 
@@ -320,6 +326,8 @@ class ReaderProtocol(_Protocol):
         while self._error is not None or self.state is not State.FINISHED:
             frame = self._receive(self.decoder.next_payloads)
             if isinstance(frame, list):
+                if self._joined:
+                    self._last = frame[-1:]
                 return frame
             # The first half is part of `_handle`, and repeated because this ends almost every read.
             if (frame is None and not self.ended) or not self._handle(frame):
@@ -334,6 +342,8 @@ class ReaderProtocol(_Protocol):
         while self._error is not None or self.state is not State.FINISHED:
             frame = self._receive(self.decoder.next_encoded)
             if isinstance(frame, EncodedFrames):
+                if self._joined:
+                    self._last = frame
                 return frame
             if (frame is None and not self.ended) or not self._handle(frame):
                 break
@@ -375,6 +385,23 @@ class ReaderProtocol(_Protocol):
     def _ends_well(self) -> bool:
         # Rule 7: a live stream may end between two frames; a file without STOP is truncated.
         return self.state is State.STREAMING and not self.require_stop and self.decoder.missing() is None
+
+    def _explain(self, error: RemoteProtocolError) -> None:
+        last = self._last.payloads() if isinstance(self._last, EncodedFrames) else self._last
+        if self.state is not State.STREAMING or not last:
+            return
+        content_types = () if self.content_type is None else (self.content_type,)
+        start = encode_control_frame(ControlFrame(ControlType.START, content_types))
+        # It may be cut at the end of the frame, or of what has been received.
+        joined = last[-1] + self.decoder.peek(len(start))
+        found = [size for size in range(len(start) - 1, 8, -1) if joined.endswith(start[:size])]
+        position = joined.rfind(start) if start in joined else len(joined) - max(found, default=0)
+        # Not read on from there: a sender may put any bytes into a payload, and would so forge frames.
+        if position < len(last[-1]):
+            offset = error.offset - len(last[-1]) + position
+            error.hint = (
+                f"START stands inside the frame before, at byte {offset}: a file that was cut may be joined there"
+            )
 
     def _next(self, sender: Role, frame: ControlType | str) -> State | None:
         # Not in the table: the second stream is another input, which `cat` has joined to one that was cut.

@@ -17,7 +17,7 @@ from framestream.errors import (
     TruncatedStreamError,
     UnexpectedFrameError,
 )
-from framestream.frames import MAX_DATA_BYTES
+from framestream.frames import MAX_DATA_BYTES, EncodedFrames
 from framestream.protocol import TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
 from tests.framestream.wire import (
     ACCEPT,
@@ -66,6 +66,22 @@ class TestTable:
     def test_the_first_control_frame_tells_the_transport(self) -> None:
         first = {frame: transport for transport, state, _, frame in TRANSITIONS if state is State.IDLE}
         assert first == {ControlType.READY: Transport.BIDIRECTIONAL, ControlType.START: Transport.UNIDIRECTIONAL}
+
+
+def read_joined(wire: bytes, size: int, *, encoded: bool) -> RemoteProtocolError:
+    """Read joined files in pieces of this size, and return their fault."""
+    reader = ReaderProtocol(joined=True, max_data_bytes=100)
+    try:
+        for start in range(0, len(wire), size):
+            reader.receive_data(wire[start : start + size])
+            while reader.encoded() if encoded else reader.payloads():
+                pass
+            if reader.state is State.FINISHED:
+                reader.next_stream()
+                reader.payloads()
+    except RemoteProtocolError as error:
+        return error
+    raise AssertionError("there is no fault")
 
 
 class TestReader:
@@ -367,6 +383,40 @@ class TestReader:
         assert (outcome.payloads, type(outcome.error)) == ([b"a"], ContentTypeError)
         outcome = read(wire, dnstap_reader)
         assert (outcome.payloads, type(outcome.error)) == ([b"a"], UnexpectedFrameError)
+
+    @pytest.mark.parametrize(
+        ("lost", "size"), [(1, 1), (3, 7), (3, 200), (20, 1), (20, 200), (41, 200), (50, 1), (50, 200)]
+    )
+    @pytest.mark.parametrize("encoded", [False, True])
+    def test_a_cut_stream_that_is_joined_with_another(self, encoded: bool, lost: int, size: int) -> None:
+        """The length of the cut frame takes in a part of the next START or all of it; the error names its place."""
+        cut = START + data(b"a", bytes(range(60)))[:-lost]
+        error = read_joined(cut + START + data(b"\xff" * 100) + STOP, size, encoded=encoded)
+        place = f"START stands inside the frame before, at byte {len(cut)}: a file that was cut may be joined there"
+        assert (error.hint, str(error).endswith(f"; {place}")) == (place, True)
+
+    @pytest.mark.parametrize(
+        "wire",
+        [
+            pytest.param(START + data(b"a") + b"\xff" * 4, id="no START"),
+            pytest.param(START + data(START, b"a") + b"\xff" * 4, id="START in a frame before"),
+            pytest.param(START + data(ANY_START) + b"\xff" * 4, id="another START"),
+            pytest.param(START + b"\xff" * 4, id="no frame"),
+            pytest.param(START + data(START) + STOP + b"\xff" * 4, id="after STOP"),
+        ],
+    )
+    def test_errors_without_a_hint(self, wire: bytes) -> None:
+        error = read_joined(wire, 200, encoded=False)
+        assert error.hint == ""
+        assert "stands inside" not in str(error)
+
+    def test_no_hint_where_nothing_is_joined(self) -> None:
+        reader = ReaderProtocol(max_data_bytes=100)
+        reader.receive_data(START + data(START) + b"\xff" * 4)
+        assert reader.encoded() == EncodedFrames(data(START), 1)
+        with pytest.raises(FrameTooLargeError) as caught:
+            reader.encoded()
+        assert caught.value.hint == ""
 
     def test_next_stream_of_a_socket_forgets_what_was_accepted(self) -> None:
         reader = ReaderProtocol()

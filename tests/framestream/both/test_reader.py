@@ -62,7 +62,7 @@ class TestLeftLoops:
 
     def test_an_error_is_raised_again(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
-        path.write_bytes(START + data(b"1") + START + data(b"2") * 100)
+        path.write_bytes(START + data(b"1") + READY + data(b"2") * 100)
         with read_file(path) as reader:
             assert next(reader.batches()) == [b"1"]
             for _ in range(3):
