@@ -312,7 +312,9 @@ def _relays(options: Options) -> list[Relay]:
         return []
     from dnstap.pipeline.outputs.relay import Relay
 
-    return [Relay(endpoint, _say, options.deadlines) for endpoint in options.relay]
+    # A run over files has an end. What is received live goes on, and relays drop what has no receiver.
+    gives_up = not (options.listen or options.connect or options.follow)
+    return [Relay(endpoint, _say, options.deadlines, gives_up=gives_up) for endpoint in options.relay]
 
 
 @contextlib.contextmanager

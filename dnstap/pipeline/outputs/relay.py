@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +29,14 @@ BACKOFF = Backoff(first_s=0.02, most_s=1.0)
 """Short at first, because a receiver that restarts is soon back; one that stays away costs an attempt a second."""
 
 
+REFUSED_S = 5.0
+"""Seconds for which a receiver must refuse every stream before it is given up: one that restarts may do so, too."""
+
+
+class _RefusedError(Exception):
+    """The receiver is there, and refuses every stream."""
+
+
 class Relay(Output):
     """An output that connects to a receiver, and reconnects when the connection ends. A write waits for a connection.
 
@@ -35,6 +45,9 @@ class Relay(Output):
 
     Args:
         report: takes one line when the connection cannot be made, breaks, or is made again.
+        gives_up: whether a write raises OSError when the receiver has refused every stream for REFUSED_S, because it
+            wants another content type, for example. Otherwise it waits for another receiver. One that is away is waited
+            for in any case.
         period_s: interval in which only a few such lines are reported, and the others counted.
 
     Attributes: reconnects: connections made after the first.
@@ -49,12 +62,15 @@ class Relay(Output):
         deadlines: Deadlines = DEADLINES,
         backoff: Backoff = BACKOFF,
         *,
+        gives_up: bool = False,
         period_s: float = PERIOD_S,
     ) -> None:
         self.name = str(endpoint)
         self._endpoint = endpoint
         self._deadlines = deadlines
         self._writer = ReconnectingWriter(self._connect, backoff)
+        self._gives_up = gives_up
+        self._refused_since: float | None = None
         # A receiver that accepts and closes again and again makes two lines each time, and these differ.
         self._reports = RateLimitedReporter(report, period_s)
         self._report_change = ChangeReporter(partial(self._reports.report, self.name))
@@ -68,9 +84,15 @@ class Relay(Output):
         return self._writer.reconnects
 
     async def write_many(self, payloads: list[bytes], /) -> None:
-        """Send payloads once there is a connection."""
-        with suppress(LocalProtocolError):  # It was closed while this waited.
-            await self._writer.write_many(payloads)
+        """Send payloads once there is a connection.
+
+        Raises: OSError: see `gives_up`.
+        """
+        try:
+            with suppress(LocalProtocolError):  # It was closed while this waited.
+                await self._writer.write_many(payloads)
+        except _RefusedError as error:
+            raise OSError(errno.EPROTO, f"the receiver refuses every stream: {error}", self.name) from None
 
     async def close(self) -> None:
         """Send STOP and wait for FINISH, if everything was sent; otherwise only close the connection."""
@@ -101,9 +123,26 @@ class Relay(Output):
             writer = await open_writer(self._endpoint, [CONTENT_TYPE], deadlines=self._deadlines)
         except (OSError, RemoteProtocolError) as error:
             self._report_change(f"{self.name}: no connection: {error_text(error)}")
+            self._note_refusal(error)
             raise
+        self._refused_since = None
         # Only after a report of trouble: a relay that connects at once has nothing to say.
         if self._report_change.last:
             self._report_change(f"{self.name}: connected")
             self._report_change.reset()
         return writer
+
+    def _note_refusal(self, error: OSError | RemoteProtocolError) -> None:
+        """Give the receiver up if it has refused everything for too long.
+
+        Raises: _RefusedError.
+        """
+        # An ssl.SSLError is a refusal by either side. Any other OSError says that nobody is there.
+        if isinstance(error, OSError) and type(error).__module__ != "ssl":
+            self._refused_since = None
+            return
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
+        if self._gives_up and now - self._refused_since >= REFUSED_S:
+            raise _RefusedError(error_text(error))

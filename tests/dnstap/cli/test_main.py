@@ -696,6 +696,21 @@ def test_relay_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_relay_to_one_that_refuses(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run over files ends with an error."""
+    monkeypatch.setattr("dnstap.pipeline.outputs.relay.REFUSED_S", 0.1)
+    path = tmp_path / "s"
+    with listen_reader(path, [b"other"]) as listener:
+        serving = start(listener.serve, list)
+        assert main(["-r", str(SAMPLE), "-U", str(path)]) == 1
+        listener.close()
+        serving.result(DEADLINE_S)
+    refusal = f"dnstap: unix:{path}: cannot write: the receiver refuses every stream: expected ACCEPT, got the end of"
+    assert refusal in capfd.readouterr().err
+
+
 def test_relay_over_tls(tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")

@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.pipeline.outputs import relay as relays
 from dnstap.pipeline.outputs.relay import Relay
 from framestream import Backoff, Deadlines, UnixEndpoint
 from framestream.aio import listen_reader
@@ -16,6 +19,8 @@ from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from framestream.aio import Reader
 
 FAST = Backoff(first_s=0.005, most_s=0.02)
 
@@ -181,3 +186,72 @@ def test_a_receiver_that_closes_again_and_again(tmp_path: Path) -> None:
     assert said[0] == f"unix:{path}: the connection broke: the reader has closed"
     assert len(said) == MAX_PER_PERIOD + 1
     assert said[-1].endswith(" more such lines")
+
+
+class TestRefusals:
+    """A receiver that is there, and refuses every stream."""
+
+    async def _refuse(self, path: Path, relay: Relay, content_type: bytes = b"other") -> None:
+        """Write while a receiver takes another content type only."""
+        async with listen_reader(path, [content_type]) as listener:
+
+            async def handle(reader: Reader) -> None:
+                async for _ in reader:
+                    pass
+
+            serving = asyncio.create_task(listener.serve(handle))
+            try:
+                await relay.write_many([b"1"])
+            finally:
+                serving.cancel()
+                await asyncio.wait([serving])
+
+    def test_a_run_over_files_gives_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(relays, "REFUSED_S", 0.05)
+        path, said = tmp_path / "s", list[str]()
+
+        async def run() -> None:
+            relay = Relay(UnixEndpoint(str(path)), said.append, backoff=FAST, gives_up=True)
+            expected = "the receiver refuses every stream: expected ACCEPT, got the end of input"
+            with pytest.raises(OSError, match=expected) as caught:
+                await self._refuse(path, relay)
+            assert caught.value.filename == f"unix:{path}"
+            await relay.close()
+
+        asyncio.run(run())
+        assert len(said) == 1
+
+    def test_one_that_refuses_for_a_moment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then it is away, refuses again, and takes all."""
+        monkeypatch.setattr(relays, "REFUSED_S", DEADLINE_S)
+        path = tmp_path / "s"
+
+        async def run() -> Relay:
+            relay = Relay(UnixEndpoint(str(path)), print, backoff=FAST, gives_up=True)
+            for _ in range(2):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await self._refuse(path, relay)
+                assert relay._refused_since
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await relay.write_many([b"2"])
+                assert relay._refused_since is None
+            await self._refuse(path, relay, CONTENT_TYPE)
+            await relay.close()
+            return relay
+
+        assert asyncio.run(run()).written > 0
+
+    def test_a_live_run_goes_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(relays, "REFUSED_S", 0.0)
+        path = tmp_path / "s"
+
+        async def run() -> None:
+            relay = Relay(UnixEndpoint(str(path)), print, backoff=FAST)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await self._refuse(path, relay)
+            await relay.close()
+
+        asyncio.run(run())
