@@ -128,6 +128,7 @@ def _run_files(options: Options) -> int:
 
     runner = FileRunner(say, limits=options.limits)
     stages: list[Stage] = []
+    received: list[int] = []
     try:
         with contextlib.closing(runner), _signals(runner, files, limit_s=END_S) as received:
             # Inputs first: a mistyped input must not cost an old recording.
@@ -150,6 +151,10 @@ def _run_files(options: Options) -> int:
                 finally:
                     for output in files:
                         output.incomplete = runner.interrupted
+    except _CommandError as error:
+        if not (received and runner.interrupted):
+            raise
+        say(str(error))  # The reader of a pipe that stands still, mostly. The run was ended by the signal.
     finally:
         if options.stats and files:
             _say_statistics(runner, stages, files)

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -740,6 +741,29 @@ def test_relay_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     lines = (text + capfd.readouterr().err).splitlines()
     assert lines[0] == f"dnstap: unix:{tmp_path}/s: no connection: No such file or directory"
     assert re.fullmatch(rf"dnstap: unix:{tmp_path}/s: (\d+) of \1 frames were not written", lines[-1])
+
+
+def test_a_pipe_that_nobody_reads_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The write ends some time after the signal. A copy that was written beside it does not look whole."""
+    monkeypatch.setattr("dnstap.cli.main.END_S", 0.1)
+    capture, copy = tmp_path / "capture", tmp_path / "copy"
+    capture.write_bytes(SAMPLE.read_bytes() * 20)
+    reading, writing = os.pipe()
+    script = partial(wait_for, lambda: not select.select([], [writing], [], 0)[1], "a full pipe")
+    arguments = ["-r", str(capture), "-w", str(copy), "-w", f"/dev/fd/{writing}", "--stats"]
+    assert run_beside(script, *arguments, ending=signal.SIGTERM) == 128 + signal.SIGTERM
+    os.close(reading)
+    os.close(writing)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0].endswith(": cannot write: its reader did not take everything within 0.1 s")
+    copied, piped = lines[-2:]
+    frames = int(copied.split()[2])
+    assert copied == f"dnstap: {copy}: {frames} frames: {frames} written, 0 rejected, 0 dropped, 0 left"
+    assert re.fullmatch(rf".*: {frames} frames: \d+ written, 0 rejected, 0 dropped, [1-9]\d* left", piped)
+    with pytest.raises(FrameStreamError, match="STOP"), read_file(copy) as reader:
+        assert len(list(reader)) == frames
 
 
 def test_sockets_for_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
