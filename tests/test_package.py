@@ -40,8 +40,10 @@ def test_the_wheel_is_pure_python(clone: Path, tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"framestream", "dnstap", f"dnstap-{dnstap.__version__}.dist-info"}
     for package in ("framestream", "dnstap"):
-        files = {str(path.relative_to(ROOT)) for path in ROOT.glob(f"{package}/**/*.py")}
-        assert files | {f"{package}/py.typed"} == {name for name in names if name.startswith(f"{package}/")}
+        # Modules, and what lies beside them: py.typed, a JSON Schema.
+        files = {str(path.relative_to(ROOT)) for path in ROOT.glob(f"{package}/**/*") if path.is_file()}
+        files = {name for name in files if not name.endswith(".pyc")}
+        assert files == {name for name in names if name.startswith(f"{package}/")}
 
 
 def test_the_run_command_of_the_readme(clone: Path, tmp_path: Path) -> None:

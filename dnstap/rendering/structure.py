@@ -1,23 +1,26 @@
 """The content of a Dnstap as dicts, lists, strings and numbers, which json-full and yaml-full write.
 
-docs/formats.md lists the keys in their order. Bytes that are not printable UTF-8 are {"hex": "..."}, so strings have no
-lone surrogates. A DNS message is there twice, parsed and as hexadecimal digits, because its parts do not show how names
-are compressed, nor the bytes after the last record.
+docs/formats.md lists the keys in their order, and json-full.schema.json beside this file their types: each key has one
+type, whatever the message, so that lines fit into a table. Bytes are strings with escapes that can be reversed. A DNS
+message is there twice, parsed and as hexadecimal digits, because its parts do not show how names are compressed, and
+leave out the bytes after the last record.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
-from dnstap.dns.addresses import address_text
-from dnstap.dns.escapes import printable
+from dnstap.dns.addresses import V4_MAPPED, address_text
+from dnstap.dns.escapes import escaped_text, printable
 from dnstap.dns.limits import TextBudget
 from dnstap.dns.message import DnsMessage, Question, Record, unpack, unpack_question
-from dnstap.dns.names import unpack_name
+from dnstap.dns.names import labels_text
 from dnstap.dns.option_text import EXTENDED_ERRORS, option_text, param_text
 from dnstap.dns.record_text import rdata_text
 from dnstap.dns.registry import TYPE_NUMBERS, class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, OPT, extended_rcode, last_opt, rcode_text
+from dnstap.dns.walker import HEADER_SIZE, WalkError
 from dnstap.errors import DnsMessageError
 from dnstap.rendering.times import local_time_formatter
 from dnstap.schema.enums import OpenEnum
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from dnstap.rendering.style import Style
     from dnstap.schema.fields import Fields
 
-__all__ = ["RDATA_FIELDS", "structure_builder"]
+__all__ = ["OPTION_NAMES", "RDATA_FIELDS", "structure_builder"]
 
 _LAST_SECOND = 253_402_300_799
 """Last second of the year 9999 in UTC, with which RFC 3339 ends."""
@@ -97,7 +100,7 @@ def _policy(policy: Policy) -> Structure:
         policy,
         # Text of the schema may hold bytes that are not UTF-8 as surrogates. As bytes again, they are shown like those
         # of other fields.
-        type=None if policy.type is None else _text(policy.type.encode("utf-8", "surrogateescape")),
+        type=None if policy.type is None else escaped_text(policy.type.encode("utf-8", "surrogateescape")),
         rule=_text(policy.rule),
         action=_enum(policy.action),
         match=_enum(policy.match),
@@ -125,76 +128,91 @@ def _without_absent(**values: Any) -> Structure:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _enum(member: OpenEnum | None) -> str | int | None:
-    """Return the name of a member, or its number if it has none."""
-    return None if member is None else member.name or int(member)
+def _enum(member: OpenEnum | None) -> str | None:
+    """Return the name of a member, or the digits of its number if it has none."""
+    return None if member is None else member.name or f"{member:d}"
 
 
-def _hex(data: bytes) -> Structure:
-    return {"hex": data.hex()}
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else escaped_text(data)
 
 
-def _text(data: bytes | None) -> str | Structure | None:
-    """Return the text of printable UTF-8, and other bytes as hexadecimal digits."""
-    if data is None:
-        return None
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return _hex(data)
-    return text if text.isprintable() else _hex(data)
+def _octets(data: bytes) -> str:
+    r"""Return bytes that are not what they should be as `\# 2 abcd`, as RFC 3597, 5, writes unknown rdata.
+
+    No name and no address has such a text.
+    """
+    return f"\\# {len(data)} {data.hex()}" if data else "\\# 0"
 
 
-def _unknown(message: Any) -> Structure | None:
+def _unknown(message: Any) -> str | None:
     data: bytes = message._unknown_fields
-    return _hex(data) if data else None
+    return data.hex() if data else None
 
 
-def _address(address: bytes | None) -> str | Structure | None:
+def _address(address: bytes | None) -> str | None:
     if address is None:
         return None
-    return address_text(address) if len(address) in (4, 16) else _hex(address)
+    return _ip(address) if len(address) in (4, 16) else _octets(address)
 
 
-def _zone(zone: bytes | None) -> str | Structure | None:
+def _ip(address: bytes) -> str:
+    """Return the text of an address of 4 or 16 bytes, of which the length can be told from the text."""
+    text = address_text(address)
+    return f"::ffff:{text}" if len(address) == 16 and address.startswith(V4_MAPPED) else text
+
+
+def _zone(zone: bytes | None) -> str | None:
     if zone is None:
         return None
     try:
-        name, end = unpack_name(zone, 0, len(zone))
-    except DnsMessageError:
-        return _hex(zone)
-    # Bytes after the name would be lost in its text.
-    return name if end == len(zone) else _hex(zone)
+        # A pointer would be lost in the text of the name, and bytes after it as well.
+        return labels_text(zone)
+    except WalkError:
+        return _octets(zone)
 
 
 def _dns(wire: bytes) -> Structure:
     try:
         return _good_dns(unpack(wire), wire)
     except DnsMessageError as error:
-        return {"error": str(error), **_first_question(wire), "wire": wire.hex()}
+        return {**_header(wire, None), **_first_question(wire), "error": str(error), "wire": wire.hex()}
 
 
 def _good_dns(message: DnsMessage, wire: bytes) -> Structure:
     edns = last_opt(message)
     take = TextBudget(len(wire)).take
-    return _without_absent(
-        id=message.id,
-        opcode=OPCODES.get(message.flags >> 11 & 15, message.flags >> 11 & 15),
-        rcode=_rcode(message, edns),
-        flags=[name for bit, name in FLAGS if message.flags & bit],
-        question=[_question(question, take) for question in message.questions],
-        answer=_records(message.answers, None, take),
-        authority=_records(message.authorities, None, take),
-        additional=_records(message.additionals, edns, take),
-        edns=edns and _edns(edns),
-        wire=wire.hex(),
-    )
+    structure = _header(wire, edns)
+    structure["question"] = [_question(question, take) for question in message.questions]
+    structure["answer"] = _records(message.answers, None, take)
+    structure["authority"] = _records(message.authorities, None, take)
+    structure["additional"] = _records(message.additionals, edns, take)
+    if edns:
+        structure["edns"] = _edns(edns)
+    structure["wire"] = wire.hex()
+    return structure
 
 
-def _rcode(message: DnsMessage, edns: Record | None) -> str | int:
-    rcode = extended_rcode(message.flags, edns)
-    # In a response, 16 is BADVERS (RFC 6891). The formats of the Go tool show its name in TSIG, BADSIG.
-    return "BADVERS" if rcode == 16 else rcode_text(rcode) or rcode
+_header_words = struct.Struct(">6H").unpack_from
+
+
+def _header(wire: bytes, edns: Record | None) -> Structure:
+    """Return the header of a message, its counts as they are written there; nothing if it is cut off."""
+    if len(wire) < HEADER_SIZE:
+        return {}
+    message_id, flags, questions, answers, authorities, additionals = _header_words(wire)
+    opcode, rcode = flags >> 11 & 15, extended_rcode(flags, edns)
+    return {
+        "id": message_id,
+        "opcode": OPCODES.get(opcode) or f"{opcode}",
+        # In a response, 16 is BADVERS (RFC 6891). The formats of the Go tool show its name in TSIG, BADSIG.
+        "rcode": "BADVERS" if rcode == 16 else rcode_text(rcode) or f"{rcode}",
+        "flags": [name for bit, name in FLAGS if flags & bit],
+        "qdcount": questions,
+        "ancount": answers,
+        "nscount": authorities,
+        "arcount": additionals,
+    }
 
 
 def _first_question(wire: bytes) -> Structure:
@@ -224,16 +242,16 @@ def _record(record: Record, take: Callable[[str], str]) -> Structure:
         text = "; ".join([text for text in map(option_text, record.rdata[0]) if text is not None])
     else:
         text = rdata_text(record.rrtype, record.rdata)
-    names = RDATA_FIELDS.get(record.rrtype)
-    return _without_absent(
-        name=take(record.owner),
-        type=type_text(record.rrtype),
-        # `class` is a keyword of Python.
-        **{"class": class_text(record.rrclass)},
-        ttl=record.ttl,
-        rdata=printable(take(text)),
-        fields=names and {name: _field(name, value) for name, value in zip(names, record.rdata, strict=True)},
-    )
+    structure: Structure = {
+        "name": take(record.owner),
+        "type": type_text(record.rrtype),
+        "class": class_text(record.rrclass),
+        "ttl": record.ttl,
+        "rdata": printable(take(text)),
+    }
+    if names := RDATA_FIELDS.get(record.rrtype):
+        structure["fields"] = {name: _field(name, value) for name, value in zip(names, record.rdata, strict=True)}
+    return structure
 
 
 _FIELDS_BY_TYPE = {
@@ -246,7 +264,8 @@ _FIELDS_BY_TYPE = {
     "CAA": "flags tag value",
     "HINFO": "cpu os",
     "MX": "preference exchange",
-    "NAPTR": "order preference flags service regexp replacement",
+    # Flags of other types are numbers, and these are letters. A key has one type.
+    "NAPTR": "order preference naptr_flags service regexp replacement",
     "NSEC": "next_name types",
     "NSEC3": "hash_algorithm flags iterations salt_length salt hash_length next_hash types",
     "RRSIG": "type_covered algorithm labels original_ttl expiration inception key_tag signer signature",
@@ -254,19 +273,20 @@ _FIELDS_BY_TYPE = {
     "SRV": "priority weight port target",
     "SSHFP": "algorithm fingerprint_type fingerprint",
     "TLSA": "usage selector matching_type data",
-    "URI": "priority weight target",
+    # Not `target`, which is a name in all others.
+    "URI": "priority weight uri",
 }
 """Names for the values of rdata, of the common types. Other types have their text alone."""
 
 RDATA_FIELDS = {TYPE_NUMBERS[rrtype]: names.split() for rrtype, names in _FIELDS_BY_TYPE.items()}
 
 _VALUE_WRITERS: dict[str, Callable[[Any], Any]] = {
-    "address": lambda address: address_text(address) if address else "",
-    "strings": lambda strings: [_text(string) for string in strings],
+    "address": lambda address: _ip(address) if address else "",
+    "strings": lambda strings: [escaped_text(string) for string in strings],
     "types": lambda numbers: [type_text(number) for number in numbers],
     "type_covered": type_text,
     "params": lambda params: [printable(param_text(param)) for param in params],
-    **dict.fromkeys(("digest", "public_key", "salt", "next_hash", "signature", "fingerprint", "data"), _hex),
+    **dict.fromkeys(("digest", "public_key", "salt", "next_hash", "signature", "fingerprint", "data"), bytes.hex),
 }
 
 
@@ -274,7 +294,7 @@ def _field(name: str, value: Any) -> Any:
     write = _VALUE_WRITERS.get(name)
     if write:
         return write(value)
-    return _text(value) if isinstance(value, bytes) else value
+    return escaped_text(value) if isinstance(value, bytes) else value
 
 
 def _edns(opt: Record) -> Structure:
@@ -288,24 +308,24 @@ def _edns(opt: Record) -> Structure:
 
 
 def _option(code: int, value: Any) -> Structure:
-    name, write = _OPTIONS.get(code, (None, lambda data: {"data": _hex(data)}))
+    name, write = _OPTIONS.get(code, (None, lambda data: {"data": data.hex()}))
     return _without_absent(code=code, name=name, **write(value))
 
 
 def _extended_error(error: ExtendedError) -> Structure:
     known = error.info_code < len(EXTENDED_ERRORS)
     purpose = EXTENDED_ERRORS[error.info_code] if known else None
-    return _without_absent(info_code=error.info_code, purpose=purpose, text=_text(error.text))
+    return _without_absent(info_code=error.info_code, purpose=purpose, text=escaped_text(error.text))
 
 
 def _client_subnet(subnet: ClientSubnet) -> Structure:
-    return {**subnet._asdict(), "address": address_text(subnet.address)}
+    return {**subnet._asdict(), "address": _ip(subnet.address)}
 
 
 _OPTIONS: dict[int, tuple[str, Callable[[Any], Structure]]] = {
     1: ("LLQ", lambda llq: llq._asdict()),
     2: ("UL", lambda update: update._asdict()),
-    3: ("NSID", lambda nsid: {"nsid": _text(nsid)}),
+    3: ("NSID", lambda nsid: {"nsid": escaped_text(nsid)}),
     8: ("SUBNET", _client_subnet),
     9: ("EXPIRE", lambda seconds: {"seconds": seconds}),
     # The client's part always has 8 bytes (RFC 7873).
@@ -313,7 +333,9 @@ _OPTIONS: dict[int, tuple[str, Callable[[Any], Structure]]] = {
     # In units of 100 ms (RFC 7828).
     11: ("KEEPALIVE", lambda units: {"timeout_ms": units * 100}),
     # Padding should be zeros (RFC 7830), of which only the number is of interest.
-    12: ("PADDING", lambda padding: {"data": _hex(padding)} if any(padding) else {"octets": len(padding)}),
+    12: ("PADDING", lambda padding: {"data": padding.hex()} if any(padding) else {"octets": len(padding)}),
     15: ("EDE", _extended_error),
 }
 """Option code -> its name, and the function that returns the keys of its value. Other options have their data."""
+
+OPTION_NAMES = {code: name for code, (name, _) in _OPTIONS.items()}

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dnstap.dns.escapes import escaped, octet_text, printable, quoted, raw_text, string_text, time_text
+from dnstap.dns.escapes import (
+    escaped,
+    escaped_text,
+    octet_text,
+    printable,
+    quoted,
+    raw_text,
+    string_text,
+    time_text,
+    unescaped_bytes,
+)
 
 FORM = "%04d-%02d-%02d %02d:%02d:%02d"
 
@@ -62,3 +74,24 @@ def test_octets_that_go_escapes_twice(octets: bytes, text: str) -> None:
 )
 def test_times(seconds: int, text: str) -> None:
     assert time_text(seconds, FORM) == text
+
+
+@given(st.binary(max_size=20) | st.text("ab\\\\019\n\t\x1b\x85\u202e\u00e9\U0001f600 ", max_size=20).map(str.encode))
+def test_bytes_come_back_from_their_text(data: bytes) -> None:
+    text = escaped_text(data)
+    assert unescaped_bytes(text) == data
+    assert text.replace("\n", "").replace("\t", "").isprintable()
+    text.encode()
+
+
+def test_texts_of_bytes() -> None:
+    assert escaped_text(b"rtt=39\n") == "rtt=39\n"
+    assert escaped_text("caf\u00e9 \\ \x1b \x85 \u202e\u202e \U000e0001".encode() + b"\xff") == (
+        r"caf\u00e9 \\ \027 \194\133 \226\128\174\226\128\174 \243\160\128\129\255".replace(r"\u00e9", "\u00e9")
+    )
+
+
+@pytest.mark.parametrize("text", ["\\", "a\\b", r"\12", r"\256", r"\1x2", "\\\\\\"])
+def test_texts_of_no_bytes(text: str) -> None:
+    with pytest.raises(ValueError, match="a backslash and a number from 000 to 255, got"):
+        unescaped_bytes(text)

@@ -21,9 +21,10 @@ def test_mappings_sequences_and_scalars() -> None:
     message = Message(MessageType.CLIENT_RESPONSE, response_message=WIRE)
     text = renderer(Style())(Dnstap(b"true", b"\x1b", type=DnstapType.MESSAGE, message=message))
     assert text == (
-        '---\ntype: "MESSAGE"\nidentity: "true"\nversion:\n  hex: "1b"\nmessage:\n  type: "CLIENT_RESPONSE"\n'
+        '---\ntype: "MESSAGE"\nidentity: "true"\nversion: "\\\\027"\nmessage:\n  type: "CLIENT_RESPONSE"\n'
         '  response_message:\n    id: 7\n    opcode: "QUERY"\n    rcode: "NOERROR"\n    flags:\n      - "qr"\n'
-        '      - "rd"\n      - "ra"\n    question: []\n    answer:\n      - name: "."\n        type: "MX"\n'
+        '      - "rd"\n      - "ra"\n    qdcount: 0\n    ancount: 1\n    nscount: 0\n    arcount: 1\n'
+        '    question: []\n    answer:\n      - name: "."\n        type: "MX"\n'
         '        class: "IN"\n        ttl: 60\n        rdata: "10 m."\n        fields:\n          preference: 10\n'
         '          exchange: "m."\n    authority: []\n    additional: []\n    edns:\n      version: 0\n      do: true\n'
         f'      udp_size: 1232\n      options:\n        - code: 3\n          name: "NSID"\n          nsid: ""\n'
