@@ -1,4 +1,4 @@
-"""Decompression of input in gzip, bzip2, xz or zstd format, recognised by its first bytes and not by its name.
+"""Decompression of input in gzip, bzip2, xz or zstd format, recognised by its first bytes; and compression.
 
 There is no I/O here: input is fed in, and comes out decompressed in small steps. So a small input that expands a
 thousandfold takes no more memory than any other, and no step waits for input that has not been received. The libraries
@@ -8,8 +8,9 @@ input is found. Concatenated members, such as `cat a.gz b.gz` makes, are read as
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from framestream.errors import CompressionError, MissingLibraryError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-__all__ = ["COMPRESSIONS", "Decompressor", "compression_of", "zstd_library"]
+__all__ = ["COMPRESSIONS", "Compressor", "Decompressor", "compression_by_name", "compression_of", "zstd_library"]
 
 COMPRESSIONS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst"}
 """Usual suffix of a compressed file, by the name of the format."""
@@ -35,6 +36,11 @@ ZSTD_WINDOW_LOG = 27
 """Limit for the window of a zstd frame, as a power of two: 128 MiB, which is also the limit of `zstd -d`."""
 
 
+def compression_by_name(path: str) -> str | None:
+    """Return the format that the suffix of a path stands for; None if it stands for none."""
+    return next((name for name, suffix in COMPRESSIONS.items() if path.endswith(suffix)), None)
+
+
 class _Member(Protocol):
     """Interface of a decompressor object for one member, as bz2, lzma and zstd have it."""
 
@@ -45,6 +51,13 @@ class _Member(Protocol):
     @property
     def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Encoder(Protocol):
+    """Interface of a compressor object for one member."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
 
 
 class _GzipMember:
@@ -179,3 +192,57 @@ class Decompressor:
                 piece, self._member = member.unused_data, None
             elif member.needs_input:
                 return
+
+
+class Compressor:
+    """A compressor of output, without I/O: bytes are fed in, and come out compressed, sometimes later.
+
+    Args: name: one of COMPRESSIONS.
+    Raises: MissingLibraryError: the library of the compression is not installed.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._make, self._sync = _encoders(name)
+        self._encoder: _Encoder | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Compress bytes, and return what comes out. Begins a member if there is none."""
+        if self._encoder is None:
+            self._encoder = self._make()
+        return self._encoder.compress(data)
+
+    def flush(self) -> bytes:
+        """Return the rest of the output, after which all bytes so far can be decompressed.
+
+        bzip2 and xz have only the end of the member for that, so more is fed into another one.
+        """
+        if self._encoder is None:
+            return b""
+        return self.finish() if self._sync is None else self._sync(self._encoder)
+
+    def finish(self) -> bytes:
+        """End the member, and return the rest of its output; b"" if there is none."""
+        encoder, self._encoder = self._encoder, None
+        return encoder.flush() if encoder else b""
+
+
+def _encoders(name: str) -> tuple[Callable[[], _Encoder], Callable[[Any], bytes] | None]:
+    """Return a function that begins a member, and one that has it put out all that it was given, if it can.
+
+    Raises: MissingLibraryError.
+    """
+    if name == "gzip":
+        import zlib
+
+        # It writes a header without a time, which the format cannot hold from 2106 on.
+        return partial(zlib.compressobj, wbits=16 + zlib.MAX_WBITS), lambda encoder: encoder.flush(zlib.Z_SYNC_FLUSH)
+    if name == "bzip2":
+        import bz2
+
+        return bz2.BZ2Compressor, None
+    if name == "xz":
+        import lzma
+
+        return lzma.LZMACompressor, None
+    zstd = zstd_library()
+    return zstd.ZstdCompressor, lambda encoder: encoder.flush(encoder.FLUSH_BLOCK)

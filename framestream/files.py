@@ -151,6 +151,8 @@ class FileOutput:
         transactional: whether the file is discarded unless it is closed with `keep`.
         regular: whether it is a regular file of our own, and not standard output.
         beginning: bytes without which what follows cannot be read, to write again if another program cuts the file.
+        cuts: how often another program has cut it.
+        opened_bytes: length of the file when it was opened, after truncation.
     Raises: OSError: BlockingIOError if it is locked.
     """
 
@@ -158,6 +160,7 @@ class FileOutput:
         self.whole = True
         self.transactional = mode == "atomic" and path != "-"
         self.beginning = b""
+        self.cuts = 0
         self._path = path
         self._owned = path != "-"
         self._temporary: str | None = None
@@ -173,7 +176,7 @@ class FileOutput:
         status = os.fstat(self._fd)
         # Only a file of our own may be truncated after a failed write: on standard output, others may have written too.
         self.regular = self._owned and stat.S_ISREG(status.st_mode)
-        self._size = status.st_size
+        self._size = self.opened_bytes = status.st_size
 
     def fileno(self) -> int:
         """Return the descriptor, -1 once closed."""
@@ -194,8 +197,10 @@ class FileOutput:
             if self.regular:
                 size = os.fstat(self._fd).st_size
                 # Looked at after the write, because the file may be cut at any time before it.
-                if self.beginning and 0 < size < self._size + len(data):
-                    size = self._write_again(data, size)
+                if size < self._size + len(data):
+                    self.cuts += 1
+                    if self.beginning and size:
+                        size = self._write_again(data, size)
                 self._size = size
         except BaseException:
             if self.regular:

@@ -275,22 +275,33 @@ def _stages(options: Options, runner: Collector | FileRunner) -> list[Stage]:
 
 
 def _file_output(options: Options, written: Written, say: Callable[[str], object]) -> FileOutput:
-    path, append, rotation = written.path, options.append and written.path != "-", None
+    path, append, compression, rotation = (
+        written.path,
+        options.append and written.path != "-",
+        written.compression,
+        None,
+    )
     # Standard output was closed when the process started, and descriptor 1 is /dev/null now: the text would disappear
     # without an error (_fill_standard_descriptors).
     if path == "-" and sys.stdout is None:
         raise _CommandError("standard output: cannot write: it is closed")
+    if path == "-" and written.format is None and sys.stdout.isatty():
+        raise _CommandError("standard output: cannot write: expected a pipe or a file for frames, got a terminal")
     # Each output is imported only where it is used, since the time to start counts for small files.
     if options.rotate and path != "-":
         from dnstap.pipeline.rotation import Rotation
 
-        rotation = Rotation(options.rotate, say, compression=options.compress, command=options.rotate_command)
+        # What is compressed while it is written is not compressed again.
+        later = None if compression else options.compress
+        rotation = Rotation(options.rotate, say, compression=later, command=options.rotate_command)
     if written.format is None:
         from dnstap.pipeline.outputs.recording import Recording
-        from framestream.errors import FrameStreamError
+        from framestream.errors import FrameStreamError, MissingLibraryError
 
         try:
-            recording = Recording(path, append=append, rotation=rotation)
+            recording = Recording(path, append=append, compression=compression, rotation=rotation)
+        except MissingLibraryError:
+            raise
         except FrameStreamError as error:
             raise _CommandError(f"{path}: cannot append: {error}") from None
         if recording.cut_bytes:
@@ -299,10 +310,18 @@ def _file_output(options: Options, written: Written, say: Callable[[str], object
     if options.jobs > 1:
         from dnstap.pipeline.outputs.parallel_text import ParallelText
 
-        return ParallelText(path, written.format, options.style, jobs=options.jobs, append=append, rotation=rotation)
+        return ParallelText(
+            path,
+            written.format,
+            options.style,
+            jobs=options.jobs,
+            append=append,
+            compression=compression,
+            rotation=rotation,
+        )
     from dnstap.pipeline.outputs.text import TextOutput
 
-    return TextOutput(path, written.format, options.style, append=append, rotation=rotation)
+    return TextOutput(path, written.format, options.style, append=append, compression=compression, rotation=rotation)
 
 
 def _is_pipe(path: str) -> bool:

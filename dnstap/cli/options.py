@@ -57,7 +57,7 @@ examples:
         forward what servers send, with truncated addresses
 
 INT and TERM end the command once everything received has been written. HUP
-reopens the output file.
+reopens the output files, USR1 rotates them.
 Exit status: 0; 1 if an input or output failed; 2 for an invalid command line;
 130 or 143 if INT or TERM came before regular files were read to their end.
 """
@@ -75,10 +75,12 @@ class Written(NamedTuple):
     Attributes:
         path: its path; "-" is standard output.
         format: name of a text format; None to write frames.
+        compression: name of a compression for what is written; None for none.
     """
 
     path: str
     format: str | None
+    compression: str | None = None
 
 
 class Options(NamedTuple):
@@ -93,7 +95,7 @@ class Options(NamedTuple):
         write: the files to write; none if there are only relays.
         append: keep what is in these files.
         rotate: limits at which a new file is started.
-        compress: name of a compression, for files that are finished.
+        compress: name of a compression, for old files.
         rotate_command: command for these files, as one text.
         relay: endpoints of the other outputs.
         filter, sample, head, anonymizer: stages, applied in this order.
@@ -257,7 +259,8 @@ RULES = (
         "queue", lambda run: not run.files_only, "a socket or a pipe: regular files are only read as fast as written"
     ),
     _Rule("append rotate", lambda run: run.to_file, "a file to write: -w FILE"),
-    _Rule("compress rotate_command", lambda run: run.words.rotate, "--rotate LIMITS"),
+    _Rule("compress", lambda run: any(written.path != "-" for written in run.write), "a file to write: -w FILE"),
+    _Rule("rotate_command", lambda run: run.words.rotate, "--rotate LIMITS"),
     _Rule("anonymize_answers anonymize_ports", lambda run: run.words.anonymize is not None, "--anonymize METHOD"),
     # Text.
     _Rule("format fields", lambda run: run.write, "an output for text: -w FILE, or -w - for standard output"),
@@ -407,7 +410,30 @@ def _written(words: _Words, paths: Sequence[str]) -> tuple[Written, ...]:
             raise ValueError(f"-w: {path} is given more than once")
         seen.add(name)
     lines = "quiet" if words.fields else words.format
-    return tuple([Written(path, lines or ("quiet" if path == "-" else None)) for path in paths])
+    frames = lines == "frames"
+    return tuple(
+        [
+            Written(
+                path,
+                None if frames else lines or ("quiet" if path == "-" else None),
+                None if path == "-" else _compression(path, words),
+            )
+            for path in paths
+        ]
+    )
+
+
+def _compression(path: str, words: _Words) -> str | None:
+    """Return the compression of what is written to a file: by its name, or all of it if there are no old files.
+
+    Raises: ValueError.
+    """
+    from framestream.compression import compression_by_name
+
+    by_name = compression_by_name(path)
+    if by_name and words.compress and words.compress != by_name:
+        raise ValueError(f"--compress {words.compress}: by its name {path} is compressed with {by_name}")
+    return by_name or (None if words.rotate else words.compress)
 
 
 def _file_limits(text: str | None) -> FileLimits | None:
@@ -720,7 +746,8 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
         "-w",
         dest="write",
         metavar="FILE",
-        help="write frames, or text with -q, -y, -j; - is standard output, where text is the default",
+        help="write frames, or text with -q, -y, -j; compressed if the name ends in .gz, .bz2, .xz or .zst; - is"
+        " standard output, where lines are the default",
     )
     group.add_argument(
         "-a", dest="append", action="store_true", help="append to the files of -w, behind the last whole frame"
@@ -730,7 +757,11 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
         metavar="LIMITS",
         help="start a new file at these limits: size=100M,time=1h,count=1000000; the name of the old one gets the time",
     )
-    group.add_argument("--compress", choices=("gzip", "bzip2", "xz", "zstd"), help="compress the old files")
+    group.add_argument(
+        "--compress",
+        choices=("gzip", "bzip2", "xz", "zstd"),
+        help="compress the old files of --rotate, or without it the files of -w while they are written",
+    )
     group.add_argument(
         "--rotate-command", metavar="COMMAND", help="run a command on each old file; the name is its last argument"
     )
@@ -787,8 +818,9 @@ def _add_text(made: argparse.ArgumentParser) -> None:
     formats.add_argument(
         "--format",
         metavar="NAME",
-        choices=tuple(FORMATS),
-        help="quiet, yaml or json as above; json-full or yaml-full with everything in a message, its DNS message too",
+        choices=(*FORMATS, "frames"),
+        help="quiet, yaml or json as above; json-full or yaml-full with everything in a message, its DNS message too;"
+        " frames, also to standard output",
     )
     group.add_argument(
         "--fields",

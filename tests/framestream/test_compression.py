@@ -25,7 +25,14 @@ from framestream import (
     compression,
     read_file,
 )
-from framestream.compression import STEP_BYTES, Decompressor, compression_of
+from framestream.compression import (
+    COMPRESSIONS,
+    STEP_BYTES,
+    Compressor,
+    Decompressor,
+    compression_by_name,
+    compression_of,
+)
 from tests.framestream.wire import START, STOP, data
 
 if TYPE_CHECKING:
@@ -332,3 +339,23 @@ def test_little_that_becomes_much_takes_no_memory(compress: Callable[[bytes], by
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 24  # the dictionary of xz takes half of it
+
+
+class TestCompressor:
+    @pytest.mark.parametrize("name", COMPRESSIONS)
+    def test_any_pieces(self, name: str) -> None:
+        """All that was fed before a flush can be decompressed after it, in any number of members."""
+        compressor, decompressor = Compressor(name), Decompressor()
+        assert compressor.flush() == compressor.finish() == b""
+        received = b""
+        for number in range(20):
+            out = compressor.feed(b"%d," % number * 100)
+            out += compressor.finish() if number % 7 == 0 else compressor.flush()
+            received += b"".join(decompressor.feed(out))
+            assert received == b"".join([b"%d," % each * 100 for each in range(number + 1)])
+        assert list(decompressor.feed(compressor.finish())) == []
+        assert (decompressor.name, decompressor.unfinished) == (name, False)
+
+    def test_names(self) -> None:
+        paths = "a.gz", "a.fstrm.bz2", "b/c.xz", "a.zst", "a.fstrm", "gz", "a.gz/b"
+        assert [*map(compression_by_name, paths)] == ["gzip", "bzip2", "xz", "zstd", None, None, None]

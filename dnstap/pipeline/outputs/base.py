@@ -7,7 +7,7 @@ import stat
 import time
 from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, cast
 
 from dnstap.pipeline.counters import Counter, OutputCounts
 from dnstap.pipeline.new_files import Stamps, create_like, exchange
@@ -21,10 +21,13 @@ from framestream.reporting import error_text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator, Sequence
 
+    from dnstap.pipeline.outputs.compressed import CompressedFile
     from dnstap.pipeline.rotation import Rotation
     from framestream.frames import EncodedFrames
 
-__all__ = ["FileOutput", "Output"]
+__all__ = ["FileOutput", "Output", "OutputFile"]
+
+OutputFile: TypeAlias = "OpenFile | CompressedFile"
 
 RETRY_S = 1.0
 """Seconds between two attempts to begin a new file."""
@@ -119,6 +122,7 @@ class FileOutput(Output):
     Args:
         path: path of the file; "-" is standard output.
         append: whether to keep what is in the file.
+        compression: one of COMPRESSIONS, to compress what is written; None for none.
         rotation: renames a regular file when it reaches a limit, and without `append` one that is already at `path`.
     Raises: OSError: BlockingIOError if another process writes to the file.
 
@@ -129,9 +133,11 @@ class FileOutput(Output):
         incomplete: whether frames are missing because the run was interrupted; a recording then gets no STOP.
     """
 
-    _file: OpenFile
+    _file: OutputFile
 
-    def __init__(self, path: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
+    def __init__(
+        self, path: str, *, append: bool = False, compression: str | None = None, rotation: Rotation | None = None
+    ) -> None:
         self.path = path
         self.name = "standard output" if path == "-" else path
         # Payloads given to it; more than `frames` if the last write failed.
@@ -139,6 +145,7 @@ class FileOutput(Output):
         self.problems = Problems("left out")
         self.incomplete = False
         self._written = 0
+        self._compression = compression
         # Pipes and devices have no old files.
         self._rotation = rotation if path != "-" and may_be_regular(path) else None
         self._stamps = Stamps()
@@ -148,7 +155,7 @@ class FileOutput(Output):
         self._failing = False
         self._failure = ""
         self._retry_at = 0.0
-        self._not_completed: list[str] = []
+        self._news: list[str] = []
         self._broken = False
         self._file = self._open_first(append)
         # Asked once, because signal handlers ask, also when the file is closed.
@@ -177,11 +184,16 @@ class FileOutput(Output):
         return self._file.fileno()
 
     @abstractmethod
-    def _open(self, path: str, mode: Literal["replace", "append"]) -> OpenFile:
+    def _open(self, path: str, mode: Literal["replace", "append"]) -> OutputFile:
         """Open a file, and write to it what it must begin with.
 
         Raises: OSError, FrameStreamError.
         """
+
+    def _open_compressed(self, path: str, mode: Literal["replace", "append"]) -> CompressedFile:
+        from dnstap.pipeline.outputs.compressed import open_compressed
+
+        return open_compressed(path, mode, self._compression or "")
 
     @abstractmethod
     def _write(self, payloads: list[bytes]) -> None:
@@ -192,7 +204,7 @@ class FileOutput(Output):
         Raises: OSError.
         """
 
-    def _complete(self, file: OpenFile) -> None:
+    def _complete(self, file: OutputFile) -> None:
         """Close a file, after writing to it what it must end with.
 
         Raises: OSError.
@@ -257,6 +269,8 @@ class FileOutput(Output):
 
         Raises: OSError: buffered text cannot be written to the old file.
         """
+        if self._compression:
+            self._flush_compressed()
         rotation = self._rotation
         if rotation and rotation.due(os.fstat(self.fileno()).st_size, self.frames - self._frames_before):
             self._rotating = True
@@ -275,25 +289,43 @@ class FileOutput(Output):
             self._retry_at = time.monotonic() + RETRY_S
             self._reopening, self._rotating = True, rotating
 
+    def _flush_compressed(self) -> None:
+        file = cast("CompressedFile", self._file)
+        # It is kept, and the next write raises the error.
+        with suppress(OSError):
+            file.flush_if_due()
+
     def new_reports(self) -> Iterable[str]:
         yield from self.problems.new_reports(self._seen)
         if self._failure:
             yield f"{self.name}: cannot begin a new file, so the old one is continued: {self._failure}"
             self._failure = ""
-        for error in self._not_completed:
-            yield f"{self.name}: the old file cannot be completed: {error}"
-        self._not_completed.clear()
+        yield from self._news
+        self._news.clear()
 
-    def _open_first(self, append: bool) -> OpenFile:
-        if not self._rotation:
-            return self._open(self.path, "append" if append else "replace")
-        # The lock first: another process may be writing to the file, which must not be renamed then.
-        with closing(OpenFile(self.path, "append", lock=True)) as there:
-            if os.fstat(there.fileno()).st_size and not append:
-                file, finished = self._replaced(there)
-                self._rotation.finish(finished)
-                return file
-        return self._open(self.path, "append")
+    def _open_first(self, append: bool) -> OutputFile:
+        if self._rotation:
+            # The lock first: another process may be writing to the file, which must not be renamed then.
+            with closing(OpenFile(self.path, "append", lock=True)) as there:
+                if there.opened_bytes and not append:
+                    file, finished = self._replaced(there)
+                    self._rotation.finish(finished)
+                    return file
+        if self._compression and append:
+            return self._open_to_append()
+        return self._open(self.path, "append" if append else "replace")
+
+    def _open_to_append(self) -> OutputFile:
+        """Open a compressed file to append to, or rename it if its end is missing and begin another."""
+        from dnstap.pipeline.outputs.compressed import NotAppendableError
+
+        try:
+            return self._open(self.path, "append")
+        except NotAppendableError as error:
+            with closing(OpenFile(self.path, "append", lock=True)) as there:
+                file, old = self._replaced(there)
+            self._news.append(f"{self.name}: cannot be appended to, and is {old} now: {error}")
+            return file
 
     def _is_current(self) -> bool:
         """Return whether `path` still refers to the open file."""
@@ -316,7 +348,7 @@ class FileOutput(Output):
                     os.close(create_like(os.path.realpath(self.path), os.fstat(self.fileno())))
             with _opened_pipe(self.path):
                 file = self._open(self.path, "append")
-        elif rotating and self._regular and os.fstat(self.fileno()).st_size > len(self._file.beginning):
+        elif rotating and self._regular and (self.frames > self._frames_before or self._file.opened_bytes):
             file, finished = self._replaced(self._file)
         else:
             return
@@ -328,12 +360,12 @@ class FileOutput(Output):
             self._complete(old)
         except OSError as error:
             # The new file is open, and takes what comes next.
-            self._not_completed.append(error_text(error))
+            self._news.append(f"{self.name}: the old file cannot be completed: {error_text(error)}")
             self._broken = True
         if finished and self._rotation:
             self._rotation.finish(finished)
 
-    def _replaced(self, old: OpenFile) -> tuple[OpenFile, str]:
+    def _replaced(self, old: OutputFile) -> tuple[OutputFile, str]:
         """Rename a file, and put a new one in its place that has its mode and owner.
 
         Returns: the new file, and the new name of the old one.
@@ -356,7 +388,7 @@ class FileOutput(Output):
             raise
 
 
-def _is_regular(file: OpenFile) -> bool:
+def _is_regular(file: OutputFile) -> bool:
     # Other than its attribute, also of standard output.
     return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 

@@ -177,6 +177,7 @@ class ParallelText(TextOutput):
         *,
         jobs: int,
         append: bool = False,
+        compression: str | None = None,
         rotation: Rotation | None = None,
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
@@ -189,7 +190,7 @@ class ParallelText(TextOutput):
         # Fork before the rotation starts its thread.
         self._workers = Workers(jobs, BatchRenderer(format_name, style))
         try:
-            super().__init__(path, format_name, style, append=append, rotation=rotation)
+            super().__init__(path, format_name, style, append=append, compression=compression, rotation=rotation)
         except BaseException:
             self._workers.close()
             raise

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.counters import Counter
-from dnstap.pipeline.outputs.base import FileOutput
+from dnstap.pipeline.outputs.base import FileOutput, OutputFile
 from framestream.control import ControlFrame, ControlType
 from framestream.frames import encode_control_frame, encode_data_frames
 from framestream.protocol import State, Transport
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from framestream.files import FileOutput as OpenFile
     from framestream.frames import EncodedFrames
+    from framestream.protocol import WriterProtocol
 
 __all__ = ["Recording"]
 
@@ -73,10 +74,9 @@ class Recording(FileOutput):
         self._file.write(data)
         self._lacking = False
 
-    def _open(self, path: str, mode: Literal["replace", "append"]) -> OpenFile:
+    def _open(self, path: str, mode: Literal["replace", "append"]) -> OutputFile:
         protocol = writer_protocol([CONTENT_TYPE], LIMITS, Transport.UNIDIRECTIONAL)
-        file, cut_bytes = open_to_write(path, mode, protocol, lock=True)
-        self.cut_bytes += cut_bytes
+        file = self._open_compressed(path, mode) if self._compression else self._open_plain(path, mode, protocol)
         try:
             if protocol.state is State.IDLE:  # Otherwise the stream of the file goes on.
                 protocol.start()
@@ -85,13 +85,18 @@ class Recording(FileOutput):
             file.close()
             raise
         file.beginning = start_frame(protocol)
+        return file
+
+    def _open_plain(self, path: str, mode: Literal["replace", "append"], protocol: WriterProtocol) -> OutputFile:
+        file, cut_bytes = open_to_write(path, mode, protocol, lock=True)
+        self.cut_bytes += cut_bytes
         return cast("OpenFile", file)
 
     def close(self) -> None:
         self.incomplete |= self._lacking
         super().close()
 
-    def _complete(self, file: OpenFile) -> None:
+    def _complete(self, file: OutputFile) -> None:
         try:
             # Not after part of a frame, which a pipe has taken.
             if file.whole and not self.incomplete:

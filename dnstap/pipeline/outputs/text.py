@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from dnstap.pipeline.outputs.base import FileOutput
+from dnstap.pipeline.outputs.base import FileOutput, OutputFile
 from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
 from dnstap.rendering.style import DEFAULT, Style
 from framestream.files import FileOutput as OpenFile
@@ -31,12 +31,13 @@ class TextOutput(FileOutput):
         style: Style = DEFAULT,
         *,
         append: bool = False,
+        compression: str | None = None,
         rotation: Rotation | None = None,
     ) -> None:
         self._render = BatchRenderer(format_name, style).render
         # Payloads left out of the batch that was last written, if that failed.
         self._counted = 0
-        super().__init__(path, append=append, rotation=rotation)
+        super().__init__(path, append=append, compression=compression, rotation=rotation)
 
     def _write(self, payloads: list[bytes]) -> None:
         self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1, len(payloads))
@@ -58,5 +59,7 @@ class TextOutput(FileOutput):
         self._counted = 0
         self._written += number - batch.left_out
 
-    def _open(self, path: str, mode: Literal["replace", "append"]) -> OpenFile:
+    def _open(self, path: str, mode: Literal["replace", "append"]) -> OutputFile:
+        if self._compression:
+            return self._open_compressed(path, mode)
         return OpenFile(path, mode, lock=True)

@@ -1012,6 +1012,48 @@ def test_rotate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert sorted(payloads) == sorted(reader)
 
 
+@pytest.mark.parametrize("arguments", [["-w", "log.gz"], ["-w", "log", "--compress", "gzip"]])
+@pytest.mark.parametrize("more", [[], ["-q"], ["-q", "--jobs", "2"]])
+def test_compressed_while_it_is_written(
+    arguments: list[str], more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["-r", str(SAMPLE), "-a", *arguments, *more]) == 0
+    octets = gzip.decompress(Path(arguments[1]).read_bytes())
+    if more:
+        assert octets == SAMPLE.with_suffix(".q.txt").read_bytes() * 2
+    else:
+        with read_file(arguments[1]) as copy, read_file(SAMPLE) as original:
+            assert list(copy) == list(original) * 2
+
+
+def test_no_library_for_compression(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_name: str) -> None:
+        raise ImportError
+
+    monkeypatch.setattr("framestream.compression.import_module", fail)
+    out = tmp_path / "out.zst"
+    for more in [], ["-q"]:
+        assert f"{out}: cannot write: zstd" in error(capfd, "-r", SAMPLE, "-w", out, *more)
+    assert not out.exists()
+
+
+def test_frames_to_standard_output(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["-r", str(SAMPLE), "--format", "frames"]) == 0
+    path = tmp_path / "copy"
+    path.write_bytes(capfdbinary.readouterr().out)
+    with read_file(path) as copy, read_file(SAMPLE) as original:
+        assert list(copy) == list(original)
+
+
+def test_frames_to_a_terminal(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "expected a pipe or a file for frames, got a terminal" in error(capfd, "-r", SAMPLE, "--format", "frames")
+
+
 def test_rotate_by_a_signal(tmp_path: Path) -> None:
     path, out = tmp_path / "s", tmp_path / "out"
 
@@ -1087,7 +1129,7 @@ def test_a_pipe_that_nobody_reads(number: int, more: list[str], tmp_path: Path) 
     [
         (["--rotate", "size=1"], "--rotate: no effect without a file to write"),
         (["-w", "x", "--rotate", "1"], "--rotate: expected a limit such as size=100M"),
-        (["-w", "x", "--compress", "gzip"], "--compress: no effect without --rotate LIMITS"),
+        (["-w", "x", "--rotate-command", "ls"], "--rotate-command: no effect without --rotate LIMITS"),
     ],
 )
 def test_wrong_rotation(arguments: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -144,10 +144,27 @@ def test_keepalive() -> None:
         ("-u /s -w a -w b", [("a", None), ("b", None)]),
         ("-r a -y -w b -w - -w c", [("b", "yaml"), ("-", "yaml"), ("c", "yaml")]),
         ("-u /s -w a -w -", [("a", None), ("-", "quiet")]),
+        ("-u /s --format frames", [("-", None)]),
+        ("-u /s --format frames -w a -w -", [("a", None), ("-", None)]),
     ],
 )
 def test_frames_or_text(line: str, written: list[tuple[str, str | None]]) -> None:
-    assert [*parse_options(line.split()).write] == written
+    assert [each[:2] for each in parse_options(line.split()).write] == written
+
+
+@pytest.mark.parametrize(
+    ("line", "written", "old"),
+    [
+        ("-w a.fstrm", [None], None),
+        ("-w a.gz -w a.bz2 -w a.xz -w a.zst -w - -w b", ["gzip", "bzip2", "xz", "zstd", None, None], None),
+        ("-w a --compress xz -w b.xz -w -", ["xz", "xz", None], "xz"),
+        ("-w a --compress xz --rotate size=1 -w b.xz", [None, "xz"], "xz"),
+        ("-j -w a.gz --rotate size=1", ["gzip"], None),
+    ],
+)
+def test_compression(line: str, written: list[str | None], old: str | None) -> None:
+    options = parse_options(["-u", "/s", *line.split()])
+    assert ([each.compression for each in options.write], options.compress) == (written, old)
 
 
 def test_several_filters_are_joined_by_and() -> None:
@@ -192,6 +209,9 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         (["-r", "x", "-w", "y", "-w", "./y"], "-w: ./y is given more than once"),
         (["-r", "x", "-w", "-", "-w", "y", "-w", "-"], "-w: - is given more than once"),
         (["-r", "x", "--filter", "type = CQ", "--filter", "type) or (size > 7"], "--filter: expected an operator"),
+        (["-r", "x", "-w", "y.gz", "--compress", "xz"], "--compress xz: by its name y.gz is compressed with gzip"),
+        (["-r", "x", "--format", "frames", "--fields", "time"], "--fields: only for lines"),
+        (["-r", "x", "--format", "frames", "--jobs", "2"], "--jobs: no effect without text"),
         (["-r", "x", "-w", "y", "--rotate", ""], "--rotate: expected a limit such as size=100M"),
         (["-r", "x", "--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
         (["-r", "x", "--fields", "time,what"], "unknown field 'what': expected one of time, "),
@@ -277,7 +297,7 @@ _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
         (("-r", "x", "-U", "s"), ("-a",), "a file to write"),
         (("-r", "x", "-w", "-"), ("--rotate", "size=1"), "a file to write"),
         (("-r", "x", "-w", "/dev/null"), ("--rotate", "size=1"), "a file to write"),
-        (_RECORD, ("--compress", "xz"), "--rotate LIMITS"),
+        (("-r", "x", "-w", "-"), ("--compress", "xz"), "a file to write"),
         (_RECORD, ("--rotate-command", "ls"), "--rotate LIMITS"),
         (_READ, ("--anonymize-answers",), "--anonymize METHOD"),
         (_READ, ("--anonymize-ports",), "--anonymize METHOD"),
