@@ -359,6 +359,8 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     deadlines = Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES
     if words.keepalive is not None:
         deadlines = deadlines._replace(keepalive_s=words.keepalive or None)
+    if words.jobs > (processors := _processors()):
+        warnings += (f"--jobs: {words.jobs} processes asked for, {processors} used: there are no more processors",)
     return Options(
         read=tuple(words.read),
         follow=words.follow,
@@ -383,7 +385,7 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
         head=words.count,
         anonymizer=anonymizer,
         style=style,
-        jobs=words.jobs,
+        jobs=min(words.jobs, processors),
         metrics=words.metrics,
         progress=not words.no_progress,
         stats=words.stats,
@@ -570,6 +572,14 @@ def _check_tls(run: _Run) -> None:
             # An ssl.SSLError has the name in its text.
             name = f"{error.filename}: "
             raise ValueError(f"{where}: {name}{str(error.strerror).removeprefix(name)}") from None
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Only Linux can give a process some of them.
+        return os.cpu_count() or 1
 
 
 def _name_or_number(owner: str) -> str | int | None:

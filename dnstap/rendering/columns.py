@@ -1,11 +1,12 @@
 """Lines of chosen fields, and the colours of lines.
 
-Every field is one word, so that a line can be split at its spaces: an absent field is `-`, and a space in identity,
-version or extra is escaped.
+Every field is one word, so that a line can be split at its spaces: an absent field is `-`, and white space in names and
+in texts of the sender is escaped.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.dns.addresses import address_text
@@ -41,6 +42,15 @@ _COLOURS = {"dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33",
 def paint(text: str, colour: str) -> str:
     """Return the text in a colour, for a terminal."""
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+_white_space = re.compile(r"\s")
+
+
+def _name(text: str) -> str:
+    """Return the text of a name, in which a blank is `\\032` instead of `\\ `, the only form with white space."""
+    # A backslash before this one is escaped itself, so it is never the first half of these two characters.
+    return text.replace("\\ ", "\\032")
 
 
 class _Line:
@@ -107,7 +117,7 @@ class _Line:
 
     def zone(self) -> str:
         zone = self.message.query_zone
-        return ABSENT if zone is None else unpack_name(zone, 0, len(zone))[0]
+        return ABSENT if zone is None else _name(unpack_name(zone, 0, len(zone))[0])
 
     def policy(self) -> str:
         policy = self.message.policy
@@ -118,7 +128,9 @@ class _Line:
         if not value:
             return ABSENT
         text = raw_text(value)
-        return printable(text).replace(" ", "\\032") if self.escape else text
+        if self.escape:
+            text = printable(text)
+        return _white_space.sub(lambda found: "".join([f"\\{byte:03d}" for byte in found[0].encode()]), text)
 
 
 def _enum(member: OpenEnum | None) -> str:
@@ -169,7 +181,7 @@ FIELDS: dict[str, Column] = {
     "opcode": Column(_WIRES, _Line.opcode),
     "rcode": Column(_WIRES, _Line.rcode),
     "flags": Column(_WIRES, _Line.flags),
-    "qname": Column(_WIRES, lambda line: line.question().name),
+    "qname": Column(_WIRES, lambda line: _name(line.question().name)),
     "qtype": Column(_WIRES, lambda line: type_text(line.question().rrtype)),
     "qclass": Column(_WIRES, lambda line: class_text(line.question().rrclass)),
     "answers": Column(_WIRES, lambda line: f"{len(line.dns_message.answers)}"),
@@ -221,13 +233,14 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
     for name in style.fields:
         if name not in FIELDS:
             raise ValueError(f"unknown field {name!r}: expected one of {', '.join(FIELDS)}")
+    from dnstap.messages.classes import Message
+
+    no_message = Message()
     fields = [(name, FIELDS[name].text) for name in style.fields]
     clock = clock_formatter("local" if style.time_zone is None else style.time_zone, date=style.date)
 
     def render(dnstap: Dnstap) -> str:
-        if dnstap.message is None:
-            return "[no Message]\n"
-        line = _Line(dnstap, dnstap.message, clock, style)
+        line = _Line(dnstap, dnstap.message or no_message, clock, style)
         texts = []
         for name, text_of in fields:
             try:

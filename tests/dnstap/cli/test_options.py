@@ -383,6 +383,18 @@ def test_a_key_that_all_can_read(tmp_path: Path) -> None:
         assert parse_options(["-r", "x", "--anonymize", f"crypto-pan={key}"]).warnings == warnings
 
 
+def test_jobs_are_capped_at_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 2, 5})
+    three = parse_options(["-r", "x", "--jobs", "3"])
+    assert (three.jobs, three.warnings) == (3, ())
+    options = parse_options(["-r", "x", "--jobs", "1000"])
+    assert options.jobs == 3
+    assert options.warnings == ("--jobs: 1000 processes asked for, 3 used: there are no more processors",)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert parse_options(["-r", "x", "--jobs", "3"]).jobs == 2
+
+
 def test_help_fits_into_80_columns() -> None:
     process = subprocess.run(
         [sys.executable, "-m", "dnstap", "--help"],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Policy, PolicyAction, Style, render, renderer
@@ -90,7 +90,8 @@ def test_every_field() -> None:
 def test_absent_fields() -> None:
     empty = Dnstap(message=Message())
     assert {shown(name, empty) for name in FIELDS} == {"-"}
-    assert shown("time", Dnstap()) == "[no Message]"
+    assert {shown(name, Dnstap()) for name in FIELDS} == {"-"}
+    assert shown("identity", Dnstap(identity=b"ns1")) == "ns1"
 
 
 def test_a_query() -> None:
@@ -126,7 +127,7 @@ def test_numbers_without_a_name() -> None:
 
 def test_style() -> None:
     assert shown("time", DNSTAP, date=True, time_zone="Asia/Kathmandu") == "2023-11-15T03:58:21.001500"
-    assert shown("identity", DNSTAP, escape=False) == "my server\x1b"
+    assert shown("identity", DNSTAP, escape=False) == "my\\032server\x1b"
     with pytest.raises(ValueError, match="unknown field 'nonsense': expected one of time, query_time, "):
         render("quiet", DNSTAP, Style(fields=("time", "nonsense")))
 
@@ -162,11 +163,24 @@ def test_colours_of_the_line_of_the_go_tool(date: bool) -> None:
     assert render("quiet", Dnstap(), style) == "\x1b[31m[unhandled Dnstap.Type]\x1b[0m\n"
 
 
-@given(dnstaps(nameless=True))
-def test_every_field_is_one_printable_word(dnstap: Dnstap) -> None:
-    text = render("quiet", dnstap, Style("utc", fields=tuple(FIELDS)))
-    assert text == "[no Message]\n" or len(text.split(" ")) == len(FIELDS)
-    assert text[:-1].isprintable()
+@given(dnstaps(nameless=True), st.binary(max_size=9), st.binary(min_size=1, max_size=9), st.booleans())
+@example(DNSTAP, b"a \t\n\xc2\xa0b\\ c", b"a b\\ c\n", False)
+@example(DNSTAP, b" \xe2\x80\xa8", b" ", True)
+def test_every_field_is_one_word(dnstap: Dnstap, text: bytes, label: bytes, escape: bool) -> None:
+    """However a line is split: at blanks, at white space, at the end of lines."""
+    name = bytes([len(label)]) + label + b"\0"
+    if dnstap.message:
+        wire = struct.pack(">6H", 8, 0x8583, 1, 0, 0, 0) + name + bytes(4)
+        message = replace(dnstap.message, type=MessageType.CLIENT_RESPONSE, response_message=wire, query_zone=name)
+        dnstap = replace(dnstap, identity=text, version=text, extra=text, message=message)
+    line = render("quiet", dnstap, Style("utc", date=True, escape=escape, fields=tuple(FIELDS)))
+    assert len(line.split(" ")) == len(line.split()) == len(FIELDS)
+    assert line.splitlines(keepends=True) == [line] or not escape
+    assert line[:-1].isprintable() or not escape
+    if dnstap.message:
+        qname = dict(zip(FIELDS, line.split(), strict=True))["qname"]
+        unescaped = re.sub(r"\\([0-9]{3}|.)", lambda found: chr(int(found[1])) if found[1][1:] else found[1], qname)
+        assert unescaped == label.decode("latin-1") + "."
 
 
 @given(dnstaps(nameless=True), st.booleans())

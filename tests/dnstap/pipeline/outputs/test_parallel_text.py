@@ -195,6 +195,13 @@ def test_no_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         Workers(2, BatchRenderer("quiet"))
 
 
+@pytest.fixture
+def three_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command start as many processes, which are no more than there are processors."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2})
+
+
+@pytest.mark.usefixtures("three_processors")
 def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "missing" / "out"
     assert main(["-r", str(SAMPLE), "-q", "-w", str(out), "--jobs", "2"]) == 1
@@ -203,6 +210,7 @@ def test_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "dnstap: /dev/full: cannot write: No space left on device\n"
 
 
+@pytest.mark.usefixtures("three_processors")
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Stages come first, and problems are reported as with one process."""
     path = tmp_path / "bad"
@@ -229,8 +237,9 @@ def large(tmp_path: Path) -> Path:
 @contextlib.contextmanager
 def running(path: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int], bytes]]:
     """Run the command with two workers until it waits for its reader: the process, its workers, its first output."""
+    code = "import os; os.sched_getaffinity = lambda pid: {0, 1}; from dnstap.cli.main import run; run()"
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "dnstap", "-r", path, "--jobs", "2", "--stats"],
+        [sys.executable, "-W", "error", "-c", code, "-r", path, "--jobs", "2", "--stats"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
