@@ -6,11 +6,13 @@ Nothing here waits except in system calls; the caller waits between two looks at
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
+from framestream.arguments import refuse_type
 from framestream.control import ControlFrame, ControlType
 from framestream.errors import LocalProtocolError, TruncatedStreamError
 from framestream.frames import encode_control_frame
@@ -50,6 +52,7 @@ _WRITING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 Path = str | os.PathLike[str]
 FileMode = Literal["replace", "append", "atomic", "new"]
+_MODES = get_args(FileMode)
 
 
 class Readable(Protocol):
@@ -336,17 +339,34 @@ class ObjectOutput:
 def open_input(file: Path | Readable, *, follow: bool = False) -> FileInput | ObjectInput:
     """Open a file to read from, given by its path or as a file object.
 
-    Raises: OSError.
+    Raises: OSError; TypeError: it is neither.
     """
-    return FileInput(file, follow=follow) if isinstance(file, str | os.PathLike) else ObjectInput(file)
+    if isinstance(file, str | os.PathLike):
+        return FileInput(file, follow=follow)
+    _check_object(file, "read")
+    return ObjectInput(file)
 
 
 def open_output(file: Path | Writable, mode: FileMode = "replace", *, lock: bool = False) -> FileOutput | ObjectOutput:
     """Open a file to write to, given by its path or as a file object.
 
-    Raises: OSError.
+    Raises: OSError; TypeError: it is neither; ValueError: there is no such mode.
     """
-    return FileOutput(file, mode, lock=lock) if isinstance(file, str | os.PathLike) else ObjectOutput(file)
+    if mode not in _MODES:
+        raise ValueError(f"mode: expected one of {', '.join(map(repr, _MODES))}, got {mode!r}")
+    if isinstance(file, str | os.PathLike):
+        return FileOutput(file, mode, lock=lock)
+    _check_object(file, "write")
+    return ObjectOutput(file)
+
+
+def _check_object(file: object, method: str) -> None:
+    """Check that an object is a binary file.
+
+    Raises: TypeError.
+    """
+    if isinstance(file, io.TextIOBase) or not callable(getattr(file, method, None)):
+        refuse_type("file", "a path or a binary file object", file)
 
 
 def _stop_bytes(data: bytes) -> int:

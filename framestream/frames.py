@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
+from framestream.arguments import check_type
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, decode_control, encode_control
 from framestream.errors import ControlFrameError, FrameTooLargeError, LocalProtocolError
 
@@ -85,6 +86,8 @@ class FrameDecoder:
         oversize: Literal["error", "skip"] = "error",
         offset: int = 0,
     ) -> None:
+        if oversize not in ("error", "skip"):
+            raise ValueError(f"oversize: expected 'error' or 'skip', got {oversize!r}")
         self.max_data_bytes = max_data_bytes
         self.max_control_bytes = max_control_bytes
         self.oversize = oversize
@@ -296,20 +299,36 @@ class FrameDecoder:
 def encode_data_frames(payloads: Iterable[bytes], max_data_bytes: int = MAX_DATA_BYTES) -> bytes:
     """Encode data frames, one after the other.
 
-    Raises: LocalProtocolError: a payload is over the limit, or empty: its length word would be the escape sequence.
+    Raises: LocalProtocolError: a payload is over the limit, or empty: its length word would be the escape sequence;
+        TypeError: a payload is not bytes.
     """
     payloads = tuple(payloads)
-    sizes = [*map(len, payloads)]
-    # Rule 1: an empty data frame cannot be expressed.
-    if sizes and not 0 < min(sizes) <= max(sizes) <= max_data_bytes:
-        wrong = next(size for size in sizes if not 0 < size <= max_data_bytes)
-        raise LocalProtocolError(f"a data frame holds 1 to {max_data_bytes} bytes, not {wrong}")
-    # One block for one send(): sendmsg() of the parts, without a copy, takes 1.7 times as long for frames of 200 bytes
-    # (docs/performance.md). Slice assignment from map() runs in C, without a step of the interpreter for each frame.
-    parts = [b""] * (2 * len(sizes))
-    parts[::2] = map(_word.pack, sizes)
-    parts[1::2] = payloads
-    return b"".join(parts)
+    try:
+        sizes = [*map(len, payloads)]
+        # Rule 1: an empty data frame cannot be expressed.
+        if sizes and not 0 < min(sizes) <= max(sizes) <= max_data_bytes:
+            wrong = next(size for size in sizes if not 0 < size <= max_data_bytes)
+            raise LocalProtocolError(f"a data frame holds 1 to {max_data_bytes} bytes, not {wrong}")
+        # One block for one send(): sendmsg() of the parts, without a copy, takes 1.7 times as long for frames of 200
+        # bytes (docs/performance.md). Slice assignment from map() runs in C, without a step of the interpreter for each
+        # frame.
+        parts = [b""] * (2 * len(sizes))
+        parts[::2] = map(_word.pack, sizes)
+        parts[1::2] = payloads
+        return b"".join(parts)
+    except TypeError:
+        # Not looked at before, because this is done for each write.
+        check_payloads(payloads)
+        raise
+
+
+def check_payloads(payloads: Iterable[bytes]) -> None:
+    """Check that payloads are bytes.
+
+    Raises: TypeError.
+    """
+    for payload in payloads:
+        check_type("payload", payload, (bytes, bytearray, memoryview), "bytes")
 
 
 def encode_control_frame(frame: ControlFrame) -> bytes:

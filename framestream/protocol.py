@@ -13,9 +13,11 @@ docs/frame-streams.md. Source: fstrm control.h, "Unidirectional" and "Bidirectio
 
 from __future__ import annotations
 
+from collections import abc
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeVar
 
+from framestream.arguments import check_type, refuse_type
 from framestream.control import (
     MAX_CONTENT_TYPE_BYTES,
     MAX_CONTROL_BYTES,
@@ -87,6 +89,20 @@ TRANSITIONS: dict[tuple[Transport, State, Role, ControlType | str], State] = {
 """(transport, state, sender, frame) -> next state, for everything that the protocol allows."""
 
 
+def checked_content_types(content_types: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return content types that a caller gave.
+
+    Raises: TypeError: they are not bytes, or only one and not in a list.
+    """
+    given: object = content_types
+    if isinstance(given, bytes | str) or not isinstance(given, abc.Iterable):
+        refuse_type("content_types", "a list of bytes", given)
+    types = tuple(content_types)
+    for content_type in types:
+        check_type("content_types", content_type, bytes, "a list of bytes")
+    return types
+
+
 class _Protocol:
     """Common base of both ends: the state, the bytes received, the bytes to send.
 
@@ -104,7 +120,7 @@ class _Protocol:
         self.state = State.IDLE
         self._data_may_come = False
         self.transport = transport
-        self.content_types = tuple(content_types)
+        self.content_types = checked_content_types(content_types)
         for content_type in self.content_types:
             if len(content_type) > MAX_CONTENT_TYPE_BYTES:  # Rule 4.
                 raise LocalProtocolError(

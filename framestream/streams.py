@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections import abc
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from framestream.arguments import check_number, check_options, check_type, refuse_type
 from framestream.compression import Decompressor
 from framestream.connections import Member
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, ControlType
 from framestream.errors import MissingLibraryError, RemoteProtocolError, TruncatedStreamError
 from framestream.files import open_output
-from framestream.frames import MAX_DATA_BYTES, encode_control_frame
+from framestream.frames import MAX_DATA_BYTES, EncodedFrames, encode_control_frame
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from framestream.endpoints import Path
     from framestream.errors import FrameStreamError
     from framestream.files import FileMode, FileOutput, ObjectOutput, Writable
-    from framestream.frames import EncodedFrames
 
 __all__ = [
     "Backoff",
@@ -327,6 +328,10 @@ class BaseWriter(Member):
     """
 
     def __init__(self, protocol: WriterProtocol, batching: Batching) -> None:
+        check_type("batching", batching, Batching, "Batching")
+        check_number("batching.max_bytes", batching.max_bytes, 0)
+        if batching.max_s is not None:
+            check_number("batching.max_s", batching.max_s, 0, whole=False)
         self.protocol = protocol
         self.batching = batching
         self.frames = 0
@@ -361,11 +366,19 @@ class BaseWriter(Member):
 
         Raises: LocalProtocolError: as WriterProtocol.send.
         """
-        payloads = tuple(payloads)  # An iterator could be used only once.
+        payloads = checked_payloads(payloads)
         self.protocol.send(payloads)
         self.waiting += payloads
         self.waiting_bytes += sum(map(len, payloads))
         return self.waiting_bytes >= self.batching.max_bytes
+
+    def _put_encoded(self, frames: EncodedFrames) -> None:
+        """Accept frames of `write_encoded`.
+
+        Raises: TypeError; LocalProtocolError: as WriterProtocol.send_encoded.
+        """
+        check_type("frames", frames, EncodedFrames, "EncodedFrames of Reader.encoded()")
+        self.protocol.send_encoded(frames.data)
 
     def _sent_encoded(self, frames: EncodedFrames) -> None:
         """Count frames of `write_encoded` as sent."""
@@ -478,14 +491,16 @@ def reader_protocol(
     limits: Limits,
     *,
     transport: Transport | None = None,
-    require_stop: bool = False,
     joined: bool = False,
 ) -> ReaderProtocol:
-    """Return a ReaderProtocol with these limits."""
+    """Return a ReaderProtocol with these limits.
+
+    Raises: LocalProtocolError, TypeError, ValueError: content types or limits are not valid.
+    """
+    check_options("limits", limits, Limits)
     return ReaderProtocol(
         content_types,
         transport=transport,
-        require_stop=require_stop,
         joined=joined,
         max_data_bytes=limits.max_data_bytes,
         max_control_bytes=limits.max_control_bytes,
@@ -494,7 +509,11 @@ def reader_protocol(
 
 
 def writer_protocol(content_types: Iterable[bytes], limits: Limits, transport: Transport) -> WriterProtocol:
-    """Return a WriterProtocol with these limits."""
+    """Return a WriterProtocol with these limits.
+
+    Raises: LocalProtocolError, TypeError, ValueError: content types or limits are not valid.
+    """
+    check_options("limits", limits, Limits)
     return WriterProtocol(
         content_types,
         transport=transport,
@@ -507,6 +526,17 @@ def start_frame(protocol: WriterProtocol) -> bytes:
     """Return the START frame of a unidirectional stream that has begun."""
     content_type = protocol.content_type
     return encode_control_frame(ControlFrame(ControlType.START, () if content_type is None else (content_type,)))
+
+
+def checked_payloads(payloads: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return payloads that a caller gave, of which an iterator could be used only once.
+
+    Raises: TypeError: it is not a list, or only one payload.
+    """
+    given: object = payloads
+    if isinstance(given, bytes | str) or not isinstance(given, abc.Iterable):
+        refuse_type("payloads", "a list of bytes", given)
+    return tuple(payloads)
 
 
 def open_to_write(

@@ -166,14 +166,9 @@ async def read_file(
     Raises: OSError. Errors in the contents are raised by reading. A regular file that ends without STOP is truncated,
         unless it is followed.
     """
+    protocol = reader_protocol(content_types, limits, transport=Transport.UNIDIRECTIONAL, joined=True)
     opened = await _open_in_thread(lambda: open_input(file, follow=follow), lambda unused: unused.close())
-    protocol = reader_protocol(
-        content_types,
-        limits,
-        transport=Transport.UNIDIRECTIONAL,
-        require_stop=opened.regular and not follow,
-        joined=True,
-    )
+    protocol.require_stop = opened.regular and not follow
     return Reader(InputChannel(opened), protocol, peer=str(file), file=True)
 
 

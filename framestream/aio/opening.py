@@ -10,9 +10,10 @@ from framestream.aio.files import read_file, write_file
 from framestream.aio.listener import Listener, listen
 from framestream.aio.reader import Reader
 from framestream.aio.writer import Writer, open_with_handshake
+from framestream.arguments import check_options
 from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
-from framestream.protocol import Transport
+from framestream.protocol import Transport, checked_content_types
 from framestream.streams import (
     AT_ONCE,
     DEADLINES,
@@ -48,6 +49,7 @@ async def open_reader(
         tls: options for an endpoint given as text that begins with "tls:".
     Raises: OSError; TimeoutError; LocalProtocolError: not a valid endpoint.
     """
+    check_options("deadlines", deadlines, Deadlines, optional=True)
     endpoint = parse_endpoint(endpoint, tls)
     if isinstance(endpoint, FileEndpoint):
         return await read_file(endpoint.path, content_types, limits=limits)
@@ -76,6 +78,7 @@ async def open_writer(
     Raises: RemoteProtocolError: the reader refuses the stream; OSError; TimeoutError; LocalProtocolError: not a valid
         endpoint.
     """
+    check_options("deadlines", deadlines, Deadlines, optional=True)
     endpoint = parse_endpoint(endpoint, tls)
     if isinstance(endpoint, FileEndpoint):
         return await write_file(endpoint.path, content_types, limits=limits, batching=batching)
@@ -103,7 +106,8 @@ async def listen_reader(
     Raises: OSError: EADDRINUSE if another process listens there, EEXIST if the path is not a socket;
         LocalProtocolError: not an endpoint to listen on.
     """
-    content_types = tuple(content_types)
+    check_options("deadlines", deadlines, Deadlines, optional=True)
+    content_types = checked_content_types(content_types)
     reader_protocol(content_types, limits)  # Raises for invalid content types now, not at the first connection.
     return await listen(
         parse_endpoint(endpoint, tls),
@@ -135,7 +139,8 @@ async def listen_writer(
         connections: limits, which several listeners may share; none if there is none.
     Raises: as listen_reader.
     """
-    content_types = tuple(content_types)
+    check_options("deadlines", deadlines, Deadlines, optional=True)
+    content_types = checked_content_types(content_types)
     # Raises for content types that do not fit in a frame now, not at the first connection.
     writer_protocol(content_types, limits, transport).start()
     return await listen(

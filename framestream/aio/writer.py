@@ -106,7 +106,7 @@ class Writer(BaseWriter):
             await self._handshake()
             # Parted from the batch before, so that each can be counted when it has been sent.
             await self._flush()
-            self.protocol.send_encoded(frames.data)
+            self._put_encoded(frames)
             await self._flush()
             self._sent_encoded(frames)
 

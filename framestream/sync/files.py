@@ -108,14 +108,9 @@ def read_file(
     Raises: OSError. Errors in the contents are raised by reading. A regular file that ends without STOP is truncated,
         unless it is followed.
     """
+    protocol = reader_protocol(content_types, limits, transport=Transport.UNIDIRECTIONAL, joined=True)
     opened = open_input(file, follow=follow)
-    protocol = reader_protocol(
-        content_types,
-        limits,
-        transport=Transport.UNIDIRECTIONAL,
-        require_stop=opened.regular and not follow,
-        joined=True,
-    )
+    protocol.require_stop = opened.regular and not follow
     return Reader(InputChannel(opened), protocol, peer=str(file), file=True)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from framestream.arguments import check_options
 from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
-from framestream.protocol import Transport
+from framestream.protocol import Transport, checked_content_types
 from framestream.streams import (
     AT_ONCE,
     DEADLINES,
@@ -46,6 +47,7 @@ def open_reader(
         tls: options for an endpoint given as text that begins with "tls:".
     Raises: OSError; TimeoutError; LocalProtocolError: not a valid endpoint.
     """
+    check_options("deadlines", deadlines, Deadlines, optional=True)
     endpoint = parse_endpoint(endpoint, tls)
     if isinstance(endpoint, FileEndpoint):
         return read_file(endpoint.path, content_types, limits=limits)
@@ -73,6 +75,7 @@ def open_writer(
     Raises: RemoteProtocolError: the reader refuses the stream; OSError; TimeoutError; LocalProtocolError: not a valid
         endpoint.
     """
+    check_options("deadlines", deadlines, Deadlines, optional=True)
     endpoint = parse_endpoint(endpoint, tls)
     if isinstance(endpoint, FileEndpoint):
         return write_file(endpoint.path, content_types, limits=limits, batching=batching)
@@ -97,7 +100,8 @@ def listen_reader(
     Raises: OSError: EADDRINUSE if another process listens there, EEXIST if the path is not a socket;
         LocalProtocolError: not an endpoint to listen on.
     """
-    content_types = tuple(content_types)
+    check_options("deadlines", deadlines, Deadlines, optional=True)
+    content_types = checked_content_types(content_types)
     reader_protocol(content_types, limits)  # Raises for invalid content types now, not at the first connection.
     return Listener(
         parse_endpoint(endpoint, tls),
@@ -128,7 +132,8 @@ def listen_writer(
         connections: limits, which several listeners may share; none if there is none.
     Raises: as listen_reader.
     """
-    content_types = tuple(content_types)
+    check_options("deadlines", deadlines, Deadlines, optional=True)
+    content_types = checked_content_types(content_types)
     # Raises for content types that do not fit in a frame now, not at the first connection.
     writer_protocol(content_types, limits, transport).start()
     return Listener(

@@ -8,8 +8,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from framestream.arguments import check_callable
 from framestream.errors import FrameStreamError, LocalProtocolError, RemoteProtocolError
-from framestream.streams import Backoff, BaseReconnectingWriter
+from framestream.frames import check_payloads
+from framestream.streams import Backoff, BaseReconnectingWriter, checked_payloads
 from framestream.sync.writer import open_with_handshake
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class ReconnectingWriter(BaseReconnectingWriter):
         *,
         drop: bool = False,
     ) -> None:
+        check_callable("connect", connect, "a function that returns a Writer")
         super().__init__(backoff, drop=drop)
         self._connect = connect
         self._lock = threading.RLock()
@@ -62,11 +65,12 @@ class ReconnectingWriter(BaseReconnectingWriter):
 
         Raises: as write().
         """
-        payloads = tuple(payloads)
+        payloads = checked_payloads(payloads)
         with self._lock:
             while not self._closed.is_set():
                 writer = self._live()
                 if writer is None:
+                    check_payloads(payloads)  # As the writer would.
                     if self._drop:
                         self.dropped += len(payloads)
                         return

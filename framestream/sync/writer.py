@@ -106,7 +106,7 @@ class Writer(BaseWriter):
             self.handshake()
             # Parted from the batch before, so that each can be counted when it has been sent.
             self.flush()
-            self.protocol.send_encoded(frames.data)
+            self._put_encoded(frames)
             self.flush()
             self._sent_encoded(frames)
 

@@ -3,6 +3,7 @@
 import time
 import tracemalloc
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -328,3 +329,19 @@ class TestEncodedFrames:
         assert EncodedFrames.of([]) == (b"", 0)
         with pytest.raises(LocalProtocolError, match="not 0"):
             EncodedFrames.of([b""])
+
+
+def test_payloads_that_are_not_bytes() -> None:
+    """Only these are blamed for a TypeError."""
+    for payloads in (["text"], [5], [b"a", None]):
+        with pytest.raises(TypeError, match=f"^payload: expected bytes, got {payloads[-1]!r} of type "):
+            encode_data_frames(payloads)  # type: ignore[arg-type]
+    views: list[Any] = [bytearray(b"a"), memoryview(b"bc")]
+    assert encode_data_frames(views) == data(b"a", b"bc")
+    with pytest.raises(TypeError, match="not supported between"):
+        encode_data_frames([b"a"], "5")  # type: ignore[arg-type]
+
+
+def test_oversize() -> None:
+    with pytest.raises(ValueError, match=r"^oversize: expected 'error' or 'skip', got 'drop'$"):
+        FrameDecoder(oversize="drop")  # type: ignore[arg-type]

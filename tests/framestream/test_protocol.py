@@ -18,7 +18,15 @@ from framestream.errors import (
     UnexpectedFrameError,
 )
 from framestream.frames import MAX_DATA_BYTES, EncodedFrames
-from framestream.protocol import TRANSITIONS, ReaderProtocol, Role, State, Transport, WriterProtocol
+from framestream.protocol import (
+    TRANSITIONS,
+    ReaderProtocol,
+    Role,
+    State,
+    Transport,
+    WriterProtocol,
+    checked_content_types,
+)
 from tests.framestream.wire import (
     ACCEPT,
     DNSTAP,
@@ -687,3 +695,11 @@ class TestBoth:
                 except RemoteProtocolError:
                     break
             assert reader.data_to_send() == b"", position
+
+
+@pytest.mark.parametrize("content_types", [DNSTAP, "text", 5, [5], [b"a", "text"]])
+@pytest.mark.parametrize("end", [ReaderProtocol, WriterProtocol])
+def test_content_types_that_are_no_list_of_bytes(end: Callable[..., object], content_types: object) -> None:
+    with pytest.raises(TypeError, match=r"^content_types: expected a list of bytes, got "):
+        end(content_types)
+    assert checked_content_types(iter([b"a", b"b"])) == (b"a", b"b")

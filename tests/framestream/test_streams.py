@@ -5,13 +5,25 @@ from __future__ import annotations
 import math
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from framestream.errors import RemoteProtocolError
 from framestream.protocol import State, Transport
-from framestream.streams import LIMITS, Backoff, after, left_until, open_to_write, writer_protocol
+from framestream.streams import (
+    LIMITS,
+    Backoff,
+    BaseWriter,
+    Batching,
+    Limits,
+    after,
+    checked_payloads,
+    left_until,
+    open_to_write,
+    reader_protocol,
+    writer_protocol,
+)
 from tests.framestream.both.ends import open_descriptors
 from tests.framestream.wire import START, data
 
@@ -70,3 +82,24 @@ class TestOpenToWrite:
             open_to_write(path, "append", writer_protocol((), LIMITS, Transport.UNIDIRECTIONAL))
         assert open_descriptors() == before
         assert path.read_bytes() == b"text"
+
+
+def test_options_of_a_wrong_type() -> None:
+    for make in (
+        lambda: reader_protocol((), cast("Limits", 5)),
+        lambda: writer_protocol((), cast("Limits", 5), Transport.UNIDIRECTIONAL),
+    ):
+        with pytest.raises(TypeError, match=r"^limits: expected Limits, got 5 of type int$"):
+            make()
+    protocol = writer_protocol((), LIMITS, Transport.UNIDIRECTIONAL)
+    with pytest.raises(TypeError, match=r"^batching: expected Batching, got 5 of type int$"):
+        BaseWriter(protocol, cast("Batching", 5))
+    with pytest.raises(ValueError, match=r"^batching.max_s: expected a number of at least 0, got -1$"):
+        BaseWriter(protocol, Batching(5, -1))
+    assert BaseWriter(protocol, Batching(5, None)).taken == 0
+
+
+@pytest.mark.parametrize("payloads", [b"abc", "text", 5])
+def test_payloads_that_are_no_list(payloads: Any) -> None:
+    with pytest.raises(TypeError, match=r"^payloads: expected a list of bytes, got "):
+        checked_payloads(payloads)

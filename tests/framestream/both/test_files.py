@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import subprocess
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ from framestream.errors import (
     UnexpectedFrameError,
 )
 from framestream.protocol import State
-from framestream.streams import Limits
+from framestream.streams import Batching, Limits
 from tests.framestream.both.ends import LARGE, both_fronts, cut, open_descriptors, replaced
 from tests.framestream.fronts import read_file, write_file
 from tests.framestream.wire import DNSTAP, READY, START, STOP, TRAILING, control, data
@@ -418,3 +420,88 @@ class TestWriteFile:
         with pytest.raises(LocalProtocolError):
             write_file(path, [bytes(257)])
         assert path.read_bytes() == b"precious"
+
+
+class TestArguments:
+    """A wrong one is one clear error, and leaves no file open or changed."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "options", "error"),
+        [
+            ((DNSTAP,), {}, "content_types: expected a list of bytes, got b'protobuf:dnstap.Dnstap' of type bytes"),
+            (("text",), {}, "content_types: expected a list of bytes, got 'text' of type str"),
+            ((["text"],), {}, "content_types: expected a list of bytes, got 'text' of type str"),
+            ((5,), {}, "content_types: expected a list of bytes, got 5 of type int"),
+            ((), {"limits": 5}, "limits: expected Limits, got 5 of type int"),
+            ((), {"limits": Limits(0)}, "limits.max_data_bytes: expected a whole number of at least 1, got 0"),
+            ((), {"limits": Limits(5, -9)}, "limits.max_control_bytes: expected a whole number of at least 1, got -9"),
+        ],
+    )
+    def test_of_both(self, tmp_path: Path, arguments: tuple[Any], options: dict[str, Any], error: str) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(START + STOP)
+        before = open_descriptors()
+        for open_file in (read_file, write_file):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                open_file(path, *arguments, **options)
+            assert str(caught.value).startswith(error)
+        assert open_descriptors() == before
+        assert path.read_bytes() == START + STOP
+
+    @pytest.mark.parametrize("file", [5, None, b"path", io.StringIO("text")])
+    def test_what_is_no_file(self, file: Any) -> None:
+        for open_file in (read_file, write_file):
+            with pytest.raises(TypeError, match=r"^file: expected a path or a binary file object, got .* of type "):
+                open_file(file)
+
+    def test_modes(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(b"old")
+        for file in (path, io.BytesIO()):
+            with pytest.raises(ValueError, match=r"^mode: expected one of 'replace', 'append', .* got 'w'$"):
+                write_file(file, mode="w")  # type: ignore[arg-type]
+        assert path.read_bytes() == b"old"
+
+    def test_oversize(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(START + STOP)
+        with pytest.raises(ValueError, match=r"^oversize: expected 'error' or 'skip', got 'drop'$"):
+            read_file(path, limits=Limits(oversize="drop"))  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("batching", "error"),
+        [
+            (5, "batching: expected Batching, got 5 of type int"),
+            (Batching("5"), "batching.max_bytes: expected a whole number of at least 0, got '5' of type str"),  # type: ignore[arg-type]
+            (Batching(5, -1), "batching.max_s: expected a number of at least 0, got -1"),
+        ],
+    )
+    def test_batching(self, tmp_path: Path, batching: Any, error: str) -> None:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            write_file(tmp_path / "file", batching=batching)
+        assert str(caught.value) == error
+
+    @pytest.mark.parametrize(
+        ("method", "argument", "error"),
+        [
+            ("write", "text", "payload: expected bytes, got 'text' of type str"),
+            ("write", 5, "payload: expected bytes, got 5 of type int"),
+            ("write_many", b"abc", "payloads: expected a list of bytes, got b'abc' of type bytes"),
+            ("write_many", "text", "payloads: expected a list of bytes, got 'text' of type str"),
+            ("write_many", 5, "payloads: expected a list of bytes, got 5 of type int"),
+            ("write_many", [b"a", None], "payload: expected bytes, got None of type NoneType"),
+            ("write_encoded", b"abc", "frames: expected EncodedFrames of Reader.encoded(), got b'abc' of type bytes"),
+        ],
+    )
+    def test_payloads(self, tmp_path: Path, method: str, argument: Any, error: str) -> None:
+        """The stream goes on without them."""
+        path = tmp_path / "file"
+        with write_file(path) as writer:
+            with pytest.raises(TypeError) as caught:
+                getattr(writer, method)(argument)
+            assert str(caught.value) == error
+            views: list[Any] = [bytearray(b"a"), memoryview(b"b")]
+            writer.write_many(views)
+            assert writer.frames == 2
+        with read_file(path) as reader:
+            assert list(reader) == [b"a", b"b"]

@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -332,3 +332,22 @@ class TestErrorsNameTheEndpoint:
                     open_writer(endpoint)
                 with pytest.raises(OSError, match=f"{endpoint} connection 1"):
                     reading.result(DEADLINE_S)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error"),
+    [
+        ((DNSTAP,), {}, "content_types: expected a list of bytes, got b'protobuf:dnstap.Dnstap' of type bytes"),
+        ((), {"limits": (1, 2)}, "limits: expected Limits, got (1, 2) of type tuple"),
+        ((), {"deadlines": 5}, "deadlines: expected Deadlines, got 5 of type int"),
+        ((), {"deadlines": Deadlines(write_s=-1)}, "deadlines.write_s: expected a number of at least 0, got -1"),
+    ],
+)
+def test_wrong_arguments(tmp_path: Path, arguments: tuple[Any], options: dict[str, Any], error: str) -> None:
+    """They are refused at once: nothing is listened on, and nobody is called."""
+    functions: list[Callable[..., object]] = [open_reader, open_writer, listen_reader, listen_writer]
+    for function in functions:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            function(tmp_path / "socket", *arguments, **options)
+        assert str(caught.value) == error
+    assert not (tmp_path / "socket").exists()

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+import framestream.aio
 import framestream.sync
 from framestream.errors import LocalProtocolError, TruncatedStreamError
 from framestream.protocol import Transport, WriterProtocol
@@ -199,6 +200,18 @@ def test_a_refused_payload_costs_no_other(tmp_path: Path) -> None:
             writer.write(b"c")
         with listener.accept() as reader:
             assert list(reader) == [b"a", b"c"]
+
+
+def test_a_payload_that_is_not_bytes(tmp_path: Path) -> None:
+    """Also while there is no reader that would refuse it."""
+    with ReconnectingWriter(lambda: open_writer(tmp_path / "nobody"), FAST, drop=True) as writer:
+        for payloads, error in ((["text"], "payload: expected bytes, got 'text'"), (b"a", "payloads: expected a list")):
+            with pytest.raises(TypeError, match=error):
+                writer.write_many(payloads)  # type: ignore[arg-type]
+        assert writer.dropped == 0
+    for kind in (framestream.sync.ReconnectingWriter, framestream.aio.ReconnectingWriter):
+        with pytest.raises(TypeError, match="connect: expected a function that returns a Writer, got 'unix:x' of type"):
+            kind("unix:x")  # type: ignore[arg-type]
 
 
 def test_a_reader_that_wants_something_else(tmp_path: Path) -> None:
