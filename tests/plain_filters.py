@@ -61,7 +61,7 @@ def labels(text: str) -> tuple[str, ...]:
 
 
 def name_of(shown: tuple[str, ...]) -> str:
-    return ".".join(shown) + "."
+    return (".".join(shown) + ".").replace("\\ ", "\\032")
 
 
 def evaluate(node: Node, dnstap: Dnstap) -> bool:
@@ -87,7 +87,7 @@ def _passes(test: Test, found: Any) -> bool:
     if word == "~" and field.name in NAMES:
         return re.search(wanted[0].pattern, name_of(found), re.IGNORECASE) is not None
     if word == "~":
-        return wanted[0].search(raw_text(found)) is not None
+        return re.search(wanted[0].pattern, raw_text(found)) is not None
     if word in COMPARISONS:
         return COMPARISONS[word](found, wanted[0])
     if word == "under":

@@ -17,7 +17,7 @@ from functools import lru_cache
 from dnstap.dns.walker import MAX_LABEL, MAX_NAME, WalkError
 from dnstap.errors import DnsMessageError
 
-__all__ = ["BUFFER_TOO_SMALL", "NameMemo", "labels_text", "unpack_name", "unpack_string"]
+__all__ = ["BUFFER_TOO_SMALL", "NameMemo", "labels_text", "unpack_name", "unpack_string", "without_blanks"]
 
 BUFFER_TOO_SMALL = "dns: buffer size too small"
 
@@ -159,3 +159,9 @@ def _label_text(label: bytes) -> str:
     """Return a label as text with its dot. Cached, since the labels of a stream repeat."""
     text = label.decode("ascii") if _is_plain(label) else "".join([_ESCAPED[octet] for octet in label])
     return text + "."
+
+
+def without_blanks(text: str) -> str:
+    """Return the text of a name with `\\032` instead of `\\ `, its only white space, so that it is one word."""
+    # A backslash in a label is two, so none of them is ever the first half of these two characters.
+    return text.replace("\\ ", "\\032")

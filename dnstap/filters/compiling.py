@@ -28,7 +28,6 @@ constants in the namespace of the function, and never source.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from dnstap._generated import compile_function
@@ -45,10 +44,15 @@ from dnstap.schema.meaning import DIRECTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dnstap.filters.patterns import Pattern
+
 __all__ = ["compile_tree"]
 
-MAX_NAMES = 16384
-"""Number of names for which the answer of a regular expression is remembered: as many as the other caches of names."""
+MAX_TEXTS = 16384
+"""Number of names or texts for which the answer of a regular expression is remembered: as many as the other caches."""
+
+MAX_LENGTH = 256
+"""Length in bytes from which on they are not remembered; no name is longer."""
 
 SEARCH_COST = 3
 """Cost of `~` and `under` beside that of reading the field, in the unit of Expression.cost."""
@@ -141,7 +145,7 @@ class _Generator:
         if operator == "flag":
             return [present, f"value & {self._constant(values[0])}"]
         if operator == "~":
-            search = _name_search(values[0]) if field.operators is NAME_OPERATORS else _text_search(values[0])
+            search = _search(values[0], name_text if field.operators is NAME_OPERATORS else raw_text)
             return [present, f"{self._constant(search)}(value)"]
         if operator == "under":
             # Most names do not even end with the bytes of a single name, which is quicker to see.
@@ -177,18 +181,16 @@ def _flattened(node: AllOf | AnyOf) -> list[Node]:
     return parts
 
 
-def _text_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
-    search = pattern.search
-    return lambda text: search(raw_text(text)) is not None
+def _search(pattern: Pattern, text_of: Callable[[bytes], str]) -> Callable[[bytes], bool]:
+    """Return the function that tests a field. Its answers are remembered, but not those of long texts."""
+    known: BoundedCache[bool] = BoundedCache(MAX_TEXTS)
 
-
-def _name_search(pattern: re.Pattern[str]) -> Callable[[bytes], bool]:
-    # Names are in lower case here, and the pattern may be in any.
-    search = re.compile(pattern.pattern, pattern.flags | re.IGNORECASE).search
-    known: BoundedCache[bool] = BoundedCache(MAX_NAMES)
-
-    def found(name: bytes) -> bool:
-        answer = known.get(name)
-        return known.store(name, search(name_text(name)) is not None) if answer is None else answer
+    def found(value: bytes) -> bool:
+        answer = known.get(value)
+        if answer is None:
+            answer = pattern.search(text_of(value))
+            if len(value) < MAX_LENGTH:
+                known.store(value, answer)
+        return answer
 
     return found

@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.errors import FilterError
-from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, OPERATORS, Field
+from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, NAME_OPERATORS, OPERATORS, Field
+from dnstap.filters.patterns import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +175,8 @@ class _Parser:
         field = fields[0]
         operator = self._operator(field)
         if operator == "~":
-            return self._test_each(fields, "~", (self._pattern(),))
+            # Names are in lower case, and the pattern may be in any.
+            return self._test_each(fields, "~", (self._pattern(any_case=field.operators is NAME_OPERATORS),))
         if operator == "under" or operator.endswith("in"):
             return self._test_each(fields, operator, self._values(field, operator))
         is_address = field.name in EITHER_FIELD["address"]
@@ -235,16 +237,15 @@ class _Parser:
                 return value
         raise self._error(field.expected)
 
-    def _pattern(self) -> re.Pattern[str]:
+    def _pattern(self, *, any_case: bool) -> Pattern:
         token = self._token
         if token.kind not in ("word", "text"):
             raise self._error("a regular expression")
         self._take()
         try:
-            return re.compile(token.value)
-        except (re.error, OverflowError, RecursionError) as error:
-            reason = str(error) or "too long"
-            raise self._error(f"a regular expression ({reason})", token) from None
+            return Pattern(token.value, any_case=any_case)
+        except ValueError as error:
+            raise self._error(f"a regular expression ({error})", token) from None
 
 
 def _without_prefix(word: str) -> str:

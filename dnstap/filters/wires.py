@@ -12,7 +12,7 @@ from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.cached_questions import CachedQuestions
 from dnstap.dns.limits import MAX_MESSAGE
 from dnstap.dns.message import unpack, unpack_question
-from dnstap.dns.names import unpack_name
+from dnstap.dns.names import unpack_name, without_blanks
 from dnstap.dns.text import OPT, extended_rcode, last_opt
 from dnstap.dns.walker import HEADER_SIZE, MAX_LABEL, is_plain_name
 from dnstap.errors import DnsMessageError
@@ -140,8 +140,8 @@ def zone_reader() -> Callable[[bytes | None], bytes | None]:
 
 
 def name_text(name: bytes) -> str:
-    """Return the text of a name in wire format."""
-    return unpack_name(name, 0, len(name))[0]
+    """Return the text of a name in wire format, as --fields shows it."""
+    return without_blanks(unpack_name(name, 0, len(name))[0])
 
 
 def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:

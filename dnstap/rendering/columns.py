@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dnstap.dns.addresses import address_text
 from dnstap.dns.escapes import printable, raw_text
 from dnstap.dns.message import unpack, unpack_question
-from dnstap.dns.names import unpack_name
+from dnstap.dns.names import unpack_name, without_blanks
 from dnstap.dns.registry import class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, extended_rcode, last_opt, rcode_text
 from dnstap.errors import DnsMessageError
@@ -45,12 +45,6 @@ def paint(text: str, colour: str) -> str:
 
 
 _white_space = re.compile(r"\s")
-
-
-def _name(text: str) -> str:
-    """Return the text of a name, in which a blank is `\\032` instead of `\\ `, the only form with white space."""
-    # A backslash before this one is escaped itself, so it is never the first half of these two characters.
-    return text.replace("\\ ", "\\032")
 
 
 class _Line:
@@ -117,7 +111,7 @@ class _Line:
 
     def zone(self) -> str:
         zone = self.message.query_zone
-        return ABSENT if zone is None else _name(unpack_name(zone, 0, len(zone))[0])
+        return ABSENT if zone is None else without_blanks(unpack_name(zone, 0, len(zone))[0])
 
     def policy(self) -> str:
         policy = self.message.policy
@@ -181,7 +175,7 @@ FIELDS: dict[str, Column] = {
     "opcode": Column(_WIRES, _Line.opcode),
     "rcode": Column(_WIRES, _Line.rcode),
     "flags": Column(_WIRES, _Line.flags),
-    "qname": Column(_WIRES, lambda line: _name(line.question().name)),
+    "qname": Column(_WIRES, lambda line: without_blanks(line.question().name)),
     "qtype": Column(_WIRES, lambda line: type_text(line.question().rrtype)),
     "qclass": Column(_WIRES, lambda line: class_text(line.question().rrclass)),
     "answers": Column(_WIRES, lambda line: f"{len(line.dns_message.answers)}"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnstap.dns.names import NameMemo, labels_text, unpack_name, unpack_string
+from dnstap.dns.names import NameMemo, labels_text, unpack_name, unpack_string, without_blanks
 from dnstap.dns.walker import WalkError
 from dnstap.errors import DnsMessageError
 
@@ -165,3 +165,8 @@ def test_labels_without_a_pointer(labels: bytes) -> None:
 def test_no_labels(labels: bytes) -> None:
     with pytest.raises(WalkError):
         labels_text(labels)
+
+
+def test_names_without_blanks() -> None:
+    for label, text in (b"a b", r"a\032b."), (b"\\ ", r"\\\032."), (b"a\\", r"a\\."), (b"  \t", r"\032\032\009."):
+        assert without_blanks(labels_text(bytes([len(label)]) + label + b"\0")) == text

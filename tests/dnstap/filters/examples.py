@@ -119,7 +119,7 @@ PASSED = {
         "under www.example.org",
         "under (net, org)",
         "~ ^www\\.EXAMPLE",
-        '~ "^(www|ftp)\\.exa(?=m)"',
+        '~ "^(www|ftp)\\.exa(?:m|n)"',
         "~ \\.org\\.$",
     ),
     "qtype": ("= AAAA", "= aaaa", "= TYPE28", "= 28", "!= A", "< 29", "in (A, AAAA)"),

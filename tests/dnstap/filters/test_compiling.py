@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from dnstap import MessageType, Policy, compile_filter
+from dnstap import Dnstap, MessageType, Policy, compile_filter
 from dnstap.filters import compiling
+from dnstap.filters.compiling import MAX_LENGTH
 from dnstap.filters.grammar import parse_expression
 from tests.dnstap.filters.examples import BADVERS, DNSTAP, EMPTY, EVERYTHING, changed, matches, response
 from tests.golden import assert_golden
@@ -59,6 +60,15 @@ from tests.made_messages import Generator
 )
 def test_tests_that_fail(text: str) -> None:
     assert not matches(text)
+
+
+@pytest.mark.parametrize("length", [MAX_LENGTH - 1, MAX_LENGTH])
+def test_regular_expressions_on_texts_of_any_length(length: int) -> None:
+    """Answers for long texts are not remembered."""
+    wanted = compile_filter('identity ~ "(a+)+b$"')
+    for _ in range(2):
+        assert not wanted.matches(Dnstap(b"a" * length))
+        assert wanted.matches(Dnstap(b"a" * (length - 1) + b"b"))
 
 
 def test_flags() -> None:
