@@ -48,7 +48,7 @@ told to open the new one."""
 
 _STOP = encode_control_frame(ControlFrame(ControlType.STOP))
 
-_WRITING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_WRITING = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 Path = str | os.PathLike[str]
 FileMode = Literal["replace", "append", "atomic", "new"]
@@ -77,7 +77,7 @@ class FileInput:
 
     def __init__(self, path: Path, *, follow: bool = False) -> None:
         self._path = path
-        self._fd = 0 if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = 0 if path == "-" else os.open(path, os.O_RDONLY)
         self._owned = path != "-"
         mode = os.fstat(self._fd).st_mode
         if stat.S_ISDIR(mode):

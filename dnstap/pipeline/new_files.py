@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from framestream.compression import COMPRESSIONS
 
-__all__ = ["Stamps", "create_like", "exchange", "split_suffix"]
+__all__ = ["Stamps", "create_like", "exchange", "split_suffix", "temporary_name"]
 
 
 class Stamps:
@@ -34,6 +34,11 @@ def split_suffix(path: str) -> tuple[str, str]:
     return stem, suffix
 
 
+def temporary_name(path: str) -> str:
+    """Return a name in the directory of a path that nobody can foresee, hidden from those who read `log*` there."""
+    return os.path.join(os.path.dirname(path), f".dnstap.{os.urandom(8).hex()}")
+
+
 def create_like(path: str, status: os.stat_result) -> int:
     """Create an empty file with the mode and the owner of another, as far as the system allows, and open it.
 
@@ -43,7 +48,7 @@ def create_like(path: str, status: os.stat_result) -> int:
     Returns: a descriptor to write to.
     Raises: OSError: FileExistsError if there is a file already.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         # Only root may give files away, but a group of ours can be kept. The mode last: fchown may change it.
         with suppress(PermissionError):

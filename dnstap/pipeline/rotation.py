@@ -15,7 +15,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from dnstap.pipeline.new_files import create_like
+from dnstap.pipeline.new_files import create_like, temporary_name
 from framestream.compression import COMPRESSIONS, zstd_library
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _compress(name: str, compressed: str, compressing: Callable[[BinaryIO], Any]
         status = os.fstat(source.fileno())
         # At any time one complete file is there: the compressed one gets its name when it is whole, and only then is
         # the original removed. Nobody can plant a file or a link under a name that cannot be foreseen.
-        temporary = f"{compressed}.{os.urandom(8).hex()}"
+        temporary = temporary_name(compressed)
         with open(create_like(temporary, status), "wb") as target:
             try:
                 with compressing(target) as file:
@@ -190,7 +190,7 @@ def _compress(name: str, compressed: str, compressing: Callable[[BinaryIO], Any]
 
 
 def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def _compressing(compression: str) -> Callable[[BinaryIO], Any]:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, cast
 
 from dnstap.pipeline.counters import Counter, OutputCounts
-from dnstap.pipeline.new_files import Stamps, create_like, exchange
+from dnstap.pipeline.new_files import Stamps, create_like, exchange, temporary_name
 from dnstap.pipeline.parts import Part
 from dnstap.problems import Problems
 from framestream.errors import FrameStreamError
@@ -374,7 +374,7 @@ class FileOutput(Output):
         # Through links: what the path leads to is renamed, in the directory where it is.
         path = os.path.realpath(self.path)
         # The new file is ready before the old one is touched, so that any failure leaves everything as it was.
-        temporary = os.path.join(os.path.dirname(path), f".dnstap.{os.urandom(8).hex()}")
+        temporary = temporary_name(path)
         os.close(create_like(temporary, os.fstat(old.fileno())))
         try:
             file = self._open(temporary, "append")
@@ -401,7 +401,7 @@ def _opened_pipe(path: str) -> Iterator[None]:
     """
     with suppress(FileNotFoundError):
         if stat.S_ISFIFO(os.stat(path).st_mode):
-            held = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            held = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
             try:
                 yield
             finally:

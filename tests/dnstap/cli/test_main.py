@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -52,7 +53,7 @@ from framestream import (
 from framestream.files import READ_BYTES
 from tests.dnstap.beside import run_beside
 from tests.framestream.wire import START, STOP
-from tests.interop.command import listening, running
+from tests.interop.command import listening
 from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
@@ -1110,18 +1111,27 @@ def test_the_second_writer_is_refused(tmp_path: Path, capfd: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("more", [["-r", str(SAMPLE)], ["-u", "s"]], ids=["files only", "with an event loop"])
-def test_a_pipe_that_nobody_reads(number: int, more: list[str], tmp_path: Path) -> None:
+def test_a_pipe_that_nobody_opens(
+    number: int, more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A signal ends the wait for its reader."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    more = [str(tmp_path / "s") if word == "s" else word for word in more]
-    with running(tmp_path, *more, "-w", pipe) as command:
-        # In the system call that opens it.
-        wchan = Path(f"/proc/{command.process.pid}/wchan")
-        wait_for(lambda: "fifo" in wchan.read_text() or "wait_for_partner" in wchan.read_text(), "the wait")
-        assert command.stop(number) == 128 + number
-    assert not (tmp_path / "s").exists()
-    assert command.stderr.read_text().endswith("pipe: nobody has opened it to read\n")
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    opening, system_open = threading.Event(), os.open
+
+    def watched(path: str, *arguments: int) -> int:
+        if path == "pipe":
+            opening.set()
+        return system_open(path, *arguments)
+
+    monkeypatch.setattr(os, "open", watched)
+
+    def wait() -> None:
+        wait_for(opening.is_set, "the call")
+
+    assert run_beside(wait, *more, "-w", "pipe", ending=number) == 128 + number
+    assert capfd.readouterr().err.endswith("pipe: nobody has opened it to read\n")
+    assert not Path("s").exists()
 
 
 @pytest.mark.parametrize(

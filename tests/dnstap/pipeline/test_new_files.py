@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dnstap.pipeline.new_files import Stamps, create_like, exchange, split_suffix
+from dnstap.pipeline.new_files import Stamps, create_like, exchange, split_suffix, temporary_name
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,13 @@ from dnstap.pipeline.new_files import Stamps, create_like, exchange, split_suffi
 )
 def test_suffixes(path: str, stem: str, suffix: str) -> None:
     assert split_suffix(path) == (stem, suffix)
+
+
+def test_temporary_names(tmp_path: Path) -> None:
+    names = {temporary_name(str(tmp_path / "log.fstrm")) for _ in range(100)}
+    assert len(names) == 100
+    assert all(Path(name).parent == tmp_path and Path(name).name.startswith(".dnstap.") for name in names)
+    assert not os.path.dirname(temporary_name("log"))
 
 
 class TestCreateLike:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import re
 import stat
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dnstap import CONTENT_TYPE, Dnstap, DnstapType
+from dnstap.pipeline.outputs.base import Output
 from dnstap.pipeline.outputs.parallel_text import ParallelText
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
@@ -56,8 +58,11 @@ def payload(octets: bytes) -> bytes:
 
 def contents(path: Path) -> list[bytes]:
     """Return the identities in a file."""
-    if path.read_bytes().startswith(b"type"):
-        return re.findall(rb'identity: "(.*)"', path.read_bytes())
+    octets = path.read_bytes()
+    if octets.startswith(b"\x1f\x8b"):
+        octets = gzip.decompress(octets)
+    if octets.startswith(b"type"):
+        return re.findall(rb'identity: "(.*)"', octets)
     with read_file(path, [CONTENT_TYPE]) as reader:
         return [Dnstap.parse(octets).identity or b"" for octets in reader]
 
@@ -353,6 +358,83 @@ def test_rotated_when_asked(tmp_path: Path, kind: Kind) -> None:
     current, *old = sorted(tmp_path.iterdir())
     assert current == path
     assert [contents(name) for name in old] == [[b"1"], [b"2"]]
+
+
+@KINDS
+def test_compressed(tmp_path: Path, kind: Kind, clock: Callable[[float], None]) -> None:
+    """While it is written, flushed while nothing comes, appended to; and renamed if its end is missing."""
+    path = tmp_path / "out"
+    output = kind(str(path), append=True, compression="gzip")
+    for number in b"1", b"2":
+        output.write_many([payload(number)])
+        output.flush()
+    before = path.stat().st_size
+    clock(1)
+    output.tick()
+    assert path.stat().st_size > before
+    finish(output)
+    output = kind(str(path), append=True, compression="gzip")
+    output.write_many([payload(b"3")])
+    finish(output)
+    assert list(output.new_reports()) == []
+    path.write_bytes(path.read_bytes()[:-1])
+    output = kind(str(path), append=True, compression="gzip")
+    output.write_many([payload(b"4")])
+    finish(output)
+    current, old = sorted(tmp_path.iterdir())
+    assert contents(current) == [b"4"]
+    assert list(output.new_reports()) == [
+        f"{path}: cannot be appended to, and is {old} now: expected the end of its gzip data, got the end of the file"
+    ]
+
+
+@KINDS
+def test_compressed_and_full(
+    tmp_path: Path, kind: Kind, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost if what is buffered cannot be written for a while, and no tick fails."""
+    path = tmp_path / "out"
+    output = kind(str(path), compression="gzip")
+    for number in b"1", b"2":
+        output.write_many([payload(number)])
+        output.flush()
+    clock(1)
+
+    def write(_fd: int, _data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("framestream.files.os.write", write)
+        output.tick()
+    finish(output)
+    assert contents(path) == [b"1", b"2"]
+
+
+def test_counts(tmp_path: Path) -> None:
+    """As every output has them, by default."""
+
+    class Plain(Output):
+        name = "plain"
+        written = 3
+
+        def write_many(self, payloads: list[bytes], /) -> None:
+            self.payloads = payloads
+
+    plain = Plain()
+    plain.reached = 5
+    plain.dropped = 1
+    plain.write_encoded(EncodedFrames(encode_data_frames([b"1"]), 1))
+    plain.tick()
+    plain.flush()
+    assert plain.close() is None
+    assert (plain.payloads, plain.blocking) == ([b"1"], False)
+    assert [(counter.name, counter.value) for counter in plain.counters()] == [
+        ("frames", 5),
+        ("written_frames", 3),
+        ("rejected_frames", 0),
+        ("dropped_frames", 1),
+    ]
+    assert plain.summary() == str(plain.counts)
 
 
 def test_append_and_rotation(tmp_path: Path) -> None:

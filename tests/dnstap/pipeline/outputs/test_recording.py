@@ -12,6 +12,7 @@ import pytest
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.outputs.recording import Recording
+from dnstap.pipeline.rotation import FileLimits, Rotation
 from framestream import (
     EncodedFrames,
     FrameStreamError,
@@ -150,3 +151,44 @@ def test_frames_over_the_default_limit(tmp_path: Path) -> None:
     output.close()
     with read_file(path, limits=Limits(max_data_bytes=4 << 20)) as reader:
         assert list(reader) == [payload]
+
+
+def test_encoded_frames_and_a_rotation(tmp_path: Path) -> None:
+    """A limit by count may fall between them; USR1 comes before them."""
+    path = tmp_path / "out"
+    output = Recording(str(path), rotation=Rotation(FileLimits(frames=2), print))
+    output.write_encoded(EncodedFrames(encode_data_frames([b"1", b"2", b"3"]), 3))
+    output.close()
+    output = Recording(str(path), append=True)
+    output.rotate_soon()
+    output.write_encoded(EncodedFrames(encode_data_frames([b"4"]), 1))
+    output.close()
+    found = []
+    for name in sorted(tmp_path.iterdir()):
+        with read_file(name) as reader:
+            found.append(list(reader))
+    assert found == [[b"4"], [b"1", b"2"], [b"3"]]
+
+
+def test_compressed(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for number in b"1", b"2":
+        output = Recording(str(path), append=True, compression="gzip")
+        output.write_many([number])
+        output.close()
+    with read_file(path) as reader:
+        assert (list(reader), reader.compression) == ([b"1", b"2"], "gzip")
+
+
+def test_no_space_for_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is closed, and so not locked any more."""
+    path = tmp_path / "out"
+
+    def write(_fd: int, _data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("framestream.files.os.write", write)
+        with pytest.raises(OSError, match="No space"):
+            Recording(str(path))
+    Recording(str(path)).close()

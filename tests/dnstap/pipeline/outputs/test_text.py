@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from typing import TYPE_CHECKING
 
@@ -77,3 +78,12 @@ def test_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     output.close()
     assert os.write(1, b"more") == 4
     assert capfd.readouterr().out.encode() == document(b"1") + b"more"
+
+
+def test_compressed(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for number in b"1", b"2":
+        output = TextOutput(str(path), "yaml", append=True, compression="gzip")
+        output.write_many([payload(number)])
+        output.close()
+    assert gzip.decompress(path.read_bytes()) == document(b"1") + document(b"2")
