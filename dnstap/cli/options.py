@@ -350,7 +350,10 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     _check(given, run)
     if not files_only:
         _check_tls(run)
-    style = Style(words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, words.write))
+    terminal = _is_terminal(words.write)
+    style = Style(
+        words.time_zone, words.date, not words.raw, words.fields, _wants_colour(words.colour, terminal), terminal
+    )
     # Checked here, because opening the output truncates the old file, which a mistyped field must not cost.
     if run.format:
         renderer(run.format, style)  # Raises ValueError if the style is invalid.
@@ -605,13 +608,16 @@ def _is_regular(path: str) -> bool:
         return True
 
 
-def _wants_colour(when: str, write: list[str]) -> bool:
+def _is_terminal(write: list[str]) -> bool:
+    """Return whether text goes to a terminal."""
+    return write in ([], ["-"]) and sys.stdout is not None and sys.stdout.isatty()
+
+
+def _wants_colour(when: str, terminal: bool) -> bool:
     if when != "auto":
         return when == "always"
     # The convention of no-color.org: any value but the empty one switches colours off.
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or write not in ([], ["-"]):
-        return False
-    return sys.stdout is not None and sys.stdout.isatty()
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def duration(text: str) -> float:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dnstap.dns.addresses import address_text
 from dnstap.dns.cached_texts import CachedTexts
 from dnstap.rendering.documents import Layout, document_renderer
-from dnstap.rendering.times import timestamp_formatter
+from dnstap.rendering.times import local_time_formatter, timestamp_formatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +64,9 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
     """
     # jsonTime in JsonFormat.go formats the time itself, so years after 9999, which Go's time.Time refuses to marshal,
     # are printed like any other.
-    timestamp = timestamp_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
-    return document_renderer(_LAYOUT, _escape, _address, timestamp, CachedTexts(_escape).text)
+    timestamp = timestamp_formatter(local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", ""))
+    escape = _escape_for_terminal if style.terminal else _escape
+    return document_renderer(_LAYOUT, escape, _address, timestamp, CachedTexts(escape).text)
 
 
 def _address(address: bytes) -> str:
@@ -98,3 +99,11 @@ def _escape_character(found: re.Match[str]) -> str:
     character = found[0]
     # A byte that is not UTF-8 becomes the replacement character, as in Go.
     return _ESCAPES.get(character) or ("\\ufffd" if character >= "\udc80" else f"\\u{ord(character):04x}")
+
+
+def _escape_for_terminal(text: str) -> str:
+    """Escape text as Go does, and besides every character that cannot be seen."""
+    text = _escape(text)
+    if text.isprintable():
+        return text
+    return "".join([character if character.isprintable() else json.dumps(character)[1:-1] for character in text])

@@ -16,6 +16,7 @@ class _Options(NamedTuple):
     escape: bool
     fields: tuple[str, ...]
     colour: bool
+    terminal: bool
 
 
 class Style(_Options):
@@ -28,6 +29,8 @@ class Style(_Options):
         escape: escape invisible characters in identity, version and extra, in lines.
         fields: the columns of a line (docs/formats.md); empty for the line of the Go tool.
         colour: colour lines, for a terminal.
+        terminal: in the documents of the Go tool, escape also what it does not, and a terminal may take for a command
+            or a change of the direction of writing. The other formats always do.
     Raises: TypeError: an option of a wrong type. Names of fields and time zones are looked up by `renderer`.
     """
 
@@ -40,15 +43,16 @@ class Style(_Options):
         escape: bool = True,
         fields: tuple[str, ...] = (),
         colour: bool = False,
+        terminal: bool = False,
     ) -> Self:
         check_type("time_zone", time_zone, (str, NoneType), "text")
-        for name, option in (("date", date), ("escape", escape), ("colour", colour)):
+        for name, option in (("date", date), ("escape", escape), ("colour", colour), ("terminal", terminal)):
             check_type(name, option, bool, "True or False")
         # A list will do too, but text would be taken for the names of its letters.
         check_type("fields", fields, (tuple, list), "a tuple of names")
         for name in fields:
             check_type("fields", name, str, "a tuple of names")
-        return super().__new__(cls, time_zone, date, escape, tuple(fields), colour)
+        return super().__new__(cls, time_zone, date, escape, tuple(fields), colour, terminal)
 
 
 DEFAULT = Style()

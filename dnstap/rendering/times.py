@@ -18,8 +18,9 @@ the time that a server takes to resolve."""
 
 _FIRST_YEARS_S = -62_000_000_000
 """A second of the year 5; datetime starts with year 1, and a time zone's offset must not lead out of it."""
-_YEAR_10000_S = 253_402_300_800
-"""The end of datetime. Past it, Python's localtime fails or differs from Go in daylight saving time."""
+_LAST_DAYS_S = 253_402_300_800 - 2 * 86_400
+"""Two days before the end of datetime, which a time zone's offset must not lead out of. Past it, Python's localtime
+fails or differs from Go in daylight saving time."""
 _CALENDAR_CYCLE_S = 146_097 * 86_400
 """400 years: a whole number of weeks, so that daylight saving time repeats too."""
 _GO_YEAR_ONE_S = 9_223_372_028_715_321_600
@@ -56,7 +57,7 @@ def utc_offsets(time_zone: str) -> Callable[[int], int]:
 
 def _supported_second(seconds: int) -> int:
     """Return a second that datetime supports, with the same day of the year, weekday and time of day."""
-    if _FIRST_YEARS_S < seconds < _YEAR_10000_S:
+    if _FIRST_YEARS_S < seconds < _LAST_DAYS_S:
         return seconds
     # A year from 9570 to 9969, or from 370 to 769: late or early enough to have the last or the first rule of a time
     # zone, as the year itself has.
@@ -112,18 +113,16 @@ def local_time_formatter(
 
 
 def timestamp_formatter(
-    form: str, time_zone: str | None, utc: str, separator: str, max_seconds: int = MAX_SECONDS
+    local_time: Callable[[int], tuple[str, str]], max_seconds: int = MAX_SECONDS
 ) -> Callable[[int, int], str]:
     """Return the function from seconds since 1970 and nanoseconds to the time, without trailing zeros.
 
     Seconds are read as signed, as Go does; a second of nanoseconds or more carries.
 
     Args:
-        form, time_zone, utc, separator: see local_time_formatter.
+        local_time: see local_time_formatter.
         max_seconds: number of seconds whose text is remembered.
-    Raises: ValueError: unknown time zone.
     """
-    local_time = local_time_formatter(form, time_zone, utc, separator)
     known: dict[int, tuple[str, str]] = {}
 
     def timestamp(seconds: int, nanoseconds: int) -> str:

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.cached_texts import CachedTexts
+from dnstap.dns.escapes import printable
 from dnstap.rendering.documents import Layout, document_renderer
-from dnstap.rendering.times import timestamp_formatter
+from dnstap.rendering.times import local_time_formatter, timestamp_formatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +41,8 @@ _LAYOUT = Layout(
     version="version: %s\n",
     no_message="---\n",
     message_type="message:\n  type: %s\n",
-    query_time="  query_time: !!timestamp %s\n",
-    response_time="  response_time: !!timestamp %s\n",
+    query_time="  query_time: %s\n",
+    response_time="  response_time: %s\n",
     socket_family="  socket_family: %s\n",
     socket_protocol="  socket_protocol: %s\n",
     absent_enum="",
@@ -72,9 +73,32 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
 
     Raises: ValueError: unknown time zone.
     """
-    timestamp = timestamp_formatter("%04d-%02d-%02d %02d:%02d:%02d", style.time_zone, "", " ")
-    dns_text = CachedTexts(_block, lambda text: text.rstrip(_WHITE_SPACE) + "\n").text
+    timestamp = timestamp_formatter(_tagged_time_formatter(style.time_zone))
+    block = _block_for_terminal if style.terminal else _block
+    dns_text = CachedTexts(block, lambda text: text.rstrip(_WHITE_SPACE) + "\n").text
     return document_renderer(_LAYOUT, quoted, _address, timestamp, dns_text)
+
+
+_YEAR_1_S, _YEAR_10000_S = -62_135_596_800, 253_402_300_800
+"""From the first year on, and up to this one, YAML has timestamps of four digits, and loaders have types for them."""
+
+
+def _tagged_time_formatter(time_zone: str | None) -> Callable[[int], tuple[str, str]]:
+    """Return the function from seconds since 1970 to a timestamp with its tag, or text in quotes, and the end of it.
+
+    Raises: ValueError: unknown time zone.
+    """
+    local_time = local_time_formatter("%04d-%02d-%02d %02d:%02d:%02d", time_zone, "", " ")
+    # A time zone is up to a day ahead of UTC or behind it.
+    margin = 0 if time_zone in (None, "utc") else 86_400
+
+    def tagged(seconds: int) -> tuple[str, str]:
+        text, zone = local_time(seconds)
+        if _YEAR_1_S + margin <= seconds < _YEAR_10000_S - margin:
+            return f"!!timestamp {text}", zone
+        return f'"{text}', f'{zone}"'
+
+    return tagged
 
 
 _needs_quotes = re.compile(r".*:|[1-9][0-9]*(?::[0-5]?[0-9])+").fullmatch
@@ -100,8 +124,13 @@ def _block(text: str) -> str:
 
 
 def _escape(found: re.Match[str]) -> str:
-    r"""Escape a character as \DDD for each byte, as DNS names and character strings do."""
-    return "".join([f"\\{byte:03d}" for byte in found[0].encode("utf-8", "surrogateescape")])
+    # All of these cannot be seen.
+    return printable(found[0])
+
+
+def _block_for_terminal(text: str) -> str:
+    """Indent the text of a DNS message for a literal block, and escape every character that cannot be seen."""
+    return re.sub("[^\t\n -~]+", _escape, text).replace("\n", _INDENT)
 
 
 _QUOTED = {

@@ -124,6 +124,9 @@ def test_documents_are_those_of_the_go_tool(name: str, tmp_path: Path) -> None:
         expected = [NOT_IN_YAML.sub(escaped, document) for document in expected]
         quoted = re.compile(r"(_address: )(.*:|[1-9]\d*(?::[0-5]?\d)+)$", re.MULTILINE)
         expected = [quoted.sub(r'\1"\2"', document) for document in expected]
+        # The tool's years have a sign, and more or fewer than four digits.
+        odd_year = re.compile(r"!!timestamp ((?:-\d+|0000|\d{5,})-\d\d-.*)$", re.MULTILINE)
+        expected = [odd_year.sub(r'"\1"', document) for document in expected]
     ours = [
         FORMATS[name](Dnstap(type=DnstapType.MESSAGE, message=Message(**fields), **sender)) for fields, sender in made
     ]

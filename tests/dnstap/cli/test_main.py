@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -221,10 +222,10 @@ def test_wrong_styles_cost_no_old_file(
     assert old.read_text() == "old"
 
 
-def lines_on_a_terminal(*arguments: str, **environment: str) -> bytes:
-    """Return what the command prints of the sample on a terminal."""
+def lines_on_a_terminal(*arguments: str, path: Path = SAMPLE, **environment: str) -> bytes:
+    """Return what the command prints of a recording on a terminal."""
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "dnstap", "-r", str(SAMPLE), *arguments]
+    command = [sys.executable, "-m", "dnstap", "-r", str(path), *arguments]
     clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     process = subprocess.Popen(command, stdout=theirs, env=clean | {"TERM": "xterm"} | environment)
     os.close(theirs)
@@ -247,6 +248,21 @@ def test_colours_on_a_terminal() -> None:
     assert lines_on_a_terminal(TERM="dumb") == plain
     assert lines_on_a_terminal("--color", "never") == plain
     assert lines_on_a_terminal("-j") == gzip.decompress(SAMPLE.with_suffix(".j.jsonl.gz").read_bytes())
+
+
+@pytest.mark.parametrize("flag", ["-q", "-y", "-j"])
+def test_what_cannot_be_seen_is_escaped_on_a_terminal_alone(flag: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.fstrm"
+    hostile = "\x9b31m\u202e".encode()
+    note = b"\0" + struct.pack(">HHIHHHH", 41, 1, 0, 6 + len(hostile), 15, 2 + len(hostile), 0) + hostile
+    message = Message(MessageType.CLIENT_RESPONSE, response_message=struct.pack(">6H", 7, 0x8180, 0, 0, 0, 1) + note)
+    with write_file(path, [CONTENT_TYPE]) as writer:
+        writer.write(bytes(Dnstap(hostile, type=DnstapType.MESSAGE, message=message)))
+    on_a_terminal = lines_on_a_terminal(flag, "--color", "never", path=path).decode()
+    assert on_a_terminal.replace("\n", "").replace("\t", "").isprintable()
+    command = [sys.executable, "-m", "dnstap", "-r", str(path), flag]
+    elsewhere = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    assert ("\u202e" in elsewhere) == (flag != "-q")
 
 
 def test_no_colours_elsewhere(

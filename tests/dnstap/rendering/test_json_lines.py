@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap import Dnstap, DnstapType, Message, MessageType, render
+from dnstap import Dnstap, DnstapType, Message, MessageType, Style, render
 from tests.made_messages import DATA, read_frames
 
 if TYPE_CHECKING:
@@ -82,6 +82,15 @@ def test_any_identity_loads_as_its_characters(identity: bytes) -> None:
         ["\ufffd" if "\udc80" <= one <= "\udcff" else one for one in identity.decode("utf-8", "surrogateescape")]
     )
     assert json.loads(text)["identity"] == expected
+
+
+@pytest.mark.parametrize("identity", ["\x7f\x85\x9b", "caf\xe9 \u202e\u2066", "\U000e0001\u2028", "plain"])
+def test_a_terminal_gets_nothing_that_cannot_be_seen(identity: str) -> None:
+    dnstap = Dnstap(identity.encode(), type=DnstapType.MESSAGE)
+    text = render("json", dnstap, Style(terminal=True))
+    assert text[:-1].isprintable()
+    assert json.loads(text) == json.loads(render("json", dnstap))
+    assert identity.isprintable() == (text == render("json", dnstap))
 
 
 def test_a_zone_that_does_not_parse_is_a_text() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnstap.rendering.times import clock_formatter, timestamp_formatter, utc_offsets
+from dnstap.rendering.times import clock_formatter, local_time_formatter, timestamp_formatter, utc_offsets
 
 SUMMER, WINTER = 1_751_371_200, 1_767_268_800  # noon in UTC, in July 2025 and January 2026
 
@@ -25,6 +25,13 @@ def test_unknown_time_zone(name: str) -> None:
         utc_offsets(name)
 
 
+def test_the_last_day_of_year_9999() -> None:
+    """Midnight of the year 10000 comes earlier east of UTC."""
+    for name, offset in (("Pacific/Kiritimati", 14 * 3600), ("America/Adak", -10 * 3600)):
+        for seconds in range(253_402_300_800 - 3 * 86_400, 253_402_300_800 + 86_400, 3_600):
+            assert utc_offsets(name)(seconds) == offset
+
+
 def test_clocks() -> None:
     assert clock_formatter("utc", date=False)(SUMMER) == "12:00:00"
     assert clock_formatter("Asia/Kathmandu", date=False)(SUMMER) == "17:45:00"
@@ -33,13 +40,16 @@ def test_clocks() -> None:
 
 def test_timestamps() -> None:
     form = "%04d-%02d-%02d %02d:%02d:%02d"
-    utc = timestamp_formatter(form, "utc", "Z", " ", max_seconds=2)
-    other = timestamp_formatter(form, "America/New_York", "Z", " ", max_seconds=2)
+    utc = timestamp_formatter(local_time_formatter(form, "utc", "Z", " "), max_seconds=2)
+    other = timestamp_formatter(local_time_formatter(form, "America/New_York", "Z", " "), max_seconds=2)
     for _ in range(2):
         assert utc(SUMMER, 5) == "2025-07-01 12:00:00.000000005Z"
         assert other(SUMMER, 0) == "2025-07-01 08:00:00 -04:00"
         assert other(WINTER, 500_000_000) == "2026-01-01 07:00:00.5 -05:00"
         assert other(WINTER + 1, 0) == "2026-01-01 07:00:01 -05:00"
         assert utc((1 << 64) - 1, 1_000_000_000) == "1970-01-01 00:00:00Z"
-    assert timestamp_formatter(form, None, "", " ")(0, 0) == "1970-01-01 00:00:00"
-    assert timestamp_formatter(form, "Asia/Kathmandu", "", "")(SUMMER, 0) == "2025-07-01 17:45:00+05:45"
+    assert timestamp_formatter(local_time_formatter(form, None, "", " "))(0, 0) == "1970-01-01 00:00:00"
+    assert (
+        timestamp_formatter(local_time_formatter(form, "Asia/Kathmandu", "", ""))(SUMMER, 0)
+        == "2025-07-01 17:45:00+05:45"
+    )

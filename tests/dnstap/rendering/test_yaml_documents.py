@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import struct
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap import Dnstap, DnstapType, Message, MessageType, SocketFamily, SocketProtocol, render
+from dnstap import Dnstap, DnstapType, Message, MessageType, SocketFamily, SocketProtocol, Style, render, renderer
 from dnstap.rendering.yaml_documents import quoted
 from tests.made_messages import DATA, read_frames
 
@@ -91,3 +93,60 @@ def test_quotes_as_go_does(text: str, expected: str) -> None:
 def test_quoted_text_loads_as_itself(text: str) -> None:
     text = text.encode("utf-8", "ignore").decode()  # no surrogates
     assert yaml.safe_load(quoted(text)) == text
+
+
+EDGES = [0, 253_402_300_799, 253_402_300_800, 253_402_214_399, 253_402_214_400, 2**63 - 1]
+# Before 1970 they are negative in Go.
+EDGES += [
+    2**64 - 62_135_596_800,
+    2**64 - 62_135_596_801,
+    2**64 - 62_135_510_400,
+    2**64 - 62_167_219_200,
+    2**63,
+    2**64 - 1,
+]
+
+
+@given(
+    st.sampled_from(EDGES) | st.integers(0, 2**64 - 1) | st.integers(253_402_200_000, 253_402_400_000),
+    st.sampled_from([0, 5, 999_999_999, 2**32 - 1]),
+    st.sampled_from([None, "utc", "Pacific/Kiritimati", "America/Adak"]),
+)
+def test_times_of_all_years_load(seconds: int, nanoseconds: int, time_zone: str | None) -> None:
+    message = Message(type=MessageType.CLIENT_QUERY, query_time_sec=seconds, query_time_nsec=nanoseconds)
+    text = render("yaml", Dnstap(type=DnstapType.MESSAGE, message=message), Style(time_zone))
+    signed = (seconds + 2**63) % 2**64 - 2**63 + nanoseconds // 10**9
+    for loader in (yaml.SafeLoader, yaml.CSafeLoader):
+        time = next(yaml.load_all(text, loader))["message"]["query_time"]
+        if isinstance(time, datetime):
+            time = time if time.tzinfo else time.replace(tzinfo=UTC)
+            assert (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1) == signed
+        else:
+            assert isinstance(time, str)
+            # All times but those of datetime's first and last day in a time zone, which it may not have in UTC.
+            assert not -62_135_596_800 + 86_400 <= signed < 253_402_300_800 - 86_400
+            assert time_zone not in (None, "utc") or not -62_135_596_800 <= signed < 253_402_300_800
+
+
+HOSTILE_TEXT = "caf\u00e9 \x85\x9b\x7f \u202e\u2066\u200f \u2028 \U000e0001 \ue000".encode() + b"\xff\n"
+
+
+def test_a_terminal_gets_nothing_that_cannot_be_seen() -> None:
+    option = struct.pack(">HHH", 15, 2 + len(HOSTILE_TEXT), 0) + HOSTILE_TEXT
+    opt = b"\0" + struct.pack(">HHIH", 41, 1232, 0, len(option)) + option
+    wire = struct.pack(">6H", 7, 0x8180, 0, 0, 0, 1) + opt
+    message = Message(type=MessageType.CLIENT_RESPONSE, response_message=wire)
+    dnstap = Dnstap(HOSTILE_TEXT, type=DnstapType.MESSAGE, message=message)
+    text = render("yaml", dnstap, Style(terminal=True))
+    assert text.replace("\n", "").replace("\t", "").isprintable()
+    assert r"(café \194\133\194\155\127 \226\128\174" in text
+    assert "\u202e" in render("yaml", dnstap)
+    loaded = yaml.safe_load(text.removesuffix("---\n"))
+    assert loaded["message"]["response_message"].splitlines()[1].endswith("ADDITIONAL: 1")
+
+
+def test_a_terminal_gets_usual_text_as_it_is() -> None:
+    on_a_terminal = renderer("yaml", Style(terminal=True))
+    for payload in read_frames(DATA / "unbound-unix.fstrm"):
+        dnstap = Dnstap.parse(payload)
+        assert on_a_terminal(dnstap) == render("yaml", dnstap)
