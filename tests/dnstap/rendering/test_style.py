@@ -24,7 +24,7 @@ MESSAGE = Dnstap(
         (Style("utc", date=True), "2025-07-01 12:00:00.000000 CQ MISSING_ADDRESS  0b X \n"),
         (Style("utc", fields=("time", "identity")), "12:00:00.000000 ns\\0321\\027\n"),
         (Style("utc", fields=("time", "identity"), date=True), "2025-07-01T12:00:00.000000 ns\\0321\\027\n"),
-        (Style("utc", fields=("identity",), escape=False), "ns 1\x1b\n"),
+        (Style("utc", fields=("identity",), escape=False), "ns\\0321\x1b\n"),
         (Style("utc", fields=("qr",), colour=True), "\x1b[36mQ\x1b[0m\n"),
     ],
 )
