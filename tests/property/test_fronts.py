@@ -142,5 +142,5 @@ def test_the_names_are_the_same() -> None:
     assert vars(sync)["__all__"] == aio.__all__
     for name in ("Reader", "Writer", "Listener", "ReconnectingWriter"):
         theirs, ours = ({entry for entry in dir(getattr(m, name)) if not entry.startswith("_")} for m in (sync, aio))
-        # A task can be cancelled, which a thread cannot; and no loop outlives a fork.
-        assert theirs - {"receive", "interrupt", "forget"} == ours
+        # A selector has no use in asyncio, and no loop outlives a fork.
+        assert theirs - {"receive", "forget"} == ours
