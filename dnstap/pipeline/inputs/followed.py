@@ -111,11 +111,15 @@ class FollowedInput(Input):
         while True:
             found = await asyncio.to_thread(self._find)
             self._look(found)
+            # What was in the open files before new ones came is read first, such as the end of a rotated one.
+            if any(status.key not in self._known for status in found):
+                for status in found:
+                    await self._until_read(status)
             for status in found:
                 reader = await self._open(status)
                 if reader:
                     yield status.path, reader
-                    await self._until_at_end(reader)
+                    await self._until_read(status)
             await asyncio.sleep(self._pause_s)
 
     async def close(self) -> None:
@@ -180,13 +184,16 @@ class FollowedInput(Input):
         if (known and (known.reader or known.seen == status.state)) or not status.size or not self._has_room():
             return None
         try:
-            beginning = await asyncio.to_thread(_beginning, status.path)
-            if beginning is None:
+            beginning, compressed = await asyncio.to_thread(_beginning, status.path)
+            if not beginning:
                 return None
             if known is None or not beginning.startswith(known.beginning):
                 # Also a removed file's number is given again, and a file may be cut and begun anew.
                 known = self._known[status.key] = _Known(beginning)
                 known.given_up = self._is_copy(status.key, beginning)
+                # Compressed pieces come with each rotation; other copies may be meant to be read.
+                if known.given_up and not compressed:
+                    self._report(f"{status.path}: a copy of a file that was read; left out")
             if not known.given_up:
                 await self._continue(status.path, known)
             known.seen = status.state
@@ -221,7 +228,11 @@ class FollowedInput(Input):
         readers = [known.reader for known in self._known.values() if known.reader and known.reader.fileno() >= 0]
         if len(readers) < MAX_OPEN:
             return True
-        resting = [reader for reader in readers if _is_at_end(reader) and not reader.protocol.decoder.missing()]
+        resting = [
+            reader
+            for reader in readers
+            if _left(reader, os.fstat(reader.fileno()).st_size) <= 0 and not reader.protocol.decoder.missing()
+        ]
         if resting:
             min(resting, key=lambda reader: os.fstat(reader.fileno()).st_mtime_ns).end_input()
         return False
@@ -234,17 +245,17 @@ class FollowedInput(Input):
                 return True
         return False
 
-    async def _until_at_end(self, reader: Reader) -> None:
-        """Wait until a file has been read, so that those before others are read before them."""
-        pause_s = 0.001
-        while reader.fileno() >= 0 and not _is_at_end(reader):
+    async def _until_read(self, status: _Status) -> None:
+        """Wait until an open file has been read as far as it went when it was found."""
+        known, pause_s = self._known.get(status.key), 0.001
+        while known and known.reader and known.reader.fileno() >= 0 and _left(known.reader, status.size) > 0:
             await asyncio.sleep(pause_s)
             pause_s = min(SCAN_S, 2 * pause_s)
 
 
-def _is_at_end(reader: Reader) -> bool:
-    descriptor = reader.fileno()
-    return os.fstat(descriptor).st_size - os.lseek(descriptor, 0, os.SEEK_CUR) <= STOP_BYTES
+def _left(reader: Reader, size: int) -> int:
+    """Return how many bytes of a file of this size are still to be read, without a STOP at its end."""
+    return size - os.lseek(reader.fileno(), 0, os.SEEK_CUR) - STOP_BYTES
 
 
 def _is_telling(beginning: bytes) -> bool:
@@ -258,8 +269,10 @@ def _is_telling(beginning: bytes) -> bool:
     return len(beginning) == BEGINNING_BYTES
 
 
-def _beginning(path: str) -> bytes | None:
-    """Return the first bytes of a file, decompressed if that is possible; None if there are none yet.
+def _beginning(path: str) -> tuple[bytes, bool]:
+    """Return the first bytes of a file, decompressed if that is possible, and whether it is compressed.
+
+    There may be none yet.
 
     Raises: OSError.
     """
@@ -274,5 +287,5 @@ def _beginning(path: str) -> bytes | None:
                     beginning += piece
             except FrameStreamError:
                 # The reader will say so.
-                return beginning or data
-    return beginning[:BEGINNING_BYTES] or None
+                return beginning or data, True
+    return beginning[:BEGINNING_BYTES], bool(decompressor.name)

@@ -240,6 +240,7 @@ class TestDirectory:
             file_of(tmp_path / "last", b"3")
             wait_for(lambda: len(running.payloads) == 3, "the last payload")
         assert sorted(running.payloads) == [b"1", b"2", b"3"]
+        assert running.reports == [f"{tmp_path / 'copy'}: a copy of a file that was read; left out"]
 
     def test_more_files_than_may_be_open(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Those that rest are closed; one that grows again is gone on with."""
