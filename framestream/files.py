@@ -156,6 +156,7 @@ class FileOutput:
         beginning: bytes without which what follows cannot be read, to write again if another program cuts the file.
         cuts: how often another program has cut it.
         opened_bytes: length of the file when it was opened, after truncation.
+        taken: number of bytes of the last write that are in the file, also if it failed.
     Raises: OSError: BlockingIOError if it is locked.
     """
 
@@ -164,6 +165,7 @@ class FileOutput:
         self.transactional = mode == "atomic" and path != "-"
         self.beginning = b""
         self.cuts = 0
+        self.taken = 0
         self._path = path
         self._owned = path != "-"
         self._temporary: str | None = None
@@ -214,9 +216,9 @@ class FileOutput:
         self.whole = True
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        self.taken = 0
+        while self.taken < len(data):
+            self.taken += os.write(self._fd, memoryview(data)[self.taken :])
 
     def _undo(self) -> None:
         """Remove what a failed write has left."""
@@ -224,6 +226,7 @@ class FileOutput:
         size = os.fstat(self._fd).st_size
         self.truncate(self._size if self._size <= size else 0)
         self.whole = True
+        self.taken = 0
 
     def _write_again(self, data: bytes, size: int) -> int:
         """Write bytes again that are at the beginning of a file which was cut before they were written.

@@ -127,6 +127,7 @@ class OutputCounts(NamedTuple):
         written: written, or sent by a relay.
         rejected: left out by the output, because they do not decode.
         dropped: dropped, because the output was behind.
+        left: waiting to be written, or at the end of a run never written.
     """
 
     name: str
@@ -134,11 +135,7 @@ class OutputCounts(NamedTuple):
     written: int
     rejected: int
     dropped: int
-
-    @property
-    def left(self) -> int:
-        """The others: they wait to be written, or at the end of a run never were."""
-        return self.reached - self.written - self.rejected - self.dropped
+    left: int
 
     def __str__(self) -> str:
         """Return one line for the end of a run."""

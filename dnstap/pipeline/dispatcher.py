@@ -79,9 +79,10 @@ class Dispatcher:
         for output in self.outputs:
             output.reached += number
             if output.failed:
+                output.waiting += number
                 continue
             try:
-                self._give(output, batch, source)
+                self._give(output, batch, number, source)
             except Exception as error:  # noqa: BLE001 (it is raised below)
                 output.failed = True
                 failure = failure or error
@@ -93,7 +94,8 @@ class Dispatcher:
         for part in (*self.stages, *self.outputs):
             yield from part.new_reports()
 
-    def _give(self, output: Output, batch: Any, source: Source) -> None:  # noqa: ARG002 (for the one with queues)
+    def _give(self, output: Output, batch: Any, number: int, source: Source) -> None:  # noqa: ARG002 (for queues)
+        output.given += number
         if self.encoded:
             output.write_encoded(batch)
         else:

@@ -1,7 +1,7 @@
 """Queues between the inputs and each output of an asyncio runner, bounded by the memory that they take.
 
-An output that takes a batch at once, as a regular file does, always has an empty queue. Any other may stand still: a
-pipe whose reader has stopped, a relay whose receiver is away. The others go on then, until its queue is full.
+An output that takes a batch at once, as a regular file does, has an empty queue. But it may stand still: a pipe whose
+reader has stopped, a relay whose receiver is away, a disk that is full. The others go on then, until its queue is full.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dnstap.pipeline.dispatcher import Dispatcher, Source
 from framestream.aio.daemon import DaemonThread
+from framestream.reporting import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -41,9 +42,17 @@ BATCH_BYTES = 250
 Overload = Literal["wait", "drop"]
 
 
+RETRY_S = 1.0
+"""Seconds between two attempts to write to a disk that is full."""
+
+
 def memory(payloads: list[bytes]) -> int:
     """Return the memory that a batch of payloads takes, in bytes; at most a little less."""
     return sum(map(len, payloads)) + FRAME_BYTES * len(payloads) + BATCH_BYTES
+
+
+def _payloads(batch: Any) -> list[bytes]:
+    return batch if isinstance(batch, list) else batch.payloads()
 
 
 class _Waiting(NamedTuple):
@@ -63,6 +72,7 @@ class OutputQueue:
         start: starts a task of the run, whose exception ends it.
         limit_bytes: memory that may wait.
         drops: drop the oldest frames of sockets that wait when there is no more room, instead of having inputs wait.
+        retry_s: seconds between two attempts to write to a disk that is full.
     """
 
     def __init__(
@@ -72,8 +82,11 @@ class OutputQueue:
         *,
         limit_bytes: int = QUEUE_BYTES,
         drops: bool = False,
+        retry_s: float = RETRY_S,
     ) -> None:
         self._output = output
+        self._retry_s = retry_s
+        self._no_space = ""
         self._start = start
         self._limit_bytes = limit_bytes
         self._drops = drops
@@ -89,17 +102,23 @@ class OutputQueue:
         self._dropped_before = 0
         self._held_up = False
 
-    def put(self, payloads: list[bytes], source: Source) -> None:
+    def put(self, batch: Any, number: int, source: Source) -> None:
         """Write a batch now if the output takes it at once, or have it wait. It never waits itself.
 
+        Args:
+            batch: payloads, or EncodedFrames if the dispatcher passes these on.
+            number: number of its frames.
         Raises: an exception of the output.
         """
+        output = self._output
         if not self._busy and self._thread is None:
-            pending = self._output.write_many(payloads)
-            if pending is not None:
-                self._written_bytes = self._bytes = memory(payloads)
+            output.given += number
+            if (pending := self._write_now(batch)) is not None:
+                self._written_bytes = self._bytes = memory(_payloads(batch))
                 self._begin(pending, 1)
             return
+        output.waiting += number
+        payloads = _payloads(batch)
         size = memory(payloads)
         self._waiting.append(_Waiting(payloads, size, source))
         self._bytes += size
@@ -148,6 +167,8 @@ class OutputQueue:
     def new_reports(self) -> Iterator[str]:
         """Yield lines about what the queue had no room for since the last call."""
         output, new = self._output, self._output.dropped - self._dropped_before
+        if self._no_space:
+            yield f"{output.name}: cannot write, and tries again: {self._no_space}; {output.counts.left} frames wait"
         if new:
             self._dropped_before = output.dropped
             yield f"{output.name}: {new} frames dropped, because it was behind; {output.dropped} in all"
@@ -194,8 +215,40 @@ class OutputQueue:
             payloads += more
             self._written_bytes += size
             batches += 1
-        write = self._output.write_many
-        return self._thread.call(write, payloads) if self._thread else write(payloads), batches
+        output = self._output
+        output.waiting -= len(payloads)
+        output.given += len(payloads)
+        if self._thread:
+            return self._thread.call(output.write_many, payloads), batches
+        return self._write_now(payloads), batches
+
+    def _write_now(self, batch: Any) -> Awaitable[object] | None:
+        """Have the output write a batch, and return what to await, if anything.
+
+        Raises: an exception of the output.
+        """
+        output = self._output
+        try:
+            return output.write_many(batch) if isinstance(batch, list) else output.write_encoded(batch)
+        except OSError as error:
+            if not output.goes_on_after(error):
+                raise
+            return self._write_rest(error)
+
+    async def _write_rest(self, error: OSError) -> None:
+        """Try again, until there is space for it, what a write has left."""
+        while True:
+            self._no_space = error_text(error)
+            await asyncio.sleep(self._retry_s)
+            try:
+                self._output.write_rest()
+            except OSError as caught:
+                if not self._output.goes_on_after(caught):
+                    raise
+                error = caught
+            else:
+                self._no_space = ""
+                return
 
     def _drop_oldest(self) -> None:
         """Drop the oldest batches of sockets, but not the newest, whatever its size, until the others have room."""
@@ -206,6 +259,7 @@ class OutputQueue:
                 kept.append(batch)
             else:
                 self._bytes -= batch.size
+                self._output.waiting -= len(batch.payloads)
                 self._output.dropped += len(batch.payloads)
         self._waiting.extendleft(reversed(kept))
 
@@ -226,6 +280,7 @@ class QueueingDispatcher(Dispatcher):
         start: see OutputQueue.
         overload: what all outputs do when their queues are full; None if each does what it does by default.
         queue_bytes: memory that may wait for each output.
+        retry_s: see OutputQueue.
     """
 
     def __init__(
@@ -236,6 +291,7 @@ class QueueingDispatcher(Dispatcher):
         *,
         overload: Overload | None = None,
         queue_bytes: int = QUEUE_BYTES,
+        retry_s: float = RETRY_S,
     ) -> None:
         super().__init__(outputs, stages)
         self._queues = {
@@ -244,6 +300,7 @@ class QueueingDispatcher(Dispatcher):
                 start,
                 limit_bytes=queue_bytes,
                 drops=output.drops if overload is None else overload == "drop",
+                retry_s=retry_s,
             )
             for output in self.outputs
         }
@@ -285,8 +342,5 @@ class QueueingDispatcher(Dispatcher):
             yield from queue.new_reports()
         yield from super().new_reports()
 
-    def _give(self, output: Output, batch: Any, source: Source) -> None:
-        if self.encoded:
-            super()._give(output, batch, source)
-        else:
-            self._queues[output].put(batch, source)
+    def _give(self, output: Output, batch: Any, number: int, source: Source) -> None:
+        self._queues[output].put(batch, number, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -42,6 +43,8 @@ class Output(Part, ABC):
         drops: whether it drops frames when its queue is full, unless the run is told otherwise, instead of having the
             inputs wait.
         reached: number of payloads that are this output's to write; counted by the Dispatcher.
+        given: number of those that it was told to write.
+        waiting: number of those that it was not told yet, or never will be after it has failed.
         dropped: number of those that its queue had no room for.
         failed: whether a write has raised. It is given nothing more.
         stuck: whether a write had not returned when the run ended. Nothing may be called any more, not even `close`.
@@ -51,6 +54,8 @@ class Output(Part, ABC):
     takes_encoded: ClassVar[bool] = False
     drops: ClassVar[bool] = False
     reached: int = 0
+    given: int = 0
+    waiting: int = 0
     dropped: int = 0
     failed: bool = False
     stuck: bool = False
@@ -73,9 +78,10 @@ class Output(Part, ABC):
     @property
     def counts(self) -> OutputCounts:
         """Counts so far. May be called from another thread."""
-        # First what has happened to payloads: `left` is never negative, even if more are written meanwhile.
-        written, rejected, dropped = self.written, self.rejected, self.dropped
-        return OutputCounts(self.name, self.reached, written, rejected, dropped)
+        # In this order: `left` is never negative, even if more are written meanwhile.
+        written, rejected = self.written, self.rejected
+        left = self.given - written - rejected + self.waiting
+        return OutputCounts(self.name, self.reached, written, rejected, self.dropped, left)
 
     @abstractmethod
     def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | None:
@@ -84,6 +90,16 @@ class Output(Part, ABC):
     def write_encoded(self, frames: EncodedFrames, /) -> Awaitable[object] | None:
         """Write data frames as they were received."""
         return self.write_many(frames.payloads())
+
+    def goes_on_after(self, _error: OSError) -> bool:
+        """Return whether what a write has left after this error can be written later, by `write_rest`."""
+        return False
+
+    def write_rest(self) -> None:
+        """Write what the last write has left after an error.
+
+        Raises: as write_many.
+        """
 
     def tick(self) -> None:
         """Do what is due. Called about once a second, never during a write of a blocking output.
@@ -146,6 +162,9 @@ class FileOutput(Output):
         self.incomplete = False
         self._written = 0
         self._compression = compression
+        # What a write has left after an error, and the bytes of it that are in the file.
+        self._rest: list[bytes] = []
+        self._taken = 0
         # Pipes and devices have no old files.
         self._rotation = rotation if path != "-" and may_be_regular(path) else None
         self._stamps = Stamps()
@@ -222,23 +241,45 @@ class FileOutput(Output):
             if self._rotation:
                 self._rotation.close()
 
+    def goes_on_after(self, error: OSError) -> bool:
+        # A pipe or a device has no space that could become free.
+        return self._regular and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
     def write_many(self, payloads: list[bytes], /) -> None:
         """Write payloads.
 
         Raises: OSError.
         """
+        self._rest = payloads
+        self.write_rest()
+
+    def write_rest(self) -> None:
         # Before the frames are written: after HUP, those of the next write belong to the new file.
         if self._reopening or self._rotating:
             self.tick()
         if self._rotation is None:
-            self._write_counted(payloads)
+            self._write_counted(self._rest)
+            self._rest = []
             return
         # In pieces, so that a limit by count is exact. Size and time are looked at after each piece.
-        while payloads:
+        while self._rest:
             room = self._rotation.room(self.frames - self._frames_before)
-            self._write_counted(payloads[:room])
-            payloads = payloads[room:] if room else []
+            self._write_counted(self._rest[:room])
+            self._rest = self._rest[room:] if room else []
             self.tick()
+
+    def _write_bytes(self, data: bytes) -> None:
+        """Write to the open file. If the same is written again after an error, only what is missing.
+
+        Raises: OSError.
+        """
+        try:
+            self._file.write(data[self._taken :] if self._taken else data)
+        except OSError:
+            # Standard output may lead to a file, of which nothing is removed: it may be another program's as well.
+            self._taken += self._file.taken
+            raise
+        self._taken = 0
 
     def _write_counted(self, payloads: list[bytes]) -> None:
         before = self.frames

@@ -33,8 +33,10 @@ class CompressedFile:
         compression: one of COMPRESSIONS.
     Raises: MissingLibraryError: the library of the compression is not installed.
 
-    Attributes: beginning: see FileOutput.
+    Attributes: beginning, taken: see FileOutput.
     """
+
+    taken = 0  # A write that fails has written nothing.
 
     def __init__(self, file: OpenFile, compression: str) -> None:
         self.beginning = b""

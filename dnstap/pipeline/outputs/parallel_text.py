@@ -195,6 +195,10 @@ class ParallelText(TextOutput):
             self._workers.close()
             raise
 
+    def goes_on_after(self, _error: OSError) -> bool:
+        # Of runs over files, which end by any error: the text of a batch is not kept.
+        return False
+
     def flush(self) -> None:
         if self._batch:
             self._submit()

@@ -53,7 +53,11 @@ class Recording(FileOutput):
             return
         if self._reopening or self._rotating:
             self.tick()
-        self._write_data(frames.data)
+        try:
+            self._write_data(frames.data)
+        except OSError:
+            self._rest = frames.payloads()
+            raise
         self.frames += frames.number
         self._written += frames.number
 
@@ -71,7 +75,7 @@ class Recording(FileOutput):
 
     def _write_data(self, data: bytes) -> None:
         self._lacking = True
-        self._file.write(data)
+        self._write_bytes(data)
         self._lacking = False
 
     def _open(self, path: str, mode: Literal["replace", "append"]) -> OutputFile:

@@ -55,7 +55,7 @@ class TextOutput(FileOutput):
         if batch.first_left_out:
             position, error = batch.first_left_out
             self.problems.add(first + position, error, batch.left_out)
-        self._file.write(batch.text)
+        self._write_bytes(batch.text)
         self._counted = 0
         self._written += number - batch.left_out
 

@@ -532,7 +532,7 @@ def test_overload_drops_frames(tmp_path: Path) -> None:
     counts = running.collector.counts
     of_slow, of_other = running.collector.output_counts
     assert counts.dropped == of_slow.dropped > 0
-    assert of_slow == ("Slow", counts.frames, len(slow), 0, of_slow.dropped)
+    assert of_slow == ("Slow", counts.frames, len(slow), 0, of_slow.dropped, 0)
     assert (of_slow.left, of_other.left) == (0, 0)
     assert len(other) == counts.frames
     taps = [payload for payload in slow if payload[:1] != b"f"]

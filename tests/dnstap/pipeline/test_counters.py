@@ -53,8 +53,7 @@ def test_as_one_line() -> None:
 
 
 def test_of_an_output() -> None:
-    counts = OutputCounts("x", 10, 4, 1, 2)
-    assert counts.left == 3
+    counts = OutputCounts("x", 10, 4, 1, 2, 3)
     assert str(counts) == "x: 10 frames: 4 written, 1 rejected, 2 dropped, 3 left"
 
 

@@ -80,7 +80,7 @@ def test_without_a_filter() -> None:
 def test_several_outputs(tmp_path: Path) -> None:
     outputs = [Recording(str(tmp_path / name)) for name in ("a", "b")]
     outputs[1].write_many([b"1"])
-    outputs[1].reached = 3
+    outputs[1].reached = outputs[1].given = 3
     with serving("127.0.0.1", 0, Collector(print), [], outputs) as port:
         samples = {
             name: value for name, value in scraped(port).items() if re.search("_(output|written|left)_frames", name)

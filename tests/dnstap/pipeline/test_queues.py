@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import tracemalloc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from tests.dnstap.pipeline.kept import FILE, SOCKET, Full, FullLater, Kept, Kept
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from dnstap.pipeline.outputs.base import Output
 
@@ -294,8 +295,8 @@ def test_a_failure_wakes_inputs() -> None:
     async def run() -> None:
         tasks = Tasks()
         queue = OutputQueue(failing, tasks.start, limit_bytes=1)
-        queue.put([b"1"], SOCKET)
-        queue.put([b"2"], SOCKET)
+        queue.put([b"1"], 1, SOCKET)
+        queue.put([b"2"], 1, SOCKET)
         await asyncio.wait_for(queue.room(SOCKET), DEADLINE_S)
         assert not queue.full(SOCKET)
 
@@ -354,3 +355,94 @@ def test_cancelled_before_the_first_step() -> None:
 
     asyncio.run(run())
     assert later.counts.left == 1
+
+
+class SmallDisk(Kept):
+    """An output on a disk that has space for some batches."""
+
+    def __init__(self, space: int) -> None:
+        super().__init__()
+        self.space = space
+        self.rest: list[bytes] = []
+        self.error = OSError(errno.ENOSPC, "No space left on device")
+
+    def goes_on_after(self, error: OSError) -> bool:
+        return error.errno == errno.ENOSPC
+
+    def write_many(self, payloads: list[bytes], /) -> None:
+        self.rest = payloads
+        self.write_rest()
+
+    def write_rest(self) -> None:
+        if not self.space:
+            raise self.error
+        self.space -= 1
+        super().write_many(self.rest)
+
+
+class SmallDiskEncoded(SmallDisk):
+    takes_encoded = True
+
+
+@pytest.mark.parametrize("kind", [SmallDisk, SmallDiskEncoded])
+def test_a_full_disk_is_tried_again(kind: type[SmallDisk]) -> None:
+    """Frames wait meanwhile, the inputs as well if there are too many; the other outputs go on."""
+    full, other = kind(1), KeptEncoded()
+
+    async def run() -> None:
+        async with queueing(full, other, queue_bytes=1000, retry_s=0.001) as (dispatcher, tasks):
+            assert dispatcher.encoded is (kind is SmallDiskEncoded)
+
+            def write(*payloads: bytes) -> None:
+                dispatcher.write(EncodedFrames.of(payloads) if dispatcher.encoded else [*payloads], SOCKET)
+
+            write(b"1")
+            assert not tasks.running
+            write(b"2", b"3")
+            while not dispatcher.full(SOCKET):
+                write(b"4")
+            dispatcher.tick()
+            await asyncio.sleep(0.01)
+            assert full.ticks == 0
+            waiting = full.counts.left
+            assert waiting == other.written - 1 > 2
+            lines = [*dispatcher.new_reports()]
+            assert lines == [
+                f"{full.name}: cannot write, and tries again: No space left on device; {waiting} frames wait"
+            ]
+            full.space = 1
+            await wait_until(lambda: full.written == 3)
+            assert full.counts.left == waiting - 2
+            full.space = 10
+            await tasks.finish(DEADLINE_S)
+            assert list(dispatcher.new_reports()) == []
+
+    asyncio.run(run())
+    assert full.payloads == other.payloads
+    assert full.counts.left == 0
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition while the loop runs."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_another_error_after_a_full_disk() -> None:
+    """It ends the run; so does the end, and what was not written is left."""
+    failing, full = SmallDisk(0), SmallDisk(0)
+
+    async def run() -> None:
+        tasks = Tasks()
+        dispatcher = QueueingDispatcher([failing, full], (), tasks.start, retry_s=0.001)
+        dispatcher.write([b"1"], SOCKET)
+        failing.error = OSError(errno.EIO, "Input/output error")
+        await wait_until(lambda: tasks.failure is not None)
+        assert failing.failed
+        await tasks.cancel()
+        dispatcher.close()
+
+    asyncio.run(run())
+    assert failing.counts.left == full.counts.left == 1
+    assert not full.failed

@@ -20,6 +20,7 @@ from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.rotation import FileLimits, Rotation
 from framestream import EncodedFrames, encode_data_frames, read_file
+from tests.dnstap.pipeline.disks import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,9 @@ KINDS = pytest.mark.parametrize(
         pytest.param(partial(ParallelText, format_name="yaml", jobs=1), id="parallel text"),
     ],
 )
+
+
+BOTH = pytest.mark.parametrize("kind", [Recording, partial(TextOutput, format_name="yaml")], ids=["recording", "text"])
 
 
 @pytest.fixture
@@ -497,3 +501,88 @@ def test_a_pipe_is_blocking(tmp_path: Path) -> None:
     output.close()
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("rotating", [False, True])
+@pytest.mark.parametrize("encoded", [False, True])
+@BOTH
+def test_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, encoded: bool, rotating: bool, number: int
+) -> None:
+    """The rest of a write is written later, once, and never in part."""
+    path = tmp_path / "out"
+    rotation = Rotation(FileLimits(frames=3), print) if rotating else None
+    output = kind(str(path), rotation=rotation)
+    identities = [b"%0100d" % position for position in range(1, 9)]
+    payloads = [*map(payload, identities)]
+    disk = Disk(monkeypatch, 500, number)
+    try:
+        with pytest.raises(OSError, match=os.strerror(number)) as caught:
+            output.write_encoded(EncodedFrames.of(payloads)) if encoded else output.write_many(payloads)
+        assert output.goes_on_after(caught.value)
+        assert not output.goes_on_after(OSError(errno.EIO, "Input/output error"))
+        for _ in range(3):
+            with pytest.raises(OSError, match=os.strerror(number)):
+                output.write_rest()
+        assert output.written < 8
+        there = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert there.count(b"0" * 20) == 4 * there.count(b"0" * 99) == 4 * output.written  # none in part
+        disk.space = 100_000
+        output.write_rest()
+        assert output.written == 8
+        output.write_many(payloads[:2])
+    finally:
+        disk.space = 100_000
+        output.close()
+    files = sorted(tmp_path.iterdir(), key=lambda file: (file == path, file.name))
+    assert [identity for file in files for identity in contents(file)] == identities + identities[:2]
+    assert len(files) == (4 if rotating else 1)
+
+
+@BOTH
+def test_a_full_disk_behind_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    """Nothing is removed from a file that others may write to as well: what is there in part is completed."""
+    path = tmp_path / "out"
+    saved = os.dup(1)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+    try:
+        output = kind("-")
+        identities = [b"%0100d" % position for position in range(1, 9)]
+        payloads = [*map(payload, identities)]
+        disk = Disk(monkeypatch, 100)
+        with pytest.raises(OSError, match="No space left on device"):
+            output.write_many(payloads)
+        disk.space = 3
+        with pytest.raises(OSError, match="No space left on device"):
+            output.write_rest()
+        assert output.written == 0
+        disk.space = 100_000
+        output.write_rest()
+        assert output.written == 8
+        output.write_many(payloads[:1])
+        output.close()
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+    assert contents(path) == [*identities, identities[0]]
+
+
+def test_a_full_disk_ends_what_several_processes_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of a batch is not kept: only runs over files have such outputs, and any error ends these."""
+    output = ParallelText(str(tmp_path / "out"), "yaml", jobs=1)
+    Disk(monkeypatch, 1)
+    output.write_many([payload(b"1")])
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        output.flush()
+    assert not output.goes_on_after(caught.value)
+    output.close()
+
+
+def test_a_device_has_no_space_that_becomes_free() -> None:
+    output = TextOutput("/dev/full", "yaml")
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        output.write_many([payload(b"1")])
+    assert not output.goes_on_after(caught.value)
+    output.close()

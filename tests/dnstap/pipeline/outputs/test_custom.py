@@ -21,7 +21,7 @@ def test_a_function() -> None:
     output.tick()
     output.flush()
     assert output.close() is None
-    output.reached = 3
+    output.reached = output.given = 3
     assert str(output.counts) == output.summary() == "Payloads: 3 frames: 1 written, 0 rejected, 0 dropped, 2 left"
 
 

@@ -62,7 +62,7 @@ def test_closed_before_there_was_a_receiver(tmp_path: Path) -> None:
 
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(tmp_path / "s")), said.append, backoff=FAST)
-        relay.reached = 3  # As the dispatcher counts.
+        relay.reached = relay.given = 3  # As the dispatcher counts.
         sending = asyncio.create_task(relay.write_many([b"1", b"2"]))
         while not said:
             await asyncio.sleep(0.005)
@@ -83,7 +83,7 @@ def test_a_receiver_that_does_not_finish(tmp_path: Path) -> None:
 
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(path)), said.append, Deadlines(finish_s=0.05), FAST)
-        relay.reached = 1
+        relay.reached = relay.given = 1
         async with listen_reader(path, [CONTENT_TYPE]) as listener:
 
             async def receive() -> None:
@@ -121,7 +121,7 @@ def test_a_receiver_that_stops_reading(tmp_path: Path) -> None:
 
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(path)), said.append, Deadlines(handshake_s=DEADLINE_S / 20, write_s=0.05), FAST)
-        relay.reached = 4
+        relay.reached = relay.given = 4
         async with listen_reader(path, [CONTENT_TYPE]) as listener:
 
             async def receive() -> None:
@@ -151,7 +151,7 @@ def test_a_receiver_that_holds_a_write_up_at_the_end(tmp_path: Path) -> None:
 
     async def run() -> Relay:
         relay = Relay(UnixEndpoint(str(path)), print, NO_DEADLINES)
-        relay.reached = 1
+        relay.reached = relay.given = 1
         async with listen_reader(path, [CONTENT_TYPE]) as listener:
             sending = asyncio.create_task(relay.write_many([b"x" * 1_000_000]))
             async with await listener.accept() as reader:
