@@ -6,6 +6,7 @@ value of a field, and no field that the schema does not have.
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ MAX_ADDRESSES = 1 << 16
 
 # All other matches, also an absent one or one without a name, may be of addresses.
 _BY_NAME = (PolicyMatch.QNAME, PolicyMatch.NS_NAME)
+
+
+_is_word = re.compile("[A-Za-z_-]*").fullmatch
 
 
 class Anonymizer:
@@ -79,7 +83,8 @@ class Anonymizer:
     def stripped(self) -> int:
         """Number of messages of which fields were left out.
 
-        These are fields that the schema does not have, and the parts of a policy that matched an address.
+        These are fields that the schema does not have, the parts of a policy that matched an address, and a type of
+        policy that is not a word.
         """
         return self._strips.count
 
@@ -176,8 +181,13 @@ class Anonymizer:
         for part in parts:
             if part is not None and part._unknown_fields:
                 part._unknown_fields, stripped = b"", True
-        # The owner name of an RPZ rule for addresses is made of them, e.g. 32.1.2.0.192.rpz-client-ip.
-        if policy is not None and policy.match not in _BY_NAME and (policy.rule or policy.value):
-            policy.rule = policy.value = None
-            stripped = True
+        if policy is not None:
+            # The owner name of an RPZ rule for addresses is made of them, e.g. 32.1.2.0.192.rpz-client-ip.
+            if policy.match not in _BY_NAME and (policy.rule or policy.value):
+                policy.rule = policy.value = None
+                stripped = True
+            # A word such as RPZ holds no address, but the field may have any text.
+            if policy.type and not _is_word(policy.type):
+                policy.type = None
+                stripped = True
         self._strips.count += stripped

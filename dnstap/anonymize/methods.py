@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from dnstap.dns.addresses import V4_MAPPED
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.errors import KeyFileError
 from framestream.arguments import check_type
@@ -24,14 +25,32 @@ MAX_KEY_FILE = 4096
 MAX_PREFIXES = 1 << 17
 """Addresses and prefixes whose results CryptoPan remembers."""
 
-_SIX_TO_FOUR = b"\x20\x02"
-"""2002::/16: the next 32 bits are an IPv4 address (RFC 3056)."""
+_ISATAP = (b"\0\0\x5e\xfe", b"\2\0\x5e\xfe")
+"""The 4 bytes before the IPv4 address at the end of an ISATAP address (RFC 5214, 6.1)."""
+
+_EMBEDDED: list[tuple[bytes, int]] = [
+    # 6to4 (RFC 3056). The rest of the address may have the IPv4 address again.
+    (bytes.fromhex("2002"), 16),
+    # Teredo (RFC 4380): that of the server. That of the client is at the end, so none of it stays.
+    (bytes.fromhex("20010000"), 32),
+    # NAT64 (RFC 6052).
+    (bytes.fromhex("0064ff9b") + bytes(8), 96),
+    # IPv4-compatible and IPv4-mapped (RFC 4291), and IPv4-translated (RFC 2765).
+    (bytes(12), 96),
+    (V4_MAPPED, 96),
+    (bytes(8) + b"\xff\xff\0\0", 96),
+]
+"""Prefixes of IPv6 addresses made from an IPv4 address, and the bit at which that begins."""
+
+_LOCAL_NAT64 = bytes.fromhex("0064ff9b0001")
+"""64:ff9b:1::/48, which networks divide as they like (RFC 8215): the IPv4 address begins at bit 48 or later."""
 
 
 def truncate(v4: int = 24, v6: int = 48) -> Method:
     """Return the method that keeps the first bits of an address and sets all others to zero.
 
-    An IPv6 address made from an IPv4 address (6to4, 2002::/16) keeps no more bits of that than an IPv4 address does.
+    An IPv6 address made from an IPv4 address (docs/anonymizing.md) keeps no more bits of that than an IPv4 address
+    does.
 
     Args: v4, v6: bits to keep of IPv4 and of IPv6 addresses.
     Raises: ValueError: an address has fewer bits.
@@ -41,19 +60,25 @@ def truncate(v4: int = 24, v6: int = 48) -> Method:
         if not 0 <= bits <= width:
             raise ValueError(f"{name} prefix must be 0 to {width} bits, got {bits}")
 
-    def mask(bits: int, width: int) -> int:
-        return (1 << width) - (1 << width - bits)
-
-    v4_mask, v6_mask, six_to_four_mask = mask(v4, 32), mask(v6, 128), mask(min(v6, 16 + v4), 128)
-
     def truncated(address: bytes) -> bytes:
-        if len(address) == 4:
-            return (int.from_bytes(address, "big") & v4_mask).to_bytes(4, "big")
-        # Of 2002:AABB:CCDD::, the bits after the first 16 are the IPv4 address AA.BB.CC.DD.
-        kept = six_to_four_mask if address.startswith(_SIX_TO_FOUR) else v6_mask
-        return (int.from_bytes(address, "big") & kept).to_bytes(16, "big")
+        bits, width = (v4, 32) if len(address) == 4 else (min(v6, _bits_to_keep(address, v4)), 128)
+        spare = width - bits
+        return (int.from_bytes(address, "big") >> spare << spare).to_bytes(len(address), "big")
 
     return truncated
+
+
+def _bits_to_keep(address: bytes, v4: int) -> int:
+    """Return how many bits of an IPv6 address may be kept if `v4` bits of an IPv4 address may."""
+    bits = [begin + v4 for prefix, begin in _EMBEDDED if address.startswith(prefix)]
+    if address.startswith(_LOCAL_NAT64):
+        bits.append(48)
+    if address[8:12] in _ISATAP:
+        bits.append(96 + v4)
+    # Nothing but 4 bytes: an IPv4 address that somebody took for the beginning of one of IPv6.
+    if not any(address[4:]):
+        bits.append(v4)
+    return min(bits, default=128)
 
 
 class CryptoPan:

@@ -78,9 +78,35 @@ def test_crypto_pan_agrees_with_another_implementation(key: bytes, address: byte
     )
 
 
-@given(ADDRESSES, st.integers(0, 32), st.integers(0, 128))
+IN_IPV6 = {
+    "2002::/16": 16,
+    "2001::/32": 32,
+    "64:ff9b::/96": 96,
+    "::/96": 96,
+    "::ffff:0:0/96": 96,
+    "::ffff:0:0:0/96": 96,
+}
+# ISATAP has any prefix, and here two of these.
+IN_IPV6 |= {"2001:db8::5efe:0:0/96": 96, "fe80::200:5efe:0:0/96": 96}
+"""Networks of addresses with an IPv4 address, and the bit at which it begins."""
+
+MADE_OF_IPV4 = st.builds(
+    lambda network, host: (int(ip_network(network).network_address) | host >> ip_network(network).prefixlen).to_bytes(
+        16
+    ),
+    st.sampled_from([*IN_IPV6, "64:ff9b:1::/48"]),
+    st.integers(0, 2**128 - 1),
+) | st.binary(min_size=4, max_size=4).map(lambda v4: v4 + bytes(12))
+
+
+@given(ADDRESSES | MADE_OF_IPV4, st.integers(0, 32), st.integers(0, 128))
 def test_truncation_gives_the_network(address: bytes, v4: int, v6: int) -> None:
-    bits = v4 if len(address) == 4 else min(v6, 16 + v4) if address.startswith(b"\x20\x02") else v6
+    kept = [v4 if len(address) == 4 else v6]
+    if len(address) == 16:
+        kept += [begin + v4 for network, begin in IN_IPV6.items() if ip_address(address) in ip_network(network)]
+        kept += [48] if ip_address(address) in ip_network("64:ff9b:1::/48") else []
+        kept += [v4] if int.from_bytes(address) % 2**96 == 0 else []
+    bits = min(kept)
     expected = ip_network((address, bits), strict=False).network_address
     assert truncate(v4, v6)(address) == expected.packed
 

@@ -133,6 +133,19 @@ def test_policies(match: PolicyMatch | None) -> None:
     assert anonymizer.stripped == (0 if stays else 2)
 
 
+@pytest.mark.parametrize("text", ["192.0.2.99", "2001:db8::1", "RPZ 192.0.2.99", "\u0661", "RPZ\n", "zone.example"])
+@pytest.mark.parametrize("match", [None, PolicyMatch.QNAME, PolicyMatch.CLIENT_IP])
+def test_the_type_of_a_policy_is_a_word(match: PolicyMatch | None, text: str) -> None:
+    anonymizer = Anonymizer(truncate())
+    for kept in ("RPZ", "response-policy_zone", ""):
+        policy = Policy(kept, match=match)
+        assert anonymizer.anonymize(changed(policy=policy)) == changed(**USUAL, policy=policy)
+    assert anonymizer.stripped == 0
+    policy = Policy(text, action=PolicyAction.DROP, match=match)
+    assert anonymizer.anonymize(changed(policy=policy)) == changed(**USUAL, policy=replace(policy, type=None))
+    assert anonymizer.stripped == 1
+
+
 UNKNOWN = b"\xaa\x06\x04" + IPV4
 
 
