@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnstap.dns import Question
+    from dnstap.filters.values import Time
 
 __all__ = [
     "ADDRESSES",
@@ -88,12 +89,23 @@ def _passes(test: Test, found: Any) -> bool:
         return re.search(wanted[0].pattern, name_of(found), re.IGNORECASE) is not None
     if word == "~":
         return re.search(wanted[0].pattern, raw_text(found)) is not None
+    if field.name in TIMES:
+        return _passes_time(word, wanted, found)
     if word in COMPARISONS:
         return COMPARISONS[word](found, wanted[0])
     if word == "under":
         zones = [labels(_shown(name)) for name in wanted]
         return any(found[len(found) - len(zone) :] == zone for zone in zones if len(zone) <= len(found))
     return any(_equals(field.name, found, one) for one in wanted) is (word in ("=", "in"))
+
+
+def _passes_time(word: str, wanted: tuple[Time, ...], found: int) -> bool:
+    """Return whether nanoseconds since 1970 pass a test, with times in UTC."""
+    spans = [(time, found % (86_400 * 10**9) if time.scale == "clock" else found) for time in wanted]
+    if word in COMPARISONS:
+        time, at = spans[0]
+        return COMPARISONS[word](at, time.first if word in ("<", ">=") else time.last)
+    return any(time.first <= at <= time.last for time, at in spans) is (word in ("=", "in"))
 
 
 def _equals(name: str, found: Any, wanted: Any) -> bool:

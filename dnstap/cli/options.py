@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 from dnstap import __version__
-from dnstap.rendering.formats import FORMATS, renderer
+from dnstap.rendering.formats import FORMATS, renderer, time_zone
 from dnstap.rendering.style import Style
 
 if TYPE_CHECKING:
@@ -383,7 +383,8 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
         compress=words.compress,
         rotate_command=_command(words.rotate_command),
         relay=relay,
-        filter=_filter(words.filter),
+        # A time is read as it is printed.
+        filter=_filter(words.filter, time_zone(run.format, style) if run.format else "utc"),
         sample=words.sample,
         head=words.count,
         anonymizer=anonymizer,
@@ -467,7 +468,7 @@ def _command(text: str | None) -> str:
     return text
 
 
-def _filter(texts: list[str]) -> Filter | None:
+def _filter(texts: list[str], zone: str) -> Filter | None:
     if not texts:
         return None
     from dnstap.errors import FilterError
@@ -477,7 +478,7 @@ def _filter(texts: list[str]) -> Filter | None:
         # One by one, so that an error shows the expression that it is in.
         for text in texts:
             compile_filter(text)
-        return compile_filter(texts[0] if len(texts) == 1 else " and ".join([f"({text})" for text in texts]))
+        return compile_filter(texts[0] if len(texts) == 1 else " and ".join([f"({text})" for text in texts]), zone)
     except FilterError as error:
         raise ValueError(f"--filter: {error}") from None
 

@@ -28,6 +28,7 @@ constants in the namespace of the function, and never source.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dnstap._generated import compile_function
@@ -36,7 +37,7 @@ from dnstap.dns.escapes import raw_text
 from dnstap.filters.expressions import EXPRESSIONS
 from dnstap.filters.fields import NAME_OPERATORS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
-from dnstap.filters.values import network_matcher
+from dnstap.filters.values import Time, network_matcher
 from dnstap.filters.wires import name_text, outcome_reader, question_reader, subdomain_matcher, zone_reader
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.schema.meaning import DIRECTIONS
@@ -53,6 +54,9 @@ MAX_TEXTS = 16384
 
 MAX_LENGTH = 256
 """Length in bytes from which on they are not remembered; no name is longer."""
+
+DAY_NS = 86_400_000_000_000
+"""Nanoseconds of a day."""
 
 SEARCH_COST = 3
 """Cost of `~` and `under` beside that of reading the field, in the unit of Expression.cost."""
@@ -78,12 +82,14 @@ _WIRE = """\
 _NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
 
 
-def compile_tree(tree: Node) -> tuple[Callable[[Any], bool], frozenset[str]]:
+def compile_tree(tree: Node, time_zone: str = "utc") -> tuple[Callable[[Any], bool], frozenset[str]]:
     """Compile a tree.
 
+    Args: time_zone: of times that are written without a zone, see dnstap.rendering.times.utc_offsets.
+    Raises: ValueError: unknown time zone.
     Returns: the function that returns whether a Dnstap matches, and the attributes that it reads, beside both types.
     """
-    generator = _Generator()
+    generator = _Generator(_local_time(time_zone))
     _, condition = generator.condition(tree)
     wire = _WIRE if "query_message" in generator.reads else ""
     direction = _DIRECTION if wire or "is_query" in condition else ""
@@ -100,14 +106,16 @@ class _Generator:
         namespace: globals of the function, the constants among them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, local_time: Callable[[int], int] | None) -> None:
         self.reads: set[str] = set()
+        self._has_zone = local_time is not None
         self.namespace: dict[str, Any] = {
             "no_message": _NoMessage(),
             "direction": DIRECTIONS.get,
             "read_question": question_reader(),
             "read_outcome": outcome_reader(),
             "read_zone": zone_reader(),
+            "local_time": local_time,
         }
         self._constants = 0
 
@@ -151,6 +159,8 @@ class _Generator:
             # Most names do not even end with the bytes of a single name, which is quicker to see.
             ending = [f"value.endswith({self._constant(values[0])})"] if len(values) == 1 else []
             return [present, *ending, f"{self._constant(subdomain_matcher(frozenset(values)))}(value)"]
+        if isinstance(values[0], Time):
+            return [present, self._time_test(operator, values)]
         if operator not in ("=", "!=", "in", "not in"):
             return [present, f"value {operator} {self._constant(values[0])}"]
         negated = operator in ("!=", "not in")
@@ -170,6 +180,33 @@ class _Generator:
         if len(values) == 1:
             return [*conditions, f"{source} == {self._constant(values[0])}"]
         return [*conditions, f"{source} in {self._constant(frozenset(values))}"]
+
+    def _time_test(self, operator: str, times: tuple[Time, ...]) -> str:
+        """Return the condition on `value`, in nanoseconds since 1970."""
+        conditions = []
+        for time in times:
+            found = "local_time(value)" if time.scale != "instant" and self._has_zone else "value"
+            found = f"{found} % {DAY_NS}" if time.scale == "clock" else found
+            if operator in ("<", ">="):
+                return f"{found} {operator} {self._constant(time.first)}"
+            if operator in ("<=", ">"):
+                return f"{found} {operator} {self._constant(time.last)}"
+            conditions.append(f"{self._constant(time.first)} <= {found} <= {self._constant(time.last)}")
+        return f"{'not ' if operator in ('!=', 'not in') else ''}({' or '.join(conditions)})"
+
+
+def _local_time(time_zone: str) -> Callable[[int], int] | None:
+    """Return the function from nanoseconds since 1970 to those that a clock of a zone shows; None for UTC.
+
+    Raises: ValueError: unknown time zone.
+    """
+    if time_zone == "utc":
+        return None
+    from dnstap.rendering.times import utc_offsets
+
+    # Messages of one second come together.
+    offset = lru_cache(maxsize=4096)(utc_offsets(time_zone))
+    return lambda nanoseconds: nanoseconds + offset(nanoseconds // 1_000_000_000) * 1_000_000_000
 
 
 def _flattened(node: AllOf | AnyOf) -> list[Node]:

@@ -70,7 +70,7 @@ def _port_field(name: str) -> Field:
 
 
 def _time_field(name: str) -> Field:
-    return Field(name, ORDER_OPERATORS, parse_time, "a time such as 2026-11-23T21:45:12.973Z")
+    return Field(name, ORDER_OPERATORS, parse_time, "a time such as 2026-11-23T21:45:12.973Z or 21:45:12")
 
 
 def _text_field(name: str) -> Field:

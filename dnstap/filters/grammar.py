@@ -21,7 +21,9 @@ MAX_DEPTH = 64
 """Nested parentheses and `not`s. The generated source nests as deeply, and Python's tokenizer allows 200 levels."""
 
 _token_at = re.compile(
-    r'(?P<word>[^\s()"=<>!~,]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>==|[!<>]=|[=<>~(),])|(?P<end>\Z)',
+    # A date and a time with a blank between them are one word, as lines and documents print them.
+    r'(?P<word>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}[^\s()"=<>!~,]*(?: [+-][0-9]{2}:[0-9]{2})?'
+    r'|[^\s()"=<>!~,]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>==|[!<>]=|[=<>~(),])|(?P<end>\Z)',
     re.DOTALL,
 ).match
 _escape = re.compile(r'\\(["\\])')

@@ -23,8 +23,10 @@ __all__ = ["Filter", "compile_filter"]
 class Filter:
     """A compiled expression, which matches messages and selects payloads. It is not thread-safe.
 
-    Args: text: the expression; docs/filters.md has the grammar.
-    Raises: FilterError; TypeError: not text.
+    Args:
+        text: the expression; docs/filters.md has the grammar.
+        time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
+    Raises: FilterError; ValueError: unknown time zone; TypeError: not text.
 
     Attributes:
         text: the expression.
@@ -33,13 +35,13 @@ class Filter:
         problems: payloads that did not decode, and therefore did not match.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, time_zone: str = "utc") -> None:
         check_type("text", text, str, "text")
         self.text = text
         self.payloads = 0
         self.matched = 0
         self.problems = Problems("cannot be matched")
-        self._matches, reads = compile_tree(parse_expression(text))
+        self._matches, reads = compile_tree(parse_expression(text), time_zone)
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
 
     def matches(self, message: Dnstap) -> bool:
@@ -92,9 +94,10 @@ class Filter:
             return False
 
 
-def compile_filter(text: str) -> Filter:
+def compile_filter(text: str, time_zone: str = "utc") -> Filter:
     """Compile an expression such as `type = CQ and qname under example.org`.
 
-    Raises: FilterError: the expression is wrong; the text of the error shows where.
+    Args: time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
+    Raises: FilterError: the expression is wrong; the text of the error shows where. ValueError: unknown time zone.
     """
-    return Filter(text)
+    return Filter(text, time_zone)

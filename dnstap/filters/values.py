@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, ip_network
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dnstap.dns.addresses import V4_MAPPED
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Network",
+    "Time",
     "enum_parser",
     "network_matcher",
     "number_parser",
@@ -38,10 +39,11 @@ _UNITS_NS = {"ns": 1, "us": 1000, "\N{MICRO SIGN}s": 1000, "\N{GREEK SMALL LETTE
 _UNITS_NS |= {"ms": 1_000_000, "s": 1_000_000_000}
 
 _is_integer = re.compile(r"-?[0-9]{1,10}").fullmatch
+_CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
 _match_time = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
-    r"(?:[Zz]|([+-])([0-9]{2}):?([0-5][0-9]))?)?"
+    rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_CLOCK}(?:[Zz]|( ?[+-])([0-9]{{2}}):?([0-5][0-9]))?)?"
 ).fullmatch
+_match_clock = re.compile(_CLOCK).fullmatch
 _match_duration = re.compile(rf"(-?)([0-9]{{1,12}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
 _match_piece = re.compile(rb"\\([0-9]{3})|\\([^0-9])|(\.)|([^\\])", re.DOTALL).match
 
@@ -165,17 +167,40 @@ def network_matcher(networks: Iterable[Network]) -> Callable[[bytes], bool]:
     return contains
 
 
-def parse_time(word: str) -> int:
-    """Return nanoseconds since 1970 UTC, from a time in ISO 8601, which is UTC if it has no zone."""
-    found = _match_time(word)
-    if found is None:
+class Time(NamedTuple):
+    """A time as it is written.
+
+    It is a microsecond, the precision of lines, unless it is written with more digits.
+
+    Attributes:
+        scale: "instant" for nanoseconds since 1970 UTC, "local" for the same without a zone, "clock" for nanoseconds
+            since midnight, of any day, without a zone.
+        first, last: its first and last nanosecond.
+    """
+
+    scale: Literal["instant", "local", "clock"]
+    first: int
+    last: int
+
+
+def parse_time(word: str) -> Time:
+    """Return a time in ISO 8601, or without a date, as each of the text formats prints it."""
+    scale: Literal["instant", "local", "clock"] = "instant"
+    if found := _match_time(word):
+        *numbers, fraction, sign, hours, minutes = found.groups("0")
+        ahead = (3600 * int(hours) + 60 * int(minutes)) * (-1 if sign.endswith("-") else 1)
+        if sign == "0" and word[-1] not in "Zz":
+            scale = "local"
+    elif found := _match_clock(word):
+        # On the day of the epoch, so that the result is nanoseconds since midnight.
+        *clock, fraction = found.groups("0")
+        numbers, ahead, scale = ["1970", "1", "1", *clock], 0, "clock"
+    else:
         raise ValueError(word)
-    *clock, fraction, sign, hours, minutes = found.groups("0")
-    year, month, day, hour, minute, second = map(int, clock)
+    year, month, day, hour, minute, second = map(int, numbers)
     seconds: int = (datetime(year, month, day, hour, minute, second, tzinfo=UTC) - _EPOCH) // _SECOND
-    ahead = 3600 * int(hours) + 60 * int(minutes)
-    seconds -= -ahead if sign == "-" else ahead
-    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
+    first = (seconds - ahead) * 1_000_000_000 + int(fraction.ljust(9, "0"))
+    return Time(scale, first, first if len(fraction) > 6 else first + 999)
 
 
 def parse_duration(word: str) -> int:

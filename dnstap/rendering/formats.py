@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dnstap.messages import Dnstap
 
-__all__ = ["FORMATS", "decoder_for", "render", "renderer"]
+__all__ = ["FORMATS", "decoder_for", "render", "renderer", "time_zone"]
 
 # Modules are imported on first use: the command starts faster with the one that it needs.
 _MODULES = {
@@ -43,6 +43,13 @@ def renderer(name: str, style: Style = DEFAULT) -> Callable[[Dnstap], str]:
         raise ValueError(f"unknown format {name!r}: expected one of {', '.join(_MODULES)}")
     make: Callable[[Style], Callable[[Dnstap], str]] = import_module(f"dnstap.rendering.{_MODULES[name]}").renderer
     return make(style)
+
+
+def time_zone(name: str, style: Style) -> str:
+    """Return the time zone of a format's text: "utc", "local" or a name."""
+    if style.time_zone is not None:
+        return style.time_zone
+    return "local" if name == "quiet" else "utc"
 
 
 def decoder_for(name: str, style: Style) -> Callable[[bytes], Dnstap]:

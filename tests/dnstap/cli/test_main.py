@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -59,6 +60,8 @@ from tests.threads import Threads, start
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dnstap.anonymize import Method
 
 DATA = Path(__file__).parents[2] / "data"
@@ -67,8 +70,12 @@ GOOD = bytes.fromhex("7801")
 
 
 @pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def error(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -904,6 +911,24 @@ def test_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert out == "".join(lines[::2])
     assert said.match(err), err
+
+
+def test_a_printed_time_in_a_filter(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read in the zone of the text that is printed; UTC if none is."""
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    for style in ["-q"], ["-q", "--date"], ["--fields", "time,qr"], ["-q", "--date", "--time-zone", "Europe/Prague"]:
+        assert main(["-r", str(SAMPLE), *style]) == 0
+        lines = capfd.readouterr().out.splitlines()
+        text = lines[7].partition(" A")[0].partition(" Q")[0].partition(" R")[0]
+        assert main(["-r", str(SAMPLE), *style, "--filter", f"time = {text}"]) == 0
+        assert capfd.readouterr().out.splitlines() == [line for line in lines if line.startswith(text)]
+    assert main(["-r", str(SAMPLE), "-j", "--filter", "time < 2026-11-23 08:09:47"]) == 0
+    in_utc = capfd.readouterr().out.count("\n")
+    assert main(["-r", str(SAMPLE), "-q", "--filter", "time < 2026-11-23 13:54:47"]) == 0
+    assert capfd.readouterr().out.count("\n") == in_utc > 0
+    assert main(["-r", str(SAMPLE), "-w", os.devnull, "--stats", "--filter", "time < 2026-11-23 08:09:47"]) == 0
+    assert f"{in_utc} of them match" in capfd.readouterr().err
 
 
 def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,22 @@ def test_regular_expressions_on_texts_of_any_length(length: int) -> None:
         assert wanted.matches(Dnstap(b"a" * (length - 1) + b"b"))
 
 
+@pytest.mark.parametrize(
+    ("text", "zone", "answer"),
+    [
+        # The response came at 22:13:21.001500 UTC.
+        ("time = 23:13:21.0015", "Europe/Prague", True),
+        ("time = 22:13:21.0015", "Europe/Prague", False),
+        ("time = 2023-11-15T03:58:21.0015", "Asia/Kathmandu", True),
+        ("time = 2023-11-14T22:13:21.0015Z", "Asia/Kathmandu", True),
+        ("time < 04:00", "Asia/Kathmandu", True),
+        ("time < 04:00", "utc", False),
+    ],
+)
+def test_times_without_a_zone(text: str, zone: str, answer: bool) -> None:
+    assert compile_filter(text, zone).matches(DNSTAP) is answer
+
+
 def test_flags() -> None:
     names = ("qr", "aa", "tc", "rd", "ra", "z", "ad", "cd")
     for number, bit in enumerate((0x8000, 0x400, 0x200, 0x100, 0x80, 0x40, 0x20, 0x10)):

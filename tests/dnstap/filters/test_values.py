@@ -9,6 +9,7 @@ import pytest
 
 from dnstap.filters.values import (
     Network,
+    Time,
     enum_parser,
     network_matcher,
     number_parser,
@@ -97,12 +98,18 @@ def test_addresses_in_networks() -> None:
 
 
 def test_times() -> None:
-    assert parse_time("1970-01-02") == 86400 * SECOND
-    assert parse_time("1970-01-01T00:00:01.5Z") == SECOND * 3 // 2
-    assert parse_time("1970-01-01 01:00:00+01:00") == 0
-    assert parse_time("1970-01-01t00:00-0030") == 1800 * SECOND
-    assert parse_time("1970-01-01T00:00:00.000000001") == 1
+    """A time is a microsecond, unless it is written with more digits."""
+    assert parse_time("1970-01-02") == Time("local", 86400 * SECOND, 86400 * SECOND + 999)
+    assert parse_time("1970-01-01T00:00:01.5Z") == Time("instant", SECOND * 3 // 2, SECOND * 3 // 2 + 999)
+    assert parse_time("1970-01-01 01:00:00+01:00") == Time("instant", 0, 999)
+    assert parse_time("1970-01-01 01:00:00.000001 +01:00") == Time("instant", 1000, 1999)
+    assert parse_time("1970-01-01t00:00-0030") == Time("instant", 1800 * SECOND, 1800 * SECOND + 999)
+    assert parse_time("1970-01-01T00:00:00.000000001") == Time("local", 1, 1)
+    assert parse_time("1970-01-01 00:00:00.0000001") == Time("local", 100, 100)
+    assert parse_time("00:01") == Time("clock", 60 * SECOND, 60 * SECOND + 999)
+    assert parse_time("23:59:59.123456") == Time("clock", 86399 * SECOND + 123456000, 86399 * SECOND + 123456999)
     refuses(parse_time, "", "1970", "1970-13-01", "1970-01-01T25:00", "1970-01-01T00:00:00.0000000001", "now")
+    refuses(parse_time, "24:00", "1:00", "01:60", "01:00Z", "01:00:61", "0000-01-01", "1970-01-01+01:00")
 
 
 def test_durations() -> None:

@@ -10,7 +10,7 @@ import dnstap
 from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style
 from dnstap.messages.classes import Policy
 from dnstap.rendering import formats, renderer
-from dnstap.rendering.formats import decoder_for
+from dnstap.rendering.formats import decoder_for, time_zone
 from tests.made_messages import DATA, read_frames
 
 MESSAGE = Dnstap(
@@ -77,3 +77,9 @@ def test_wrong_arguments() -> None:
             anything("quiet", message)
     with pytest.raises(TypeError, match=r"^style: expected a Style, got 'utc'"):
         anything("quiet", Dnstap(), "utc")
+
+
+def test_zones_that_are_not_asked_for() -> None:
+    """Lines are in local time, and documents in UTC."""
+    assert [time_zone(name, Style()) for name in ("quiet", "yaml", "json-full")] == ["local", "utc", "utc"]
+    assert [time_zone(name, Style("Asia/Kathmandu")) for name in ("quiet", "yaml")] == ["Asia/Kathmandu"] * 2
