@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Literal
 
 from dnstap.pipeline.outputs.base import FileOutput, OutputFile
@@ -62,4 +63,9 @@ class TextOutput(FileOutput):
     def _open(self, path: str, mode: Literal["replace", "append"]) -> OutputFile:
         if self._compression:
             return self._open_compressed(path, mode)
-        return OpenFile(path, mode, lock=True)
+        file = OpenFile(path, mode, lock=True)
+        # Part of a line, which a killed process has left, must not take in the first line of ours.
+        size = os.fstat(file.fileno()).st_size if mode == "append" and file.regular else 0
+        if size and file.read(size - 1) != b"\n":
+            file.write(b"\n")
+        return file

@@ -70,6 +70,19 @@ def test_text_is_appended(tmp_path: Path) -> None:
     assert path.read_bytes() == document(b"1") * 2
 
 
+def test_text_is_appended_on_a_line_of_its_own(tmp_path: Path) -> None:
+    """A killed process, or a machine that failed, may have left part of a line."""
+    path = tmp_path / "out"
+    for there in (b"", b"line\n", b"part of a line"):
+        path.write_bytes(there)
+        output = TextOutput(str(path), "quiet", append=True)
+        output.write_many([payload(b"1")])
+        output.close()
+        *before, line = path.read_bytes().splitlines(keepends=True)
+        assert b"".join(before) == (there and there.removesuffix(b"\n") + b"\n")
+        assert line.endswith(b"\n")
+
+
 def test_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     output = TextOutput("-", "yaml")
     assert output.name == "standard output"
