@@ -299,7 +299,9 @@ def _file_output(options: Options, written: Written, say: Callable[[str], object
         from framestream.errors import FrameStreamError, MissingLibraryError
 
         try:
-            recording = Recording(path, append=append, compression=compression, rotation=rotation)
+            recording = Recording(
+                path, append=append, compression=compression, rotation=rotation, limits=options.limits
+            )
         except MissingLibraryError:
             raise
         except FrameStreamError as error:

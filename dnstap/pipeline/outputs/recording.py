@@ -10,11 +10,12 @@ from dnstap.pipeline.outputs.base import FileOutput, OutputFile
 from framestream.control import ControlFrame, ControlType
 from framestream.frames import encode_control_frame, encode_data_frames
 from framestream.protocol import State, Transport
-from framestream.streams import LIMITS, open_to_write, start_frame, writer_protocol
+from framestream.streams import LIMITS, Limits, open_to_write, start_frame, writer_protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dnstap.pipeline.rotation import Rotation
     from framestream.files import FileOutput as OpenFile
     from framestream.frames import EncodedFrames
     from framestream.protocol import WriterProtocol
@@ -30,6 +31,7 @@ _MAX_FRAME_BYTES = (1 << 32) - 1
 class Recording(FileOutput):
     """An output that writes frames to a file as one stream, readable up to the last write whatever happens.
 
+    Args: limits: of the frames in a file to append to; part of a longer one is refused, because it may be anything.
     Raises: OSError; RemoteProtocolError, LocalProtocolError: the file cannot be appended to.
 
     Attributes: cut_bytes: length of unfinished frames that were cut off the ends of files to append to.
@@ -41,6 +43,18 @@ class Recording(FileOutput):
 
     # Whether the last write failed: a file that lacks frames gets no STOP, by which readers would take it for whole.
     _lacking = False
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        append: bool = False,
+        compression: str | None = None,
+        rotation: Rotation | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._limits = limits
+        super().__init__(path, append=append, compression=compression, rotation=rotation)
 
     def write_encoded(self, frames: EncodedFrames, /) -> None:
         """Write data frames as they were received.
@@ -79,7 +93,7 @@ class Recording(FileOutput):
         self._lacking = False
 
     def _open(self, path: str, mode: Literal["replace", "append"]) -> OutputFile:
-        protocol = writer_protocol([CONTENT_TYPE], LIMITS, Transport.UNIDIRECTIONAL)
+        protocol = writer_protocol([CONTENT_TYPE], self._limits, Transport.UNIDIRECTIONAL)
         file = self._open_compressed(path, mode) if self._compression else self._open_plain(path, mode, protocol)
         try:
             if protocol.state is State.IDLE:  # Otherwise the stream of the file goes on.

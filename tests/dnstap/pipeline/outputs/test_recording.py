@@ -90,6 +90,25 @@ def test_what_a_killed_writer_has_left_is_cut_and_counted(tmp_path: Path) -> Non
     assert [counter.value for counter in output.counters() if counter.name == "cut_bytes"] == [6]
 
 
+def test_part_of_a_long_frame(tmp_path: Path) -> None:
+    """It is cut only where frames may be so long."""
+    path = tmp_path / "out"
+    output = Recording(str(path))
+    output.write_many([b"1", bytes(2 << 20)])
+    output.incomplete = True
+    output.close()
+    wire = path.read_bytes()[:-1]
+    path.write_bytes(wire)
+    with pytest.raises(TruncatedStreamError):
+        Recording(str(path), append=True)
+    assert path.read_bytes() == wire
+    output = Recording(str(path), append=True, limits=Limits(3 << 20))
+    output.close()
+    assert output.cut_bytes == (2 << 20) + 3
+    with read_file(path) as reader:
+        assert list(reader) == [b"1"]
+
+
 def test_a_service_that_is_killed_goes_on_with_its_recording(tmp_path: Path) -> None:
     tap, recording = tmp_path / "s", tmp_path / "recording"
     sent = []
