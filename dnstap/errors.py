@@ -103,14 +103,16 @@ class FilterError(DnstapError):
         position: offset of the fault in characters.
         expected: what would be right there, such as "a port (0 to 65535)".
         got: what is there, such as "the end".
+        hint: how to write it, such as "did you mean qname?"; "" for none.
     """
 
-    def __init__(self, text: str, position: int, expected: str, got: str) -> None:
-        super().__init__(text, position, expected, got)
+    def __init__(self, text: str, position: int, expected: str, got: str, hint: str = "") -> None:
+        super().__init__(text, position, expected, got, hint)
         self.text = text
         self.position = position
         self.expected = expected
         self.got = got
+        self.hint = hint
 
     def __str__(self) -> str:
         """Return the error, and below it the expression, or a part of a long one, with a caret below the fault."""
@@ -120,7 +122,8 @@ class FilterError(DnstapError):
         # Each character takes one column of one line, so that the caret is below the right one.
         shown = "".join([character if character.isprintable() else " " for character in self.text[start : start + 100]])
         caret = " " * (len(before) + self.position - start) + "^"
-        return f"expected {self.expected}, got {self.got}\n  {before}{shown}{after}\n  {caret}"
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"expected {self.expected}, got {self.got}{hint}\n  {before}{shown}{after}\n  {caret}"
 
 
 class KeyFileError(DnstapError):

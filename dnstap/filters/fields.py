@@ -5,6 +5,9 @@ expressions.py has the source that reads each of them.
 
 from __future__ import annotations
 
+import re
+from functools import partial
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.dns.registry import CLASSES, TYPE_NUMBERS
@@ -21,9 +24,10 @@ from dnstap.filters.values import (
 )
 from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, SocketFamily, SocketProtocol
 from dnstap.schema.fields import MessageFields, rows
+from dnstap.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dnstap.schema.enums import OpenEnum
     from dnstap.schema.fields import Row
@@ -37,6 +41,10 @@ NAME_OPERATORS = (*TEXT_OPERATORS, "under")
 OPERATORS = {*ORDER_OPERATORS, *NAME_OPERATORS}
 
 
+def _no_hint(_word: str) -> str:
+    return ""
+
+
 class Field(NamedTuple):
     """One field.
 
@@ -45,12 +53,14 @@ class Field(NamedTuple):
         operators: those that it has, beside "has" and "not in".
         parse_value: function from the text of a value; raises ValueError or KeyError.
         expected: the values in words, for error messages.
+        hint: function that returns how a wrong value could be written, "" if that is not known.
     """
 
     name: str
     operators: tuple[str, ...]
     parse_value: Callable[[str], Any]
     expected: str
+    hint: Callable[[str], str] = _no_hint
 
 
 def _numbers_by_name(enum: type[OpenEnum]) -> dict[str, int]:
@@ -58,11 +68,24 @@ def _numbers_by_name(enum: type[OpenEnum]) -> dict[str, int]:
 
 
 def _enum_field(name: str, numbers: dict[str, int], expected: str = "") -> Field:
-    return Field(name, EQUALITY_OPERATORS, enum_parser(numbers), f"{expected or ', '.join(numbers)} or a number")
+    text = f"{expected or ', '.join(numbers)} or a number"
+    return Field(name, EQUALITY_OPERATORS, enum_parser(numbers), text, _like(numbers))
+
+
+def _like(names: Iterable[str]) -> Callable[[str], str]:
+    return partial(did_you_mean, names=names)
 
 
 def _address_field(name: str) -> Field:
-    return Field(name, EQUALITY_OPERATORS, parse_network, "an address")
+    def hint(word: str) -> str:
+        try:
+            # Also with bits behind the prefix, which a network must not have.
+            network = ip_network(word, strict=False)
+        except ValueError:
+            return ""
+        return f"for a network: {name} in {network}"
+
+    return Field(name, EQUALITY_OPERATORS, parse_network, "an address", hint)
 
 
 def _port_field(name: str) -> Field:
@@ -78,7 +101,24 @@ def _text_field(name: str) -> Field:
 
 
 def _name_field(name: str) -> Field:
-    return Field(name, NAME_OPERATORS, parse_name, "a domain name")
+    def parse(word: str) -> bytes:
+        if _has_star(word):
+            raise ValueError(word)
+        return parse_name(word)
+
+    def hint(word: str) -> str:
+        if not _has_star(word):
+            return ""
+        if word.startswith("*."):
+            return f"for all names below a name: {name} under {word[2:]}; for the name with a star: \\{word}"
+        return f"for a pattern: {name} ~; for the name with a star: \\*"
+
+    return Field(name, NAME_OPERATORS, parse, "a domain name", hint)
+
+
+def _has_star(word: str) -> bool:
+    """Return whether a name has a star without a backslash, which other programs take for any name."""
+    return "*" in re.sub(r"\\.", "", word, flags=re.DOTALL)
 
 
 MESSAGE_TYPES = {
@@ -118,12 +158,12 @@ _ALL = [
     Field("latency", ORDER_OPERATORS, parse_duration, "a duration such as 20ms, 1.5s or 300us"),
     Field("size", ORDER_OPERATORS, number_parser((1 << 32) - 1), "a number of bytes"),
     Field("id", ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535"),
-    Field("opcode", ORDER_OPERATORS, _parse_opcode, f"{', '.join(_OPCODES)} or a number, 0 to 15"),
+    Field("opcode", ORDER_OPERATORS, _parse_opcode, f"{', '.join(_OPCODES)} or a number, 0 to 15", _like(_OPCODES)),
     _name_field("qname"),
-    Field("qtype", ORDER_OPERATORS, _parse_type, "a record type such as AAAA, TYPE65 or 65"),
-    Field("qclass", ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3"),
+    Field("qtype", ORDER_OPERATORS, _parse_type, "a record type such as AAAA, TYPE65 or 65", _like(TYPE_NUMBERS)),
+    Field("qclass", ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3", _like(_CLASSES)),
     _name_field("zone"),
-    Field("rcode", ORDER_OPERATORS, _parse_rcode, "an rcode such as NXDOMAIN, RCODE3 or 3"),
+    Field("rcode", ORDER_OPERATORS, _parse_rcode, "an rcode such as NXDOMAIN, RCODE3 or 3", _like(_RCODES)),
     Field("answers", ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535"),
     _text_field("identity"),
     _text_field("version"),
@@ -151,5 +191,5 @@ FIELDS |= {
 EITHER_FIELD = {"address": ("client", "server"), "port": ("client_port", "server_port")}
 """Names that stand for either of two fields."""
 
-FLAG = Field("flags", (), _FLAG_BITS.__getitem__, f"one of {', '.join(_FLAG_BITS)}")
+FLAG = Field("flags", (), _FLAG_BITS.__getitem__, f"one of {', '.join(_FLAG_BITS)}", _like(_FLAG_BITS))
 """The flags of the header, which have only the test "flag"."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dnstap.errors import FilterError
 from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, NAME_OPERATORS, OPERATORS, Field
 from dnstap.filters.patterns import Pattern
+from dnstap.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,9 +100,9 @@ class _Parser:
             raise self._error("and, or, or the end")
         return node
 
-    def _error(self, expected: str, token: _Token | None = None) -> FilterError:
+    def _error(self, expected: str, token: _Token | None = None, hint: str = "") -> FilterError:
         token = token or self._token
-        return FilterError(self._text, token.position, expected, token.shown)
+        return FilterError(self._text, token.position, expected, token.shown, hint)
 
     def _next_token(self) -> _Token:
         while self._text[self._end : self._end + 1].isspace():
@@ -195,7 +196,7 @@ class _Parser:
         name = self._token.value.lower()
         names = EITHER_FIELD.get(name, (name,))
         if self._token.kind != "word" or names[0] not in FIELDS:
-            raise self._error(expected)
+            raise self._error(expected, hint=did_you_mean(name, [*FIELDS, *EITHER_FIELD]))
         self._take()
         return [FIELDS[name] for name in names]
 
@@ -237,6 +238,7 @@ class _Parser:
             else:
                 self._take()
                 return value
+            raise self._error(field.expected, hint=field.hint(token.value))
         raise self._error(field.expected)
 
     def _pattern(self, *, any_case: bool) -> Pattern:

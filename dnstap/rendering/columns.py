@@ -226,7 +226,12 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
     """
     for name in style.fields:
         if name not in FIELDS:
-            raise ValueError(f"unknown field {name!r}: expected one of {', '.join(FIELDS)}")
+            from dnstap.suggestions import did_you_mean
+
+            hint = did_you_mean(name, FIELDS)
+            raise ValueError(
+                f"unknown field {name!r}{f' ({hint})' if hint else ''}: expected one of {', '.join(FIELDS)}"
+            )
     from dnstap.messages.classes import Message
 
     no_message = Message()

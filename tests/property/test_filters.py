@@ -74,12 +74,17 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _quoted_name(text: str) -> str:
+    # A star without a backslash is refused in filters.
+    return quoted(text.replace("*", "\\*"))
+
+
 def spelled(draw: DrawFn, name: str, wanted: Any) -> str | None:
     """Return the text of a value in an expression; None if it has none."""
     if name in TEXTS:
         return quoted(raw_text(wanted))
     if name in NAMES:
-        return quoted(draw(st.sampled_from([str.upper, str.lower]))(name_of(wanted)))
+        return _quoted_name(draw(st.sampled_from([str.upper, str.lower]))(name_of(wanted)))
     if name in ADDRESSES:
         return draw(st.sampled_from([str(wanted), quoted(str(wanted))]))
     if name in TIMES:
@@ -153,7 +158,7 @@ def comparisons(draw: DrawFn, pool: list[Dnstap]) -> tuple[str, Check]:
         check = _among(both, negated=way == "not in")
     elif way == "under":
         below = draw(st.integers(0, len(wanted)))
-        text = quoted(name_of(wanted[below:]))
+        text = _quoted_name(name_of(wanted[below:]))
         check = _under(wanted[below:])
     elif way == "~":
         pattern = draw(st.sampled_from(["^www", "a", "example\\.org\\.$", "[0-9]", re.escape(str(wanted)[2:5])]))

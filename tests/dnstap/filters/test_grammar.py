@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from dnstap import FilterError, compile_filter
 from dnstap.filters.grammar import MAX_DEPTH
-from tests.dnstap.filters.examples import matches
+from tests.dnstap.filters.examples import matches, response
 
 TESTS = "type, qr, family, protocol, http, policy, client, server, client_port, server_port, time, query_time, "
 TESTS += "response_time, latency, size, id, opcode, qname, qtype, qclass, zone, rcode, answers, identity, version, "
@@ -96,6 +98,49 @@ def test_the_text_of_errors() -> None:
         with pytest.raises(FilterError) as caught:
             compile_filter(text)
         assert str(caught.value) == f"expected a port (0 to 65535), got 'x'\n  {shown}"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("qnam = example.org", "did you mean qname?"),
+        ("has clientport", "did you mean client_port?"),
+        ("adress = ::1", "did you mean address?"),
+        ("qtype = AAA", "did you mean AAAA?"),
+        ("qtype in (A, dnskye)", "did you mean DNSKEY?"),
+        ("rcode = nxdomian", "did you mean NXDOMAIN?"),
+        ("type = CLIENT_QUERRY", "did you mean CLIENT_QUERY?"),
+        ("opcode = QERY", "did you mean QUERY?"),
+        ("protocol = UPD", "did you mean UDP?"),
+        ("flag rdd", "did you mean rd?"),
+        ("client = 10.0.0.0/8", "for a network: client in 10.0.0.0/8"),
+        ("address != 2001:db8::1/32", "for a network: client in 2001:db8::/32"),
+        ("server in 192.0.2.1/24", "for a network: server in 192.0.2.0/24"),
+        ("client in (::1, 300.0.0.0/8)", ""),
+        (
+            "qname = *.example.org",
+            r"for all names below a name: qname under example.org; for the name with a star: \*.example.org",
+        ),
+        ("zone under *.org", r"for all names below a name: zone under org; for the name with a star: \*.org"),
+        ("qname in (a, ww*.org)", r"for a pattern: qname ~; for the name with a star: \*"),
+        ("qname = a..org", ""),
+        ("qname = )", ""),
+        ("size = big", ""),
+    ],
+)
+def test_hints(text: str, hint: str) -> None:
+    """An error says how it could be written."""
+    with pytest.raises(FilterError) as caught:
+        compile_filter(text)
+    assert caught.value.hint == hint
+    assert str(caught.value).splitlines()[0].endswith(f" ({hint})" if hint else f"got {caught.value.got}")
+
+
+def test_a_star_is_a_name_of_its_own() -> None:
+    for text in r"qname = \*.example.org or zone under \*.a\*b", r"qname = \\\*.org":
+        assert compile_filter(text).text == text
+    wire = struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\1*\7example\3org\0" + bytes(4)
+    assert matches(r"qname = \*.example.org", response(wire))
 
 
 def test_nesting_is_limited() -> None:

@@ -130,6 +130,10 @@ def test_style() -> None:
     assert shown("identity", DNSTAP, escape=False) == "my\\032server\x1b"
     with pytest.raises(ValueError, match="unknown field 'nonsense': expected one of time, query_time, "):
         render("quiet", DNSTAP, Style(fields=("time", "nonsense")))
+    with pytest.raises(
+        ValueError, match=r"unknown field 'client_prot' \(did you mean client_port\?\): expected one of "
+    ):
+        render("quiet", DNSTAP, Style(fields=("client_prot",)))
 
 
 def test_colours() -> None:
