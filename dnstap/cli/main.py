@@ -41,7 +41,7 @@ class _CommandError(Exception):
 
 
 class _EndedWhileOpening(BaseException):
-    """INT or TERM while a system call waits for somebody to read a named pipe that is opened as output."""
+    """INT or TERM while a named pipe that is opened waits for its other end."""
 
 
 class _OutputFiles(list["FileOutput"]):
@@ -105,8 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(error))
         return 1
     except _EndedWhileOpening as ended:
-        number, path = ended.args
-        _say(f"{path}: nobody has opened it to read")
+        number, line = ended.args
+        _say(line)
         return 128 + int(number)
     except BrokenPipeError:
         # The reader of our output has read enough, as `head` does.
@@ -207,7 +207,7 @@ async def _collect(options: Options) -> int:
     # The handler of HUP sees each output file from when it is added to the list.
     with _signals(collector, files) as received:
         try:
-            await _open_inputs(options, collector)
+            await _open_inputs(options, collector, received)
             with _output_errors(options):
                 outputs = [*_relays(options)]
                 stages = _stages(options, collector)
@@ -231,11 +231,14 @@ async def _collect(options: Options) -> int:
     return _exit_status(collector, received, failed=failed)
 
 
-async def _open_inputs(options: Options, collector: Collector) -> None:
+async def _open_inputs(options: Options, collector: Collector, received: Sequence[int]) -> None:
     # Before the outputs: a mistyped input must not cost an old recording.
     for path in options.read:
         with _input_errors(path):
             await collector.read(path, follow=options.follow)
+        if received:
+            # Before the outputs are opened, which may cost an old recording.
+            raise _EndedWhileOpening(received[0], f"{path}: nobody has opened it to write")
         _check_not_written(path, options)
     for server in options.connect:
         collector.connect(server)
@@ -432,7 +435,7 @@ def _signals(
     def stop(number: int, _frame: FrameType | None) -> None:
         if files.opening:
             # The system call is continued unless its signal handler raises.
-            raise _EndedWhileOpening(number, files.opening)
+            raise _EndedWhileOpening(number, f"{files.opening}: nobody has opened it to read")
         received.append(number)
         # The next INT or TERM ends the process at once, in case an output takes too long to drain.
         for again in ending:

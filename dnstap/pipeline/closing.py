@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from framestream.aio.daemon import DaemonThread
+from framestream.aio.daemon import call_in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Sequence
@@ -30,7 +30,7 @@ async def close_outputs(outputs: Sequence[Output], timeout_s: float) -> None:
         try:
             # A pipe that nobody reads does not take the end of a stream. A regular file does at once, and the files
             # that it may have to compress take what they take.
-            pending = _close_in_thread(output) if output.blocking else output.close()
+            pending = call_in_daemon_thread(output.close) if output.blocking else output.close()
         except OSError as error:
             errors.append(error)
         else:
@@ -39,13 +39,6 @@ async def close_outputs(outputs: Sequence[Output], timeout_s: float) -> None:
     errors += [error for error in await asyncio.gather(*waiting, return_exceptions=True) if error]
     if errors:
         raise errors[0]
-
-
-def _close_in_thread(output: Output) -> Awaitable[object]:
-    thread = DaemonThread(f"dnstap-output {output.name}")
-    closing = thread.call(output.close)
-    thread.close()
-    return closing
 
 
 async def _wait(pending: Awaitable[object], timeout_s: float) -> None:

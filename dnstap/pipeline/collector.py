@@ -186,7 +186,10 @@ class Collector:
             a directory or pattern is all files there, and those that come.
         Raises: OSError.
         """
-        self._inputs.append(await open_file(path, self._limits, self._report, follow=follow))
+        # Opening a named pipe waits for its writer. After `stop`, there is nothing to read any more.
+        opening = open_file(path, self._limits, self._report, follow=follow)
+        if (source := await self._tasks.before_stop(opening)) is not None:
+            self._inputs.append(source)
 
     async def listen(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> Endpoint:
         """Add a socket to listen on, and return its endpoint, with the port that was chosen if it was 0.

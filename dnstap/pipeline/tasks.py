@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
 __all__ = ["Tasks"]
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -26,6 +28,7 @@ class Tasks:
         self.stopping = False
         self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[None] | None] = set()
 
@@ -52,7 +55,21 @@ class Tasks:
         # its loop, and a plain flag would not wake a loop that waits for sockets.
         if self._loop:
             with suppress(RuntimeError):  # The loop is closed.
-                self._loop.call_soon_threadsafe(self._changed.set)
+                self._loop.call_soon_threadsafe(self._stopped)
+
+    async def before_stop(self, coroutine: Coroutine[Any, Any, T]) -> T | None:
+        """Return the result of a coroutine that begins before the run, or None if the run is stopped before its end."""
+        self._loop = asyncio.get_running_loop()
+        task = self._loop.create_task(coroutine)
+        self._opening.add(task)
+        if self.stopping:
+            task.cancel()
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._opening.discard(task)
+            task.cancel()  # No-op, unless this is cancelled itself.
+        return None if task.cancelled() else task.result()
 
     async def run(self) -> None:
         """Wait until all tasks have ended, one has failed, or the run is stopped."""
@@ -93,6 +110,11 @@ class Tasks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _stopped(self) -> None:
+        self._changed.set()
+        for task in self._opening:
+            task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

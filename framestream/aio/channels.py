@@ -16,6 +16,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from framestream.aio.daemon import call_in_daemon_thread
 from framestream.endpoints import Endpoint, TcpEndpoint, TlsEndpoint
 from framestream.errors import RemoteProtocolError
 from framestream.files import READ_BYTES
@@ -355,7 +356,8 @@ async def lookup(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
     """Return the addresses of an endpoint, as framestream.sockets.addresses, without blocking the loop."""
     if not isinstance(endpoint, TcpEndpoint | TlsEndpoint):
         return addresses(endpoint)
-    return await asyncio.get_running_loop().run_in_executor(None, partial(addresses, endpoint, passive=passive))
+    # Some systems ask their name servers for half a minute.
+    return await call_in_daemon_thread(partial(addresses, endpoint, passive=passive))
 
 
 async def _connected(family: int, address: Any) -> socket.socket:

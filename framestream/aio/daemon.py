@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DaemonThread"]
+__all__ = ["DaemonThread", "call_in_daemon_thread"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,14 @@ class DaemonThread:
             call.make()
             del call  # Frees its arguments and its result while the thread waits for the next one.
             self._ended += 1
+
+
+def call_in_daemon_thread(function: Callable[..., T], *arguments: Any, name: str = "framestream") -> asyncio.Future[T]:
+    """Have one call made in a thread of its own, which does not keep the program from ending; return its future."""
+    thread = DaemonThread(name)
+    future = thread.call(function, *arguments)
+    thread.close()
+    return future
 
 
 class _Call:

@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 from framestream.aio.awaitable import awaitable
+from framestream.aio.daemon import call_in_daemon_thread
 from framestream.aio.reader import Reader
 from framestream.aio.writer import Writer, open_with_handshake
 from framestream.files import POLL_S, FileInput, open_input
@@ -215,7 +216,7 @@ async def _open_in_thread(open_file: Callable[[], File], close_unused: Callable[
 
     Args: close_unused: called with the file if this was cancelled in the meantime.
     """
-    opening = asyncio.get_running_loop().run_in_executor(None, open_file)
+    opening = call_in_daemon_thread(open_file)
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:

@@ -274,3 +274,45 @@ def test_more_streams_than_a_backlog_wait_at_the_end(tmp_path: Path) -> None:
         assert command.process.wait(DEADLINE_S) == 0
     assert taken > 128
     assert sorted(recorded(out)) == sorted(b"%d" % number for number in range(taken))
+
+
+@pytest.mark.parametrize("more", [[], ["-u", "{}/s"]], ids=["alone", "beside a socket"])
+def test_a_named_pipe_without_a_writer(tmp_path: Path, more: list[str]) -> None:
+    """It is opened by a thread that never returns. The old recording is not touched."""
+    fifo, out = tmp_path / "fifo", tmp_path / "out"
+    os.mkfifo(fifo)
+    out.write_bytes(b"an old recording")
+    arguments = [argument.format(tmp_path) for argument in more]
+    with started(tmp_path, "-r", fifo, *arguments, "-w", out) as process:
+        wait_for(lambda: len(os.listdir(f"/proc/{process.pid}/task")) > 1, "the thread")
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 128 + signal.SIGTERM
+    assert (tmp_path / "said").read_text() == f"dnstap: {fifo}: nobody has opened it to write\n"
+    assert out.read_bytes() == b"an old recording"
+
+
+def test_a_name_server_that_does_not_answer(tmp_path: Path) -> None:
+    """Neither the relay nor its thread keeps the command alive."""
+    tap, asked = tmp_path / "s", tmp_path / "asked"
+    code = f"""
+import socket, sys, time
+def getaddrinfo(*_arguments, **_options):
+    open({str(asked)!r}, "w").close()
+    time.sleep(1000)
+socket.getaddrinfo = getaddrinfo
+from dnstap.cli.main import run
+run()
+"""
+    arguments = ["-u", str(tap), "-T", "receiver.example:6000", "--stats"]
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=said)
+    try:
+        wait_for(tap.exists, "the socket")
+        with open_writer(tap, [CONTENT_TYPE]) as writer:
+            writer.write(PAYLOAD)
+            wait_for(asked.exists, "the question")
+        status, outputs = ended(process, tmp_path / "said")
+    finally:
+        process.kill()
+        process.wait()
+    assert (status, outputs["tcp:receiver.example:6000"]) == (1, (1, 0, 0, 0, 1))

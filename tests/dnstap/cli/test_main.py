@@ -790,6 +790,19 @@ def test_a_pipe_that_nobody_reads_on(
         assert len(list(reader)) == frames
 
 
+def test_a_pipe_that_nobody_writes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A signal ends the wait for its writer before the output is opened, which would cost an old recording."""
+    pipe, out = tmp_path / "pipe", tmp_path / "out"
+    os.mkfifo(pipe)
+    out.write_bytes(b"an old recording")
+    script = partial(wait_for, lambda: threading.active_count() > 2, "the thread")
+    arguments = ["-r", str(pipe), "-w", str(out)]
+    assert run_beside(script, *arguments, ending=signal.SIGTERM) == 128 + signal.SIGTERM
+    assert capfd.readouterr().err == f"dnstap: {pipe}: nobody has opened it to write\n"
+    assert out.read_bytes() == b"an old recording"
+    os.close(os.open(pipe, os.O_WRONLY))  # Ends the thread.
+
+
 def test_sockets_for_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "s"
     arguments = ["-u", str(path), "-w", str(tmp_path / "out"), "--socket-mode", "0600"]

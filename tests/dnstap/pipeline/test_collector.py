@@ -415,6 +415,22 @@ def test_who_connects_and_leaves(tmp_path: Path) -> None:
     ]
 
 
+def test_stop_while_a_pipe_is_opened(tmp_path: Path) -> None:
+    """Nobody opens it to write. The program can end, though a thread still waits in the system call."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    async def run() -> None:
+        collector = Collector(print)
+        asyncio.get_running_loop().call_later(0.01, collector.stop)
+        await collector.read(str(fifo))
+        await collector.run(Payloads())
+        await collector.close()
+
+    asyncio.run(run())
+    os.close(os.open(fifo, os.O_WRONLY))  # Ends the thread.
+
+
 def test_closed_with_inputs_left(tmp_path: Path) -> None:
     async def run() -> None:
         collector = Collector(print)

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dnstap.pipeline.tasks import Tasks
 from tests.threads import start
 from tests.wait import DEADLINE_S
@@ -84,6 +86,28 @@ def test_a_run_may_be_stopped_before_it_begins() -> None:
         tasks.stop()
         tasks.start(asyncio.sleep(DEADLINE_S * 2))
         await tasks.run()
+
+    assert run(use).stopping
+
+
+def test_what_begins_before_a_run_ends_when_it_is_stopped() -> None:
+    async def use(tasks: Tasks) -> None:
+        assert await tasks.before_stop(asyncio.sleep(0, "done")) == "done"
+        with pytest.raises(OSError, match="failed"):
+            await tasks.before_stop(fail())
+        outer = asyncio.create_task(tasks.before_stop(asyncio.sleep(DEADLINE_S * 2)))
+        await asyncio.sleep(0)
+        outer.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await outer
+        stopping = start(tasks.stop)
+        assert await tasks.before_stop(asyncio.sleep(DEADLINE_S * 2, "done")) is None
+        stopping.result(DEADLINE_S)
+        assert await tasks.before_stop(asyncio.sleep(DEADLINE_S * 2, "done")) is None
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    async def fail() -> None:
+        raise OSError("failed")
 
     assert run(use).stopping
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from framestream.aio.daemon import DaemonThread
+from framestream.aio.daemon import DaemonThread, call_in_daemon_thread
 from tests.wait import DEADLINE_S, wait_for
 
 
@@ -71,6 +71,15 @@ def test_cancelled() -> None:
         may_end.clear()
         asyncio.run(run(function))
     assert made == ["first", "first"]
+
+
+def test_one_call() -> None:
+    async def run() -> None:
+        assert await call_in_daemon_thread(int, "7") == 7
+        name = await call_in_daemon_thread(lambda: threading.current_thread().name, name="x")
+        assert name == "x"
+
+    asyncio.run(run())
 
 
 def test_the_loop_was_closed_meanwhile() -> None:
