@@ -134,7 +134,8 @@ class Forwarder:
         stopped = reader.protocol.state is State.FINISHED
         if error:
             self.counters.count_broken()
-            self.failed_files += source.file
+            # The end of a file that is followed, which was cut or replaced, is a matter of its writer, and reported.
+            self.failed_files += source.file and not (source.followed and isinstance(error, TruncatedStreamError))
         elif not (stopped or source.file or tasks.stopping):
             self.counters.count_without_stop()
         if verbose:

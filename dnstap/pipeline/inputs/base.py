@@ -19,6 +19,7 @@ class Input(ABC):
     Attributes:
         file: whether its streams are counted as files. Files can wait, so none of their frames is dropped.
         regular: whether it is a regular file, which is read when those added before it have been read.
+        followed: whether its files may grow, be cut and be replaced.
         interruptible: whether reading stops at once when the run is stopped, instead of at the end of what has been
             received.
         concurrent: whether its streams are read all at the same time, instead of each after the one before.
@@ -26,6 +27,7 @@ class Input(ABC):
 
     file: bool = False
     regular: bool = False
+    followed: bool = False
     interruptible: bool = False
     concurrent: bool = False
 

@@ -96,6 +96,7 @@ class FollowedInput(Input):
     """
 
     file = True
+    followed = True
 
     def __init__(self, path: str, limits: Limits, report: Callable[[str], object], *, concurrent: bool) -> None:
         self.concurrent = concurrent
