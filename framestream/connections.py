@@ -212,7 +212,7 @@ class Connections:
 class Member:
     """Common base of readers and writers: their place among the connections, and the error of an interruption.
 
-    Attributes: address: address of the peer, if it has connected to us.
+    Attributes: address: address of the peer, if it is known.
     """
 
     address: PeerAddress | None = None

@@ -93,20 +93,42 @@ class PeerAddress(NamedTuple):
     Attributes:
         host: IP address; "" for a unix socket.
         port: TCP port; 0 for a unix socket.
-        pid, uid: process and user that connected to a unix socket; None if they are not known.
+        pid, uid: process and user at the other end of a unix socket; None if they are not known.
+        path: path of the unix socket; "" for TCP.
     """
 
     host: str = ""
     port: int = 0
     pid: int | None = None
     uid: int | None = None
+    path: str = ""
 
     def __str__(self) -> str:
-        """Return "192.0.2.1:4711", "[2001:db8::1]:4711", "pid 123 uid 53", or "" if nothing is known."""
+        """Return "192.0.2.1:4711", "[2001:db8::1]:4711", "pid 123 uid 53", or "" if nothing is known of the peer."""
         if self.host:
             return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         known = [("pid", self.pid), ("uid", self.uid)]
         return " ".join(f"{name} {value}" for name, value in known if value is not None)
+
+    @property
+    def text(self) -> str | None:
+        """Text for output, which names a unix socket: "192.0.2.1:4711" or "/run/s[123]"; None if nothing is known."""
+        if self.path:
+            return self.path if self.pid is None else f"{self.path}[{self.pid}]"
+        return str(self) or None
+
+    @property
+    def packed(self) -> bytes | None:
+        """The 4 or 16 bytes of the IP address; None for a unix socket."""
+        if not self.host:
+            return None
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        return socket.inet_pton(family, self.host.partition("%")[0])  # Without the zone of a link-local address.
+
+    def replaced(self, packed: bytes, port: int) -> PeerAddress:
+        """Return the same with another IP address and port."""
+        family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+        return self._replace(host=socket.inet_ntop(family, packed), port=port)
 
     @property
     def origin(self) -> str:
@@ -114,20 +136,23 @@ class PeerAddress(NamedTuple):
         return self.host or f"uid {self.uid}"
 
 
-def peer_address(sock: socket.socket, address: Any) -> PeerAddress:
+def peer_address(sock: socket.socket, address: Any, endpoint: Endpoint | None = None) -> PeerAddress:
     """Return the address of the peer of a connected socket.
 
-    Args: address: as accept() or getpeername() return it.
+    Args:
+        address: as accept() or getpeername() return it.
+        endpoint: the endpoint that one side listens on; its path becomes part of the address.
     """
+    path = endpoint.path if isinstance(endpoint, UnixEndpoint) else ""
     if sock.family != socket.AF_UNIX:
         # An IPv4 client of a socket that listens on "::".
         host = address[0].removeprefix("::ffff:") if "." in address[0] else address[0]
         return PeerAddress(host, address[1])
     if _PEER_CREDENTIALS is None:
-        return PeerAddress()
+        return PeerAddress(path=path)
     credentials = struct.Struct("3i")  # struct ucred
     pid, uid, _ = credentials.unpack(sock.getsockopt(socket.SOL_SOCKET, _PEER_CREDENTIALS, credentials.size))
-    return PeerAddress(pid=pid or None, uid=uid)  # 0: a process that our PID namespace does not show.
+    return PeerAddress(pid=pid or None, uid=uid, path=path)  # 0: a process that our PID namespace does not show.
 
 
 def for_stream(sock: socket.socket, keepalive_s: float | None) -> socket.socket:

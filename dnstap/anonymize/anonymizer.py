@@ -117,6 +117,15 @@ class Anonymizer:
                 message.policy = copy(message.policy)
         return self._change(dnstap)
 
+    def anonymize_address(self, address: bytes) -> bytes:
+        """Return the replacement of an address of 4 or 16 bytes, which is not part of a message."""
+        check_type("address", address, bytes, "4 or 16 bytes")
+        return self._address(address)
+
+    def anonymize_port(self, port: int) -> int:
+        """Return the replacement of a port: 0, or the same port if ports stay."""
+        return 0 if self._ports else port
+
     def new_reports(self) -> Iterator[str]:
         """Yield lines about payloads that have been left out, cut or stripped since the last call."""
         yield from self.problems.new_reports(self.payloads)

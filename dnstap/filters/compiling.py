@@ -35,10 +35,11 @@ from dnstap._generated import compile_function
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.escapes import raw_text
 from dnstap.filters.expressions import EXPRESSIONS
-from dnstap.filters.fields import NAME_OPERATORS
+from dnstap.filters.fields import ADDRESS_FIELDS, NAME_OPERATORS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
 from dnstap.filters.values import Time, network_matcher
 from dnstap.filters.wires import name_text, outcome_reader, question_reader, subdomain_matcher, zone_reader
+from dnstap.peer import CurrentPeer
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.schema.meaning import DIRECTIONS
 
@@ -82,14 +83,18 @@ _WIRE = """\
 _NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
 
 
-def compile_tree(tree: Node, time_zone: str = "utc") -> tuple[Callable[[Any], bool], frozenset[str]]:
+def compile_tree(
+    tree: Node, time_zone: str = "utc", peer: CurrentPeer | None = None
+) -> tuple[Callable[[Any], bool], frozenset[str]]:
     """Compile a tree.
 
-    Args: time_zone: of times that are written without a zone, see dnstap.rendering.times.utc_offsets.
+    Args:
+        time_zone: of times that are written without a zone, see dnstap.rendering.times.utc_offsets.
+        peer: the sender of each message that the function is called with.
     Raises: ValueError: unknown time zone.
     Returns: the function that returns whether a Dnstap matches, and the attributes that it reads, beside both types.
     """
-    generator = _Generator(_local_time(time_zone))
+    generator = _Generator(_local_time(time_zone), peer or CurrentPeer())
     _, condition = generator.condition(tree)
     wire = _WIRE if "query_message" in generator.reads else ""
     direction = _DIRECTION if wire or "is_query" in condition else ""
@@ -106,11 +111,12 @@ class _Generator:
         namespace: globals of the function, the constants among them.
     """
 
-    def __init__(self, local_time: Callable[[int], int] | None) -> None:
+    def __init__(self, local_time: Callable[[int], int] | None, peer: CurrentPeer) -> None:
         self.reads: set[str] = set()
         self._has_zone = local_time is not None
         self.namespace: dict[str, Any] = {
             "no_message": _NoMessage(),
+            "sender": peer,
             "direction": DIRECTIONS.get,
             "read_question": question_reader(),
             "read_outcome": outcome_reader(),
@@ -164,7 +170,7 @@ class _Generator:
         if operator not in ("=", "!=", "in", "not in"):
             return [present, f"value {operator} {self._constant(values[0])}"]
         negated = operator in ("!=", "not in")
-        if field.name in ("client", "server"):
+        if field.name in ADDRESS_FIELDS:
             # Single addresses are compared as bytes by one look-up. Only networks with host bits need numbers.
             if any(network.shift for network in values):
                 return [present, f"{'not ' if negated else ''}{self._constant(network_matcher(values))}(value)"]

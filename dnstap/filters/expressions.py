@@ -8,6 +8,7 @@ them into a function with these variables:
     is_query    True for a query, False for a response, None where the type does not say (dnstap.schema.meaning)
     wire        the DNS message that the Message is about, or None
     question    name, type and class of the first question; None until an expression has asked for it
+    sender      the CurrentPeer, which is no part of the Dnstap
     outcome     rcode and number of answers, if all of the DNS message parses; None until an expression has asked for it
 
 and with the functions read_question(wire), read_outcome(wire) and read_zone(query_zone) of wires.py.
@@ -84,6 +85,7 @@ EXPRESSIONS = {
     # The two ends.
     "client": Expression(_address("query_address"), _ADDRESSES, 3),
     "server": Expression(_address("response_address"), _ADDRESSES, 3),
+    "peer": Expression("sender.address", "", 1),
     "client_port": Expression("message.query_port", _PORTS, 1),
     "server_port": Expression("message.response_port", _PORTS, 1),
     # Times, in nanoseconds.

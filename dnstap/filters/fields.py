@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from dnstap.schema.enums import OpenEnum
     from dnstap.schema.fields import Row
 
-__all__ = ["EITHER_FIELD", "FIELDS", "FLAG", "MESSAGE_TYPES", "NAME_OPERATORS", "OPERATORS", "Field", "schema_field"]
+__all__ = [
+    "ADDRESS_FIELDS",
+    "EITHER_FIELD",
+    "FIELDS",
+    "FLAG",
+    "MESSAGE_TYPES",
+    "NAME_OPERATORS",
+    "OPERATORS",
+    "Field",
+    "schema_field",
+]
 
 EQUALITY_OPERATORS = ("=", "!=", "in")
 ORDER_OPERATORS = (*EQUALITY_OPERATORS, "<", "<=", ">", ">=")
@@ -168,6 +178,7 @@ _ALL = [
     _text_field("identity"),
     _text_field("version"),
     _text_field("extra"),
+    _address_field("peer"),
 ]
 
 FIELDS = {field.name: field for field in _ALL}
@@ -187,6 +198,9 @@ def schema_field(row: Row) -> Field:
 FIELDS |= {
     row.name: schema_field(row) for row in rows(MessageFields) if row.name in EXPRESSIONS and row.name not in FIELDS
 }
+
+ADDRESS_FIELDS = ("client", "server", "peer")
+"""Fields that are compared with addresses and networks."""
 
 EITHER_FIELD = {"address": ("client", "server"), "port": ("client_port", "server_port")}
 """Names that stand for either of two fields."""

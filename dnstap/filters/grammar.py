@@ -9,14 +9,14 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.errors import FilterError
-from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, NAME_OPERATORS, OPERATORS, Field
+from dnstap.filters.fields import ADDRESS_FIELDS, EITHER_FIELD, FIELDS, FLAG, NAME_OPERATORS, OPERATORS, Field
 from dnstap.filters.patterns import Pattern
 from dnstap.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_DEPTH", "AllOf", "AnyOf", "Node", "Not", "Test", "parse_expression"]
+__all__ = ["MAX_DEPTH", "AllOf", "AnyOf", "Node", "Not", "Test", "fields_of", "parse_expression"]
 
 MAX_DEPTH = 64
 """Nested parentheses and `not`s. The generated source nests as deeply, and Python's tokenizer allows 200 levels."""
@@ -84,6 +84,14 @@ def parse_expression(text: str) -> Node:
     Raises: FilterError.
     """
     return _Parser(text).parse()
+
+
+def fields_of(node: Node) -> set[str]:
+    """Return the names of the fields that a tree tests."""
+    if isinstance(node, Test):
+        return {node.field.name}
+    parts = (node.part,) if isinstance(node, Not) else node.parts
+    return set().union(*map(fields_of, parts))
 
 
 class _Parser:
@@ -182,7 +190,7 @@ class _Parser:
             return self._test_each(fields, "~", (self._pattern(any_case=field.operators is NAME_OPERATORS),))
         if operator == "under" or operator.endswith("in"):
             return self._test_each(fields, operator, self._values(field, operator))
-        is_address = field.name in EITHER_FIELD["address"]
+        is_address = field.name in ADDRESS_FIELDS
         value = self._value(field, _without_prefix if is_address else str)
         return self._test_each(fields, operator, (value,))
 
@@ -214,7 +222,7 @@ class _Parser:
 
     def _values(self, field: Field, operator: str) -> tuple[Any, ...]:
         """Parse one or more values in parentheses, which a single name or network does not need."""
-        is_address = field.name in EITHER_FIELD["address"]
+        is_address = field.name in ADDRESS_FIELDS
         field = field._replace(expected="a network or an address") if is_address else field
         if not self._take_if("("):
             # `in` without parentheses is allowed only where one value can hold many: a network, or the names below a

@@ -8,7 +8,8 @@ from dnstap.codec.learned import Decoder
 from dnstap.codec.projections import for_fields
 from dnstap.errors import DnstapError
 from dnstap.filters.compiling import compile_tree
-from dnstap.filters.grammar import parse_expression
+from dnstap.filters.grammar import fields_of, parse_expression
+from dnstap.peer import CurrentPeer
 from dnstap.problems import Problems
 from framestream.arguments import check_type, refuse_type
 
@@ -33,6 +34,8 @@ class Filter:
         payloads: number of payloads given to `select`.
         matched: number of payloads that it returned.
         problems: payloads that did not decode, and therefore did not match.
+        peer: the sender of what is given to `matches` and `select` next, which a Collector sets; none at first.
+        reads_peer: whether the expression asks for the sender.
     """
 
     def __init__(self, text: str, time_zone: str = "utc") -> None:
@@ -41,7 +44,10 @@ class Filter:
         self.payloads = 0
         self.matched = 0
         self.problems = Problems("cannot be matched")
-        self._matches, reads = compile_tree(parse_expression(text), time_zone)
+        self.peer = CurrentPeer()
+        tree = parse_expression(text)
+        self.reads_peer = "peer" in fields_of(tree)
+        self._matches, reads = compile_tree(tree, time_zone, self.peer)
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
 
     def matches(self, message: Dnstap) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.outputs.custom import Writable
     from dnstap.pipeline.stages import Stage
+    from framestream.sockets import PeerAddress
 
 __all__ = ["Dispatcher", "Source"]
 
@@ -27,10 +28,12 @@ class Source(NamedTuple):
     Attributes:
         name: for reports.
         file: whether it can wait without losing anything, as files can. Its frames are never dropped.
+        peer: address of the sender; None if there is none, or it is not known.
     """
 
     name: str
     file: bool
+    peer: PeerAddress | None = None
 
 
 class Dispatcher:
@@ -43,6 +46,7 @@ class Dispatcher:
         stages: applied in this order; functions are allowed, too.
 
     Attributes:
+        uses_peer: whether a stage or output asks for the sender of payloads.
         encoded: whether batches are EncodedFrames instead of lists of payloads, because nothing has to look into them
             and every output takes them so without waiting.
     """
@@ -54,6 +58,7 @@ class Dispatcher:
     ) -> None:
         self.outputs = [as_output(output) for output in outputs]
         self.stages = [as_stage(stage) for stage in stages]
+        self.uses_peer = any(part.uses_peer for part in (*self.stages, *self.outputs))
         # Stages need payloads. Encoded frames are written in the thread of the event loop, so no output may block, and
         # an output that would have to take them apart gains nothing from them.
         self.encoded = (
@@ -70,6 +75,9 @@ class Dispatcher:
         """
         for stage in self.stages:
             before = len(batch)
+            if self.uses_peer:
+                stage.set_peer(source.peer)
+                source = source._replace(peer=stage.changed_peer(source.peer))
             batch = stage.process(batch)
             stage.removed += before - len(batch)
         number = batch.number if self.encoded else len(batch)
@@ -94,9 +102,11 @@ class Dispatcher:
         for part in (*self.stages, *self.outputs):
             yield from part.new_reports()
 
-    def _give(self, output: Output, batch: Any, number: int, source: Source) -> None:  # noqa: ARG002 (for queues)
+    def _give(self, output: Output, batch: Any, number: int, source: Source) -> None:
         output.given += number
         if self.encoded:
             output.write_encoded(batch)
         else:
+            if output.uses_peer:
+                output.set_peer(source.peer)
             output.write_many(batch)

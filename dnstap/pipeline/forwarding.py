@@ -81,7 +81,7 @@ class Forwarder:
         Raises: an exception of an output.
         """
         dispatcher, tasks = self.dispatcher, self._tasks
-        origin = Source(name, source.file)
+        origin = Source(name, source.file, reader.address)
         # One kind for all connections to a socket: a faulty server may make hundreds.
         kind = name.partition(" connection ")[0]
         verbose = self._verbose and not source.file

@@ -8,12 +8,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dnstap.pipeline.counters import Counter
+    from framestream.sockets import PeerAddress
 
 __all__ = ["Part"]
 
 
 class Part:
-    """A part of a pipeline. The defaults are those of a part that counts nothing."""
+    """A part of a pipeline. The defaults are those of a part that counts nothing.
+
+    Attributes: uses_peer: whether it asks for the sender of payloads. If no part does, nothing is spent on it.
+    """
+
+    uses_peer: bool = False
+
+    def set_peer(self, peer: PeerAddress | None) -> None:
+        """Set the sender of the payloads that come next; None for those of files."""
 
     def counters(self) -> Sequence[Counter]:
         """Return the counters of this part, for metrics."""

@@ -112,6 +112,8 @@ class OutputQueue:
         """
         output = self._output
         if not self._busy and self._thread is None:
+            if output.uses_peer:
+                output.set_peer(source.peer)
             output.given += number
             if (pending := self._write_now(batch)) is not None:
                 self._written_bytes = self._bytes = memory(_payloads(batch))
@@ -206,9 +208,13 @@ class OutputQueue:
 
     def _write_next(self) -> tuple[Awaitable[object] | None, int]:
         """Begin to write the oldest batches, and return what to await and their number."""
-        payloads, self._written_bytes, _ = self._waiting.popleft()
+        payloads, self._written_bytes, source = self._waiting.popleft()
+        if self._output.uses_peer:
+            self._output.set_peer(source.peer)
         batches = 1
         while self._waiting and self._written_bytes + self._waiting[0].size <= MERGED_BYTES:
+            if self._output.uses_peer and self._waiting[0].source.peer != source.peer:
+                break
             if batches == 1:
                 payloads = payloads.copy()  # Other outputs have the same list.
             more, size, _ = self._waiting.popleft()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dnstap.anonymize import Anonymizer
     from dnstap.filters.selecting import Filter
+    from framestream.sockets import PeerAddress
 
 __all__ = ["Anonymizing", "FunctionStage", "Head", "Matching", "Sample", "Stage", "as_stage"]
 
@@ -30,12 +31,20 @@ class Stage(Part, ABC):
     def process(self, payloads: list[bytes]) -> list[bytes]:
         """Return the payloads that go on, in their order."""
 
+    def changed_peer(self, peer: PeerAddress | None) -> PeerAddress | None:
+        """Return the sender that the parts after this stage are told."""
+        return peer
+
 
 class Matching(Stage):
     """A stage that keeps the payloads that match a filter."""
 
     def __init__(self, wanted: Filter) -> None:
         self._filter = wanted
+        self.uses_peer = wanted.reads_peer
+
+    def set_peer(self, peer: PeerAddress | None) -> None:
+        self._filter.peer.set(peer)
 
     def process(self, payloads: list[bytes]) -> list[bytes]:
         return self._filter.select(payloads)
@@ -112,6 +121,11 @@ class Anonymizing(Stage):
 
     def process(self, payloads: list[bytes]) -> list[bytes]:
         return self._anonymizer(payloads)
+
+    def changed_peer(self, peer: PeerAddress | None) -> PeerAddress | None:
+        if peer is None or (address := peer.packed) is None:
+            return peer
+        return peer.replaced(self._anonymizer.anonymize_address(address), self._anonymizer.anonymize_port(peer.port))
 
     def counters(self) -> Sequence[Counter]:
         anonymizer = self._anonymizer

@@ -16,6 +16,7 @@ from dnstap.dns.names import unpack_name, without_blanks
 from dnstap.dns.registry import class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, extended_rcode, last_opt, rcode_text
 from dnstap.errors import DnsMessageError
+from dnstap.peer import CurrentPeer
 from dnstap.rendering.times import clock_formatter
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.schema.meaning import is_query, own_time, own_wire
@@ -50,10 +51,13 @@ _white_space = re.compile(r"\s")
 class _Line:
     """The source of one line's fields. The DNS message is unpacked when the first field asks for it."""
 
-    __slots__ = ("_dns_message", "_question", "clock", "dnstap", "escape", "is_query", "message", "wire")
+    __slots__ = ("_dns_message", "_question", "clock", "dnstap", "escape", "is_query", "message", "peer", "wire")
 
-    def __init__(self, dnstap: Dnstap, message: Message, clock: Callable[[int], str], style: Style) -> None:
+    def __init__(
+        self, dnstap: Dnstap, message: Message, clock: Callable[[int], str], style: Style, peer: CurrentPeer
+    ) -> None:
         self.dnstap = dnstap
+        self.peer = peer
         self.message = message
         self.clock = clock
         self.escape = style.escape
@@ -116,6 +120,10 @@ class _Line:
     def policy(self) -> str:
         policy = self.message.policy
         return ABSENT if policy is None else _enum(policy.action)
+
+    def peer_text(self) -> str:
+        text = self.peer.text
+        return ABSENT if text is None else self.sender_text(text.encode("utf-8", "surrogateescape"))
 
     def sender_text(self, value: bytes | None) -> str:
         """Return the text of identity, version or extra."""
@@ -184,6 +192,7 @@ FIELDS: dict[str, Column] = {
     "identity": Column("", lambda line: line.sender_text(line.dnstap.identity)),
     "version": Column("", lambda line: line.sender_text(line.dnstap.version)),
     "extra": Column("", lambda line: line.sender_text(line.dnstap.extra)),
+    "peer": Column("", _Line.peer_text),
 }
 """The columns by the name of their field."""
 
@@ -219,9 +228,10 @@ def _colour(name: str, text: str) -> str | None:
     return None
 
 
-def renderer(style: Style) -> Callable[[Dnstap], str]:
+def renderer(style: Style, peer: CurrentPeer | None = None) -> Callable[[Dnstap], str]:
     """Return the function that renders a message as one line with its line feed.
 
+    Args: peer: the sender of each message that it is called with.
     Raises: ValueError: unknown field or time zone.
     """
     for name in style.fields:
@@ -235,11 +245,12 @@ def renderer(style: Style) -> Callable[[Dnstap], str]:
     from dnstap.messages.classes import Message
 
     no_message = Message()
+    sender = peer or CurrentPeer()
     fields = [(name, FIELDS[name].text) for name in style.fields]
     clock = clock_formatter("local" if style.time_zone is None else style.time_zone, date=style.date)
 
     def render(dnstap: Dnstap) -> str:
-        line = _Line(dnstap, dnstap.message or no_message, clock, style)
+        line = _Line(dnstap, dnstap.message or no_message, clock, style, sender)
         texts = []
         for name, text_of in fields:
             try:

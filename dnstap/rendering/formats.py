@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dnstap.messages import Dnstap
+    from dnstap.peer import CurrentPeer
 
-__all__ = ["FORMATS", "decoder_for", "render", "renderer", "time_zone"]
+__all__ = ["FORMATS", "decoder_for", "render", "renderer", "renderer_of_peer", "shows_peer", "time_zone"]
 
 # Modules are imported on first use: the command starts faster with the one that it needs.
 _MODULES = {
@@ -41,8 +42,21 @@ def renderer(name: str, style: Style = DEFAULT) -> Callable[[Dnstap], str]:
     check_type("style", style, Style, "a Style")
     if name not in _MODULES:
         raise ValueError(f"unknown format {name!r}: expected one of {', '.join(_MODULES)}")
-    make: Callable[[Style], Callable[[Dnstap], str]] = import_module(f"dnstap.rendering.{_MODULES[name]}").renderer
-    return make(style)
+    return renderer_of_peer(name, style, None)
+
+
+def renderer_of_peer(name: str, style: Style, peer: CurrentPeer | None) -> Callable[[Dnstap], str]:
+    """Return the function that renders messages in a format, and shows their sender if the format has a place for it.
+
+    Raises: as `renderer`.
+    """
+    make: Callable[..., Callable[[Dnstap], str]] = import_module(f"dnstap.rendering.{_MODULES[name]}").renderer
+    return make(style, peer=peer) if shows_peer(name, style) else make(style)
+
+
+def shows_peer(name: str, style: Style) -> bool:
+    """Return whether a format shows the sender of messages."""
+    return name in ("json-full", "yaml-full") or (name == "quiet" and "peer" in style.fields)
 
 
 def time_zone(name: str, style: Style) -> str:

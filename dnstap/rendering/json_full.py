@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnstap.messages import Dnstap
+    from dnstap.peer import CurrentPeer
     from dnstap.rendering.style import Style
 
 __all__ = ["renderer"]
 
 
-def renderer(style: Style) -> Callable[[Dnstap], str]:
+def renderer(style: Style, *, peer: CurrentPeer | None = None) -> Callable[[Dnstap], str]:
     """Return the function that renders a message as one JSON object with its line feed.
 
+    Args: peer: the sender of each message that it is called with.
     Raises: ValueError: unknown time zone.
     """
-    build = structure_builder(style)
+    build = structure_builder(style, peer)
     encode = json.JSONEncoder(separators=(",", ":")).encode
     return lambda dnstap: encode(build(dnstap)) + "\n"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnstap.messages import Dnstap
+    from dnstap.peer import CurrentPeer
     from dnstap.rendering.style import Style
 
 __all__ = ["renderer"]
@@ -56,18 +57,22 @@ address: the switch of textConvertMessage, which has no STUB types."""
 _PROTOCOLS: dict[int | None, str] = {0: "0", 1: "UDP", 2: "TCP", 3: "DOT", 4: "DOH", 5: "5", 6: "6", 7: "7"}
 
 
-def renderer(style: Style, max_seconds: int = MAX_SECONDS) -> Callable[[Dnstap], str]:
+def renderer(
+    style: Style, max_seconds: int = MAX_SECONDS, *, peer: CurrentPeer | None = None
+) -> Callable[[Dnstap], str]:
     """Return the function that renders a message as one line with its line feed.
 
     It remembers parts of what it has rendered, so use one for a whole stream.
 
-    Args: max_seconds: number of seconds whose time of day is remembered.
+    Args:
+        max_seconds: number of seconds whose time of day is remembered.
+        peer: the sender of each message that it is called with.
     Raises: ValueError: unknown field or time zone.
     """
     if style.fields:
         from dnstap.rendering import columns
 
-        return columns.renderer(style)
+        return columns.renderer(style, peer)
     render = _line_renderer(style, max_seconds)
     return _coloured(render) if style.colour else render
 

@@ -22,6 +22,7 @@ from dnstap.dns.registry import TYPE_NUMBERS, class_text, type_text
 from dnstap.dns.text import FLAGS, OPCODES, OPT, extended_rcode, last_opt, rcode_text
 from dnstap.dns.walker import HEADER_SIZE, WalkError
 from dnstap.errors import DnsMessageError
+from dnstap.peer import CurrentPeer
 from dnstap.rendering.times import local_time_formatter
 from dnstap.schema.enums import OpenEnum
 from dnstap.schema.fields import rows
@@ -42,11 +43,13 @@ _LAST_SECOND = 253_402_300_799
 Structure = dict[str, Any]
 
 
-def structure_builder(style: Style) -> Callable[[Dnstap], Structure]:
+def structure_builder(style: Style, peer: CurrentPeer | None = None) -> Callable[[Dnstap], Structure]:
     """Return the function that builds the structure of a message, without what is absent.
 
+    Args: peer: the sender of each message that it is called with.
     Raises: ValueError: unknown time zone.
     """
+    sender = peer or CurrentPeer()
     local_time = local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
 
     def time(seconds: int | None, nanoseconds: int | None) -> str | None:
@@ -63,6 +66,7 @@ def structure_builder(style: Style) -> Callable[[Dnstap], Structure]:
             identity=_text(dnstap.identity),
             version=_text(dnstap.version),
             extra=_text(dnstap.extra),
+            peer=None if sender.text is None else escaped_text(sender.text.encode("utf-8", "surrogateescape")),
             message=None if dnstap.message is None else _message(dnstap.message, time),
             unknown_fields=_unknown(dnstap),
         )

@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dnstap.messages import Dnstap
+    from dnstap.peer import CurrentPeer
     from dnstap.rendering.style import Style
 
 __all__ = ["renderer"]
 
 
-def renderer(style: Style) -> Callable[[Dnstap], str]:
+def renderer(style: Style, *, peer: CurrentPeer | None = None) -> Callable[[Dnstap], str]:
     """Return the function that renders a message as one YAML document, starting with the line `---`.
 
+    Args: peer: the sender of each message that it is called with.
     Raises: ValueError: unknown time zone.
     """
-    build = structure_builder(style)
+    build = structure_builder(style, peer)
     return lambda dnstap: "\n".join(["---", *_mapping_lines(build(dnstap)), ""])
 
 

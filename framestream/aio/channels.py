@@ -21,11 +21,11 @@ from framestream.endpoints import Endpoint, TcpEndpoint, TlsEndpoint
 from framestream.errors import RemoteProtocolError
 from framestream.files import READ_BYTES
 from framestream.naming import naming
-from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, unread
+from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, peer_address, unread
 from framestream.tls import TlsSession, connecting_session
 
 if TYPE_CHECKING:
-    from framestream.sockets import Address
+    from framestream.sockets import Address, PeerAddress
     from framestream.streams import Deadlines
 
 __all__ = ["Channel", "ReadableChannel", "WritableChannel", "connect", "lookup", "over_socket"]
@@ -88,6 +88,7 @@ class Channel(ReadableChannel, WritableChannel, Protocol):
 
     async def open(self, deadline: float | None) -> None: ...
     def gone(self) -> bool: ...
+    def peer_address(self, endpoint: Endpoint, /) -> PeerAddress | None: ...
     def interrupt(self) -> None: ...
     async def close(self, *, keep: bool = True) -> None: ...
 
@@ -176,6 +177,13 @@ class SocketChannel(asyncio.BufferedProtocol):
             await self._lost.wait()
             error = self._error or ConnectionResetError(errno.ECONNRESET, "the connection is closed")
             raise (self._session and self._session.refusal(self._unread())) or error from None
+
+    def peer_address(self, endpoint: Endpoint) -> PeerAddress | None:
+        """Return the address of the peer at an endpoint; None if it has gone already."""
+        try:
+            return peer_address(self._socket, self._socket.getpeername(), endpoint)
+        except OSError:
+            return None
 
     def gone(self) -> bool:
         """Return whether the peer has closed its side, or this side is closed."""

@@ -55,7 +55,9 @@ async def open_reader(
         return await read_file(endpoint.path, content_types, limits=limits)
     protocol = reader_protocol(content_types, limits)
     channel = await connect(endpoint, deadlines)
-    return Reader(channel, protocol, deadlines, connection=channel, peer=str(endpoint))
+    reader = Reader(channel, protocol, deadlines, connection=channel, peer=str(endpoint))
+    reader.address = channel.peer_address(endpoint)
+    return reader
 
 
 @awaitable

@@ -13,11 +13,12 @@ from framestream.endpoints import Endpoint, TlsEndpoint
 from framestream.errors import RemoteProtocolError
 from framestream.files import READ_BYTES
 from framestream.naming import naming
-from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, unread
+from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, peer_address, unread
 
 if TYPE_CHECKING:
     import ssl
 
+    from framestream.sockets import PeerAddress
     from framestream.streams import Deadlines
     from framestream.tls import TlsSession
 
@@ -68,6 +69,7 @@ class Channel(ReadableChannel, WritableChannel, Protocol):
     """Both halves, over a connection to a peer."""
 
     def gone(self) -> bool: ...
+    def peer_address(self, endpoint: Endpoint, /) -> PeerAddress | None: ...
     def interrupt(self) -> None: ...
     def forget(self) -> None: ...
     def close(self, *, keep: bool = True) -> None: ...
@@ -144,6 +146,13 @@ class SocketChannel:
             return self._socket.send(data)
         except BlockingIOError:
             raise TimeoutError("timed out") from None
+
+    def peer_address(self, endpoint: Endpoint) -> PeerAddress | None:
+        """Return the address of the peer at an endpoint; None if it has gone already."""
+        try:
+            return peer_address(self._socket, self._socket.getpeername(), endpoint)
+        except OSError:
+            return None
 
     def gone(self) -> bool:
         """Return whether the peer has closed its side, or this side is closed."""

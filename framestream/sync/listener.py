@@ -87,10 +87,10 @@ class Listener(Generic[End]):
         self._accepted += 1
         try:
             session = self._session() if self._session else None
-            peer = peer_address(sock, address)
+            peer = peer_address(sock, address, self.endpoint)
             channel = over_socket(for_stream(sock, self._keepalive_s), session)
             name = f"{self.endpoint} connection {self._accepted}"
-            end = self._make(channel, f"{name} from {peer}" if any(peer) else name)
+            end = self._make(channel, f"{name} from {peer}" if str(peer) else name)
             end.address = peer
             if self._connections is not None:
                 end.join(self._connections)

@@ -53,7 +53,9 @@ def open_reader(
         return read_file(endpoint.path, content_types, limits=limits)
     protocol = reader_protocol(content_types, limits)
     channel = connect(endpoint, deadlines)
-    return Reader(channel, protocol, deadlines, connection=channel, peer=str(endpoint))
+    reader = Reader(channel, protocol, deadlines, connection=channel, peer=str(endpoint))
+    reader.address = channel.peer_address(endpoint)
+    return reader
 
 
 def open_writer(

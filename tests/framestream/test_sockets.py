@@ -107,8 +107,15 @@ def test_addresses_of_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = socket.socketpair()
     with one, other:
         assert peer_address(one, "") == PeerAddress(pid=os.getpid(), uid=os.getuid())
+        assert peer_address(one, "", UnixEndpoint("/s")) == PeerAddress(pid=os.getpid(), uid=os.getuid(), path="/s")
         monkeypatch.setattr("framestream.sockets._PEER_CREDENTIALS", None)
         assert peer_address(one, "") == PeerAddress()
+
+
+def test_replaced_addresses() -> None:
+    peer = PeerAddress("192.0.2.1", 4711)
+    assert peer.replaced(b"\xc0\0\2\0", 0) == PeerAddress("192.0.2.0", 0)
+    assert peer.replaced(bytes(15) + b"\1", 5) == PeerAddress("::1", 5)
 
 
 class TestKeepalive:
@@ -176,6 +183,33 @@ class TestFronts:
                     host, port, *_ = sock.getsockname()
                     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
                     assert reader.peer == f"{listener.endpoint} connection {number} from {address}"
+
+    def test_addresses(self, front: str, tmp_path: Path) -> None:
+        """Both sides know the other one, at which endpoint soever."""
+        named = front_named(front)
+        for endpoint in ("tcp:127.0.0.1:0", tmp_path / "s"):
+            with (
+                named.listen_writer(endpoint, transport=Transport.UNIDIRECTIONAL) as listener,
+                named.open_reader(listener.endpoint) as reader,
+                listener.accept(DEADLINE_S) as writer,
+            ):
+                writer.handshake()
+                if isinstance(listener.endpoint, UnixEndpoint):
+                    ours = PeerAddress(pid=os.getpid(), uid=os.getuid(), path=str(endpoint))
+                    assert reader.address == writer.address == ours
+                else:
+                    assert reader.address == PeerAddress("127.0.0.1", listener.endpoint.port)
+                    assert writer.address.host == "127.0.0.1"
+
+    def test_one_that_has_gone_already(self, front: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> PeerAddress:
+            raise OSError(errno.ENOTCONN, "not connected")
+
+        for name in FRONTS:
+            monkeypatch.setattr(f"framestream.{name}.channels.peer_address", fail)
+        named = front_named(front)
+        with named.listen_writer("tcp:127.0.0.1:0") as listener, named.open_reader(listener.endpoint) as reader:
+            assert reader.address is None
 
     def test_files_are_not_listened_on(self, front: str) -> None:
         for text in ("-", "file:x"):

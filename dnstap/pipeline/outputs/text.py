@@ -12,6 +12,7 @@ from framestream.files import FileOutput as OpenFile
 
 if TYPE_CHECKING:
     from dnstap.pipeline.rotation import Rotation
+    from framestream.sockets import PeerAddress
 
 __all__ = ["TextOutput"]
 
@@ -35,10 +36,16 @@ class TextOutput(FileOutput):
         compression: str | None = None,
         rotation: Rotation | None = None,
     ) -> None:
-        self._render = BatchRenderer(format_name, style).render
+        renderer = BatchRenderer(format_name, style)
+        self._render = renderer.render
+        self._peer = renderer.peer
+        self.uses_peer = renderer.shows_peer
         # Payloads left out of the batch that was last written, if that failed.
         self._counted = 0
         super().__init__(path, append=append, compression=compression, rotation=rotation)
+
+    def set_peer(self, peer: PeerAddress | None) -> None:
+        self._peer.set(peer)
 
     def _write(self, payloads: list[bytes]) -> None:
         self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1, len(payloads))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dnstap.errors import DnstapError
-from dnstap.rendering.formats import decoder_for, renderer
+from dnstap.peer import CurrentPeer
+from dnstap.rendering.formats import decoder_for, renderer_of_peer, shows_peer
 from dnstap.rendering.style import DEFAULT, Style
 
 if TYPE_CHECKING:
@@ -33,11 +34,17 @@ class BatchRenderer:
 
     Args: format_name: one of FORMATS.
     Raises: ValueError: there is no such format, or the style is invalid.
+
+    Attributes:
+        peer: sender of the next payloads.
+        shows_peer: whether the text shows it.
     """
 
     def __init__(self, format_name: str, style: Style = DEFAULT) -> None:
         self._decode = decoder_for(format_name, style)
-        self._render = renderer(format_name, style)
+        self.peer = CurrentPeer()
+        self.shows_peer = shows_peer(format_name, style)
+        self._render = renderer_of_peer(format_name, style, self.peer)
 
     def render(self, payloads: Sequence[bytes]) -> RenderedBatch:
         """Return the text of payloads, without those that do not decode."""

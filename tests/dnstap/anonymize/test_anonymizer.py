@@ -224,3 +224,11 @@ def test_wrong_arguments() -> None:
             anything(payloads)
     with pytest.raises(TypeError, match=r"^dnstap: expected a Dnstap, "):
         anything.anonymize(b"abc")
+
+
+def test_addresses_and_ports_outside_of_messages() -> None:
+    anonymizer = Anonymizer(truncate())
+    assert [anonymizer.anonymize_address(address) for address in (IPV4, IPV6)] == [SHORT4, SHORT6]
+    assert [anonymizer.anonymize_port(53), Anonymizer(truncate(), ports=True).anonymize_port(53)] == [53, 0]
+    with pytest.raises(TypeError, match="4 or 16 bytes"):
+        anonymizer.anonymize_address("192.0.2.1")  # type: ignore[arg-type]

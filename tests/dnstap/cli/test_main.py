@@ -46,6 +46,7 @@ from framestream import (
     Tls,
     TruncatedStreamError,
     Writer,
+    encode_data_frames,
     listen_reader,
     listen_writer,
     open_writer,
@@ -749,6 +750,36 @@ def test_relay_over_tls(tmp_path: Path) -> None:
         assert main(["-r", str(SAMPLE), "--relay", f"tls:localhost:{port}", "--tls-ca", ca]) == 0
     with read_file(SAMPLE) as reader:
         assert received == list(reader)
+
+
+def test_senders_are_told_apart(tmp_path: Path) -> None:
+    """Two of one identity, by the address that their frames came from; files and relays do not get it."""
+    out, relayed = tmp_path / "out", list[bytes]()
+    payload = Dnstap(identity=b"ns1", type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_QUERY)).encode()
+    with listen_reader("tcp:127.0.0.1:0") as listener:
+        port = int(str(listener.endpoint).rpartition(":")[2])
+    senders: list[str] = []
+
+    def send() -> None:
+        for _ in range(2):
+            end = time.monotonic() + DEADLINE_S
+            while True:
+                try:
+                    sock = socket.create_connection(("127.0.0.1", port))
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < end
+                    time.sleep(0.01)
+            with sock:
+                senders.append(f"127.0.0.1:{sock.getsockname()[1]}")
+                sock.sendall(START + encode_data_frames([payload]) + STOP)
+                assert sock.recv(1) == b""
+
+    with receiving(tmp_path / "r", relayed):
+        words = ["-l", f"127.0.0.1:{port}", "--fields", "identity,peer", "-w", str(out), "-U", str(tmp_path / "r")]
+        assert run_beside(send, *words, "--filter", "peer in 127.0.0.0/8") == 0
+    assert out.read_text() == "".join([f"ns1 {sender}\n" for sender in senders])
+    assert relayed == [payload] * 2
 
 
 def test_relay_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def compared(name: str, found: Any) -> Any:
     return parse_network(str(found)) if name in ADDRESSES else found
 
 
-@pytest.mark.parametrize("name", EXPRESSIONS)
+@pytest.mark.parametrize("name", [name for name in EXPRESSIONS if name != "peer"])  # No message has its sender.
 def test_reads_what_an_ordinary_function_reads(name: str) -> None:
     field = FLAG if name == "flags" else FIELDS[name]
     expected = [value(name, dnstap) for dnstap in messages()]

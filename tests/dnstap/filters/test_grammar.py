@@ -12,7 +12,7 @@ from tests.dnstap.filters.examples import matches, response
 
 TESTS = "type, qr, family, protocol, http, policy, client, server, client_port, server_port, time, query_time, "
 TESTS += "response_time, latency, size, id, opcode, qname, qtype, qclass, zone, rcode, answers, identity, version, "
-TESTS += "extra, address, port"
+TESTS += "extra, peer, address, port"
 A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
 
 

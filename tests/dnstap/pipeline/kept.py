@@ -14,6 +14,8 @@ from tests.wait import DEADLINE_S
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from framestream.sockets import PeerAddress
+
 SOCKET = Source("a socket", file=False)
 FILE = Source("a file", file=True)
 
@@ -41,6 +43,38 @@ class Kept(Output):
 
     def new_reports(self) -> Iterable[str]:
         return self.problems.new_reports(len(self.payloads))
+
+
+class KeptWithPeers(Kept):
+    """An output that asks for the sender of payloads."""
+
+    uses_peer = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peers: list[PeerAddress | None] = []
+        self._peer: PeerAddress | None = None
+
+    def set_peer(self, peer: PeerAddress | None) -> None:
+        self._peer = peer
+
+    def write_many(self, payloads: list[bytes], /) -> None:
+        super().write_many(payloads)
+        self.peers += [self._peer] * len(payloads)
+
+
+class KeptBlockingWithPeers(KeptWithPeers):
+    """A blocking one, which takes nothing until it is allowed to."""
+
+    blocking = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.allowed = threading.Event()
+
+    def write_many(self, payloads: list[bytes], /) -> None:
+        assert self.allowed.wait(DEADLINE_S)
+        super().write_many(payloads)
 
 
 class KeptEncoded(Kept):

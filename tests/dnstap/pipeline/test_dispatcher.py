@@ -6,11 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dnstap import DecodeError
+from dnstap import (
+    Anonymizer,
+    DecodeError,
+    Dnstap,
+    DnstapType,
+    Message,
+    MessageType,
+    compile_filter,
+    truncate,
+)
 from dnstap.pipeline.dispatcher import Dispatcher
-from dnstap.pipeline.stages import Head, Sample
+from dnstap.pipeline.stages import Head, Matching, Sample
 from framestream import EncodedFrames
-from tests.dnstap.pipeline.kept import FILE, Full, Kept, KeptBlocking, KeptEncoded
+from framestream.sockets import PeerAddress
+from tests.dnstap.pipeline.kept import FILE, SOCKET, Full, Kept, KeptBlocking, KeptEncoded, KeptWithPeers
 
 if TYPE_CHECKING:
     from dnstap.pipeline.outputs.base import Output
@@ -78,3 +88,46 @@ def test_an_output_that_fails_costs_no_other() -> None:
     dispatcher.write([b"2", b"3"], FILE)
     assert outputs[1].payloads == [b"1", b"2", b"3"]
     assert [output.counts.left for output in outputs] == [3, 0, 3]
+
+
+class TestPeers:
+    """The sender of payloads is told to those that ask for it."""
+
+    PEER = PeerAddress("192.0.2.77", 4711)
+
+    def test_outputs_and_filters(self) -> None:
+        output, other = KeptWithPeers(), Kept()
+        payload = Dnstap(type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_QUERY)).encode()
+        stages: list[Any] = [Matching(compile_filter("peer = 192.0.2.77")), lambda payloads: payloads[:1]]
+        dispatcher = Dispatcher([output, other], stages)
+        assert dispatcher.uses_peer
+        dispatcher.write([payload] * 2, SOCKET._replace(peer=self.PEER))
+        dispatcher.write([payload] * 2, SOCKET._replace(peer=PeerAddress("192.0.2.78", 1)))
+        dispatcher.write([payload] * 2, FILE)
+        assert (output.peers, other.payloads) == ([self.PEER], [payload])
+
+    @pytest.mark.parametrize(
+        ("ports", "peer", "shown"),
+        [
+            (False, PEER, PeerAddress("192.0.2.0", 4711)),
+            (True, PEER, PeerAddress("192.0.2.0", 0)),
+            (True, PeerAddress("2001:db8:1:2::3", 5), PeerAddress("2001:db8:1::", 0)),
+            (True, PeerAddress(pid=1, uid=2, path="/s"), PeerAddress(pid=1, uid=2, path="/s")),
+            (True, None, None),
+        ],
+    )
+    def test_anonymized_like_any_address(
+        self, ports: bool, peer: PeerAddress | None, shown: PeerAddress | None
+    ) -> None:
+        """Behind the anonymizer; filters before it see the real one."""
+        payload = Dnstap(type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_QUERY)).encode()
+        output = KeptWithPeers()
+        wanted = compile_filter("peer in 192.0.2.77 or not peer in 192.0.2.0/24")
+        stages: list[Any] = [Matching(wanted), Anonymizer(truncate(), ports=ports)]
+        Dispatcher([output], stages).write([payload], SOCKET._replace(peer=peer))
+        assert output.peers == [shown]
+
+    def test_nobody_asks(self) -> None:
+        dispatcher = Dispatcher([Kept()], [Sample(1)])
+        assert not dispatcher.uses_peer
+        dispatcher.write([b"1"], SOCKET._replace(peer=self.PEER))

@@ -13,7 +13,19 @@ import pytest
 from dnstap.pipeline.queues import OutputQueue, QueueingDispatcher, memory
 from dnstap.pipeline.tasks import Tasks
 from framestream import EncodedFrames
-from tests.dnstap.pipeline.kept import FILE, SOCKET, Full, FullLater, Kept, KeptBlocking, KeptEncoded, KeptLater
+from framestream.sockets import PeerAddress
+from tests.dnstap.pipeline.kept import (
+    FILE,
+    SOCKET,
+    Full,
+    FullLater,
+    Kept,
+    KeptBlocking,
+    KeptBlockingWithPeers,
+    KeptEncoded,
+    KeptLater,
+    KeptWithPeers,
+)
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -446,3 +458,19 @@ def test_another_error_after_a_full_disk() -> None:
     asyncio.run(run())
     assert failing.counts.left == full.counts.left == 1
     assert not full.failed
+
+
+def test_batches_of_several_senders_are_not_merged() -> None:
+    """If the output asks for the sender; those of one sender are."""
+    output, at_once = KeptBlockingWithPeers(), KeptWithPeers()
+    peers = [PeerAddress("192.0.2.1", number) for number in (1, 1, 2, 2, 2, 1)]
+
+    async def run() -> None:
+        async with queueing(output, at_once) as (dispatcher, _):
+            for number, peer in enumerate(peers):
+                dispatcher.write([b"%d" % number], SOCKET._replace(peer=peer))
+            output.allowed.set()
+
+    asyncio.run(run())
+    assert output.peers == at_once.peers == peers
+    assert output.batches == 4  # The first was on its way when the second came.

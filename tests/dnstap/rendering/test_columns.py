@@ -71,6 +71,7 @@ EXPECTED = {
     "identity": "my\\032server\\027",
     "version": "1\\255",
     "extra": "-",
+    "peer": "-",
 }
 
 BY_NAME = {name: Style("utc", fields=(name,)) for name in FIELDS}

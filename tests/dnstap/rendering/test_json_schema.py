@@ -82,7 +82,7 @@ def test_it_has_all_names() -> None:
     assert list(DEFINITIONS["fields"]["properties"]) == sorted(
         {name for names in RDATA_FIELDS.values() for name in names}
     )
-    assert set(SCHEMA["properties"]) == {row.name for row in rows(Dnstap)} | {"unknown_fields"}
+    assert set(SCHEMA["properties"]) == {row.name for row in rows(Dnstap)} | {"peer", "unknown_fields"}
     for definition, cls, more in (
         ("message", Message, {"query_time", "response_time", "unknown_fields"}),
         ("policy", Policy, {"unknown_fields"}),
