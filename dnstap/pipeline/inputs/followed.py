@@ -171,6 +171,9 @@ class FollowedInput(Input):
             known.frames += reader.frames
             if key in states:
                 size, offset = states[key].size, reader.protocol.offset
+                if size < offset and not reader.compression:
+                    # It was cut. Its beginning does not tell: only START may have been there when that was noted.
+                    known.beginning, known.frames = b"", 0
                 known.given_up = reader.protocol.failed and size >= offset
                 # Of compressed data the offset is another one. Such a file is read again if it was changed meanwhile.
                 if not reader.compression and size == offset:

@@ -136,6 +136,18 @@ class TestOneFile:
             running.wait_for(b"1" * 1000, b"2")
         assert (running.collector.counts.broken, running.collector.failed_files) == (1, 0)
 
+    def test_it_is_cut_and_was_known_by_start_alone(self, tmp_path: Path) -> None:
+        """As a recording whose first frames come later than its reader: all recordings begin so."""
+        path = tmp_path / "a"
+        with growing(path) as writer, following(path) as running:
+            wait_for(lambda: running.collector.counts.files, "the reader")
+            writer.write_many([b"1", b"2", b"3"])
+            running.wait_for(b"1", b"2", b"3")
+            os.truncate(path, 0)
+            wait_for(lambda: running.reports, "the report")
+            writer.write(b"4")
+            running.wait_for(b"1", b"2", b"3", b"4")
+
     def test_a_broken_file_is_not_read_again(self, tmp_path: Path) -> None:
         path = tmp_path / "a"
         path.write_bytes(START + encode_data_frames([b"1"]) + b"\xff" * 8)
