@@ -48,6 +48,9 @@ LINGER_S = 5.0
 KEEPALIVE_PROBES = 6
 """Number of probes that a host must leave unanswered: one lost packet is no sign that it has vanished."""
 
+MAX_KEEPALIVE_S = 32767
+"""Longest time before a probe, in seconds (MAX_TCP_KEEPIDLE of Linux)."""
+
 _KEEPALIVE_OPTIONS: list[int | None] = [
     getattr(socket, name, None) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
 ]
@@ -168,8 +171,8 @@ def for_stream(sock: socket.socket, keepalive_s: float | None) -> socket.socket:
             if keepalive_s is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 # The first probe after half of the time, then the others in the second half.
-                idle_s = max(1, int(keepalive_s / 2))
-                interval_s = max(1, int(keepalive_s / 2 / KEEPALIVE_PROBES))
+                idle_s = max(1, int(min(keepalive_s / 2, MAX_KEEPALIVE_S)))
+                interval_s = max(1, int(min(keepalive_s / 2 / KEEPALIVE_PROBES, MAX_KEEPALIVE_S)))
                 for option, value in zip(_KEEPALIVE_OPTIONS, (idle_s, interval_s, KEEPALIVE_PROBES), strict=True):
                     if option is not None:
                         sock.setsockopt(socket.IPPROTO_TCP, option, value)

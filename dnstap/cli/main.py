@@ -57,11 +57,20 @@ class _OutputFiles(list["FileOutput"]):
         if _is_pipe(written.path):
             self.opening = written.path
         try:
-            output = _file_output(options, written, say)
+            with _output_errors(lambda: [_shown_path(written.path)]):
+                output = _file_output(options, written, say)
         finally:
             self.opening = ""
         self.append(output)
         return output
+
+    def at_fault(self) -> list[str]:
+        """Return the names of the files of which a write has failed, or of all."""
+        return [file.name for file in self if file.failed] or [file.name for file in self]
+
+
+def _shown_path(path: str) -> str:
+    return "standard output" if path == "-" else path
 
 
 def run() -> NoReturn:
@@ -136,7 +145,7 @@ def _run_files(options: Options) -> int:
                 with _input_errors(path):
                     runner.read(path)
                 _check_not_written(path, options)
-            with _output_errors(options), contextlib.ExitStack() as stack:
+            with _output_errors(files.at_fault), contextlib.ExitStack() as stack:
                 for written in options.write:
                     stack.enter_context(contextlib.closing(files.open(options, written, say)))
                 if options.progress and _can_show_progress(files):
@@ -208,7 +217,7 @@ async def _collect(options: Options) -> int:
     with _signals(collector, files) as received:
         try:
             await _open_inputs(options, collector, received)
-            with _output_errors(options):
+            with _output_errors(files.at_fault):
                 outputs = [*_relays(options)]
                 stages = _stages(options, collector)
                 try:
@@ -402,20 +411,23 @@ def _is_found_in(written: str, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _output_errors(options: Options) -> Iterator[None]:
+def _output_errors(names: Callable[[], Sequence[str]]) -> Iterator[None]:
+    """End the command by errors of its outputs.
+
+    Args: names: returns the names of those that may have caused an error.
+    """
     from framestream.errors import FrameStreamError
 
-    names = " or ".join(["standard output" if written.path == "-" else written.path for written in options.write])
     try:
         yield
     # Before OSError, of which it is a subclass: `main` ends the command without a line about it.
     except BrokenPipeError:
         raise
     except OSError as error:
-        # An error of opening has the name of the file.
-        raise _CommandError(f"{error.filename or names}: cannot write: {error.strerror}") from None
+        # Rotation changes other files than those that are written.
+        raise _CommandError(f"{error.filename or ' or '.join(names())}: cannot write: {error.strerror}") from None
     except FrameStreamError as error:
-        raise _CommandError(f"{names}: cannot write: {error}") from None
+        raise _CommandError(f"{' or '.join(names())}: cannot write: {error}") from None
 
 
 @contextlib.contextmanager

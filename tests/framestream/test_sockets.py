@@ -135,6 +135,7 @@ class TestKeepalive:
         probes, idle_s, interval_s, count = self.options(120.0)
         assert (probes, idle_s + interval_s * count) == (1, 120)
         assert self.options(0.5) == [1, 1, 1, 6]  # Seconds are the least that the system takes.
+        assert self.options(1e12) == self.options(float("inf")) == [1, 32767, 32767, 6]
 
     def test_none(self) -> None:
         assert self.options(None)[0] == 0

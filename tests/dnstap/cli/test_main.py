@@ -160,6 +160,11 @@ def test_one_of_several_outputs_cannot_be_opened(
 ) -> None:
     missing = tmp_path / "missing" / "out"
     expected = f"{missing}: cannot write: No such file or directory"
+    assert main(["-r", str(SAMPLE), "-q", "-w", str(tmp_path / "text"), "-w", "/dev/full", *more]) == 1
+    assert "dnstap: /dev/full: cannot write: No space left on device\n" in capfd.readouterr().err
+    (tmp_path / "no stream").write_bytes(b"text, and no frames")
+    appended = error(capfd, "-r", SAMPLE, "-a", "-w", tmp_path / "out", "-w", tmp_path / "no stream", *more)
+    assert appended.startswith(f"{tmp_path / 'no stream'}: cannot append: ")
     assert error(capfd, "-r", SAMPLE, "-w", tmp_path / "out", "-w", missing, *more) == expected
     assert f"{SAMPLE}: is both the input" in error(capfd, "-r", SAMPLE, "-w", tmp_path / "new", "-w", SAMPLE, *more)
 
