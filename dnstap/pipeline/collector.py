@@ -132,6 +132,7 @@ class Collector:
         self._drain_s = drain_s
         self._drain_most_s = drain_most_s
         self._end_by = 0.0
+        self._hurried = False
         self._overload = overload
         self._queue_bytes = queue_bytes
         self._tick_s = tick_s
@@ -224,8 +225,10 @@ class Collector:
         """End the run once what has been received is passed on. May be called by a signal handler or another thread.
 
         Args: complete: whether all that was asked for has been read. If not, `interrupted` tells whether anything is
-            left of regular files, and where files stand is reported. The first call decides.
+            left of regular files, and where files stand is reported. The first call decides. A run that is complete
+            waits for its outputs without a time limit, until another call.
         """
+        self._hurried |= not complete
         if not self._tasks.stopping:
             self._forwarder.complete = complete
         self._tasks.stop()
@@ -235,7 +238,7 @@ class Collector:
     ) -> None:
         """Receive until all files have been read and there are no other inputs, or until stop().
 
-        After `stop`, and after an error, it ends about `drain_s` after the outputs stand still, and about
+        After `stop()`, and after an error, it ends about `drain_s` after the outputs stand still, and about
         `drain_most_s` after it was stopped in any case.
 
         Args:
@@ -342,10 +345,16 @@ class Collector:
         for reader in forwarder.counters.open:
             reader.end_input()
         # As long as any output goes on, none is given up: most take all within moments, but text of a whole queue takes
-        # seconds.
+        # seconds. A run that is complete waits like one whose files have ended: `dnstap --count 100 | less`.
         written = -1
-        while tasks.running and (now := time.monotonic()) - began < self._drain_most_s:
-            if written != (written := sum(output.written for output in forwarder.dispatcher.outputs)):
+        while tasks.running:
+            now, before = time.monotonic(), written
+            written = sum(output.written for output in forwarder.dispatcher.outputs)
+            if forwarder.complete and not (self._hurried or tasks.failure):
+                began, self._end_by = now, now + self._drain_s
+                await tasks.finish(PROGRESS_S)
+                continue
+            if written != before:
                 self._end_by = min(now + self._drain_s, began + self._drain_most_s)
             elif now >= self._end_by:
                 break

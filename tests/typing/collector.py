@@ -42,5 +42,6 @@ def results(collector: Collector) -> None:
     assert_type(collector.counts.frames, int)
     assert_type(str(collector.counts), str)
     assert_type(collector.failed_files, int)
+    assert_type(collector.output_counts[0].left, int)
     Collector(print, overload="forget")  # type: ignore[arg-type]
     Collector()  # type: ignore[call-arg]

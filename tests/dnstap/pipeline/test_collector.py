@@ -600,6 +600,35 @@ def test_outputs_that_go_on_are_not_given_up(tmp_path: Path) -> None:
     assert left(10, drain_s=DEADLINE_S, drain_most_s=0.3) > 0
 
 
+def test_a_complete_run_waits_for_its_outputs(tmp_path: Path) -> None:
+    """They have time as if the inputs had ended, until the run is stopped for another reason."""
+    path = tmp_path / "s"
+    slow = Slow()
+
+    class Count:
+        def write_many(self, payloads: list[bytes]) -> None:
+            if payloads == [b"last"]:
+                running.collector.stop(complete=True)
+
+    with collecting(lambda collector: collector.listen(path), slow, Count(), drain_s=0.0, drain_most_s=0.0) as running:
+        with open_writer(path, [CONTENT_TYPE]) as tap:
+            tap.write(b"x")
+            wait_for(lambda: running.collector.counts.frames == 1, "the frame")
+            tap.write(b"last")
+        wait_for(lambda: not path.exists(), "the end of the inputs")
+        with pytest.raises(TimeoutError):
+            running.thread.result(0.3)
+        slow.may = True
+        running.thread.result(DEADLINE_S)
+        assert slow == [b"x", b"last"]
+    slow = Slow()
+    with collecting(lambda collector: collector.listen(path), slow, Count(), drain_s=0.0) as running:
+        with open_writer(path, [CONTENT_TYPE]) as tap:
+            tap.write(b"last")
+        wait_for(lambda: not path.exists(), "the end of the inputs")
+    assert running.collector.output_counts[0].left == 1
+
+
 def test_an_output_that_fails_costs_no_other(tmp_path: Path) -> None:
     """The others are given all that was received before the error ends the run."""
     path = tmp_path / "s"
