@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from framestream.arguments import check_type
 from framestream.errors import LocalProtocolError
+from framestream.platforms import UNIX_SOCKETS
 
 if TYPE_CHECKING:
     import ssl
@@ -94,12 +95,18 @@ class UnixEndpoint:
     Attributes:
         mode: permissions of the socket to listen on, such as 0o660; None for those that the umask leaves.
         user, group: names or numbers of its owner and group; None for those of the process.
+    Raises: LocalProtocolError: Python has no unix sockets on this system, which is so on Windows.
     """
 
     path: str
     mode: int | None = field(default=None, kw_only=True)
     user: str | int | None = field(default=None, kw_only=True)
     group: str | int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        # Here, because each call that is given one would fail later, some of them in a thread that tries again.
+        if not UNIX_SOCKETS:
+            raise LocalProtocolError(f"this system has no unix sockets: expected tcp: or tls:HOST:PORT, got {self}")
 
     def __str__(self) -> str:
         return f"unix:{_path(self.path)}"

@@ -16,6 +16,7 @@ from framestream.arguments import refuse_type
 from framestream.control import ControlFrame, ControlType
 from framestream.errors import LocalProtocolError, TruncatedStreamError
 from framestream.frames import encode_control_frame
+from framestream.platforms import OPEN_FLAGS, set_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ told to open the new one."""
 
 _STOP = encode_control_frame(ControlFrame(ControlType.STOP))
 
-_WRITING = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_WRITING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN_FLAGS
 
 Path = str | os.PathLike[str]
 FileMode = Literal["replace", "append", "atomic", "new"]
@@ -77,8 +78,12 @@ class FileInput:
 
     def __init__(self, path: Path, *, follow: bool = False) -> None:
         self._path = path
-        self._fd = 0 if path == "-" else os.open(path, os.O_RDONLY)
         self._owned = path != "-"
+        if self._owned:
+            self._fd = os.open(path, os.O_RDONLY | OPEN_FLAGS)
+        else:
+            self._fd = 0
+            set_binary(self._fd)
         mode = os.fstat(self._fd).st_mode
         if stat.S_ISDIR(mode):
             self.close()
@@ -171,6 +176,7 @@ class FileOutput:
         self._temporary: str | None = None
         if path == "-":
             self._fd = 1
+            set_binary(self._fd)
         elif mode == "atomic":
             self._path = os.path.realpath(path)
             folder, name = os.path.split(self._path)

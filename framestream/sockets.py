@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import select
 import socket
 import struct
-import termios
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framestream.endpoints import TcpEndpoint, TlsEndpoint, UnixEndpoint
 from framestream.errors import LocalProtocolError
 from framestream.naming import naming
-from framestream.unix_sockets import listen_at, remove
 
 if TYPE_CHECKING:
     from framestream.endpoints import Endpoint
     from framestream.unix_sockets import FileId
 
 __all__ = [
+    "AF_UNIX",
     "BACKLOG",
     "LINGER_S",
     "RETRY_ACCEPT_S",
@@ -52,9 +51,18 @@ MAX_KEEPALIVE_S = 32767
 """Longest time before a probe, in seconds (MAX_TCP_KEEPIDLE of Linux)."""
 
 _KEEPALIVE_OPTIONS: list[int | None] = [
-    getattr(socket, name, None) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+    # macOS has another name for the first.
+    getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None)),
+    *[getattr(socket, name, None) for name in ("TCP_KEEPINTVL", "TCP_KEEPCNT")],
 ]
 """Options for the time before the first probe, the interval, and the number; None if the system has none."""
+
+AF_UNIX: int = getattr(socket, "AF_UNIX", -1)
+"""Address family of unix sockets; -1, which no socket has, if Python has none on this system."""
+
+_REUSE: int = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+"""Option to listen while old connections are in TIME_WAIT. On Windows, SO_REUSEADDR would let any program take over a
+port that is in use."""
 
 _PEER_CREDENTIALS: int | None = getattr(socket, "SO_PEERCRED", None)
 """Option that tells the process and user at the other end of a unix socket; None if the system has none."""
@@ -74,7 +82,7 @@ def addresses(endpoint: Endpoint, *, passive: bool = False) -> list[Address]:
     """
     match endpoint:
         case UnixEndpoint(path):
-            return [(socket.AF_UNIX, path)]
+            return [(AF_UNIX, path)]
         case TcpEndpoint(host, port) | TlsEndpoint(host, port):
             flags = socket.AI_PASSIVE if passive else 0
             try:
@@ -147,7 +155,7 @@ def peer_address(sock: socket.socket, address: Any, endpoint: Endpoint | None = 
         endpoint: the endpoint that one side listens on; its path becomes part of the address.
     """
     path = endpoint.path if isinstance(endpoint, UnixEndpoint) else ""
-    if sock.family != socket.AF_UNIX:
+    if sock.family != AF_UNIX:
         # An IPv4 client of a socket that listens on "::".
         host = address[0].removeprefix("::ffff:") if "." in address[0] else address[0]
         return PeerAddress(host, address[1])
@@ -165,7 +173,7 @@ def for_stream(sock: socket.socket, keepalive_s: float | None) -> socket.socket:
 
     Args: keepalive_s: seconds after which a host that does not answer is given up; None for no probes.
     """
-    if sock.family != socket.AF_UNIX:
+    if sock.family != AF_UNIX:
         with contextlib.suppress(OSError):  # Some systems refuse after the peer has gone; the next read will raise.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if keepalive_s is not None:
@@ -180,7 +188,17 @@ def for_stream(sock: socket.socket, keepalive_s: float | None) -> socket.socket:
 
 
 def unread(sock: socket.socket) -> int:
-    """Return the number of bytes received but not read."""
+    """Return the number of bytes received but not read.
+
+    Raises: OSError, ValueError: the socket is closed.
+    """
+    try:
+        import fcntl
+        import termios
+    except ImportError:  # On Windows. A socket that waits is not asked, unless it has something.
+        if not select.select([sock], [], [], 0)[0]:
+            return 0
+        return len(sock.recv(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), socket.MSG_PEEK))
     return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0])
 
 
@@ -224,10 +242,12 @@ class ListeningSocket:
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         try:
             if isinstance(endpoint, UnixEndpoint):
+                from framestream.unix_sockets import listen_at  # Of POSIX alone.
+
                 self._file = listen_at(self.socket, endpoint, BACKLOG)
                 return
             # A program that restarts can listen at once, while its old connections are in TIME_WAIT.
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.setsockopt(socket.SOL_SOCKET, _REUSE, 1)
             if family == socket.AF_INET6:
                 # "::" accepts IPv4 too, as in Go.
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -242,6 +262,8 @@ class ListeningSocket:
         if self.socket.fileno() < 0:
             return
         if self._file is not None and isinstance(self.endpoint, UnixEndpoint):
+            from framestream.unix_sockets import remove
+
             remove(self.endpoint.path, self._file)
         # close() alone does not wake a thread that waits in accept().
         with contextlib.suppress(OSError):

@@ -15,6 +15,7 @@ import fcntl
 import os
 import socket
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,10 @@ forever.
 
 _RETRY_LOCK_S = 0.01
 
-_MAX_PATH_BYTES = 107
-"""The size of sun_path (unix(7)), without the NUL that Python wants at its end."""
+_LINUX = sys.platform == "linux"
+
+_MAX_PATH_BYTES = 107 if _LINUX else 103
+"""The size of sun_path (unix(7), unix(4) of macOS and the BSDs), without the NUL that Python wants at its end."""
 
 FileId = tuple[int, int]
 """The device and the inode of a file."""
@@ -80,6 +83,8 @@ def _bound(sock: socket.socket, path: str) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         temporary = f"{path}.{token}"
         if len(os.fsencode(temporary)) > _MAX_PATH_BYTES:
+            if not _LINUX:
+                raise OSError(errno.ENAMETOOLONG, f"a path of at most {_longest(path, temporary)} bytes expected", path)
             # A way around the limit that needs no chdir, which would move all threads.
             directory = os.open(os.path.dirname(path) or ".", os.O_PATH | os.O_DIRECTORY)
             stack.callback(os.close, directory)
@@ -90,6 +95,10 @@ def _bound(sock: socket.socket, path: str) -> Iterator[str]:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
+
+
+def _longest(path: str, temporary: str) -> int:
+    return _MAX_PATH_BYTES - len(temporary) + len(path)
 
 
 def _set_owner_and_mode(path: str, endpoint: UnixEndpoint) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from dnstap.cli.options import Options, Written, parse_options
+from framestream.platforms import FORK, TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + int(number)
     except BrokenPipeError:
         # The reader of our output has read enough, as `head` does.
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # The number of SIGPIPE, which Windows does not have.
 
 
 def _run_files(options: Options) -> int:
@@ -322,6 +323,8 @@ def _file_output(options: Options, written: Written, say: Callable[[str], object
             say(f"{path}: {recording.cut_bytes} bytes of an unfinished frame cut off its end")
         return recording
     if options.jobs > 1:
+        if not FORK:
+            raise _CommandError("--jobs: expected a system that can fork, which this one cannot; leave it out")
         from dnstap.pipeline.outputs.parallel_text import ParallelText
 
         return ParallelText(
@@ -455,7 +458,7 @@ def _signals(
         runner.stop()
         # A write to a pipe that nobody reads would go on for ever: Python repeats it after a signal, unless the handler
         # raises. Regular files end between two writes, so that no text is cut.
-        if limit_s is not None and any(file.blocking for file in files):
+        if limit_s is not None and TIMER and any(file.blocking for file in files):
             signal.signal(signal.SIGALRM, late)
             signal.setitimer(signal.ITIMER_REAL, limit_s)
 
@@ -470,13 +473,17 @@ def _signals(
         for file in files:
             file.rotate_soon()
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reopen, signal.SIGUSR1: rotate}
-    before = [(number, signal.signal(number, handler)) for number, handler in handlers.items()]
-    before.append((signal.SIGALRM, signal.getsignal(signal.SIGALRM)))
+    handlers = {"SIGINT": stop, "SIGTERM": stop, "SIGHUP": reopen, "SIGUSR1": rotate}
+    # Windows has the first two alone.
+    known = [(getattr(signal, name), handler) for name, handler in handlers.items() if name in vars(signal)]
+    before = [(number, signal.signal(number, handler)) for number, handler in known]
+    if limit_s is not None and TIMER:
+        before.append((signal.SIGALRM, signal.getsignal(signal.SIGALRM)))
     try:
         yield received
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if limit_s is not None and TIMER:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         # `main` may be called by a program that goes on afterwards.
         for number, handler in before:
             signal.signal(number, handler)

@@ -533,13 +533,13 @@ def _endpoints(words: _Words) -> tuple[tuple[Endpoint, ...], ...]:
     user, _, group = (words.socket_owner or "").partition(":")
     owned = partial(UnixEndpoint, mode=words.socket_mode, user=_name_or_number(user), group=_name_or_number(group))
     listen = [
-        *map(UnixEndpoint, words.listen_unix),
+        *parse("-u", words.listen_unix, UnixEndpoint),
         *parse("-l", words.listen_tcp, tcp_endpoint),
         *parse("--listen", words.listen, any_endpoint),
     ]
     connect = parse("--connect", words.connect, any_endpoint)
     relay = [
-        *map(UnixEndpoint, words.relay_unix),
+        *parse("-U", words.relay_unix, UnixEndpoint),
         *parse("-T", words.relay_tcp, tcp_endpoint),
         *parse("--relay", words.relay, any_endpoint),
     ]

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 from framestream.compression import COMPRESSIONS
+from framestream.platforms import NO_FOLLOW, OPEN_FLAGS, OWNERS
 
 __all__ = ["Stamps", "create_like", "exchange", "split_suffix", "temporary_name"]
 
@@ -48,8 +49,10 @@ def create_like(path: str, status: os.stat_result) -> int:
     Returns: a descriptor to write to.
     Raises: OSError: FileExistsError if there is a file already.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | OPEN_FLAGS, 0o600)
     try:
+        if not OWNERS:
+            return fd
         # Only root may give files away, but a group of ours can be kept. The mode last: fchown may change it.
         with suppress(PermissionError):
             os.fchown(fd, -1, status.st_gid)
@@ -86,7 +89,7 @@ def exchange(new: str, path: str, stamps: Stamps) -> str:
             os.rename(path, name)
             linked = False
         try:
-            os.rename(new, path)
+            os.replace(new, path)
         except OSError:
             if linked:
                 os.unlink(name)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from dnstap.pipeline.new_files import create_like, temporary_name
 from framestream.compression import COMPRESSIONS, zstd_library
+from framestream.platforms import NO_FOLLOW, OPEN_FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +191,7 @@ def _compress(name: str, compressed: str, compressing: Callable[[BinaryIO], Any]
 
 
 def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW)
+    return os.open(path, flags | NO_FOLLOW | OPEN_FLAGS)
 
 
 def _compressing(compression: str) -> Callable[[BinaryIO], Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import time
 import weakref
@@ -38,6 +37,7 @@ from dnstap.tap.payloads import FRAME_BYTES, Payloads, field_values
 from framestream.arguments import check_number, check_options, check_type
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
+from framestream.platforms import register_at_fork
 from framestream.streams import Backoff, Deadlines
 
 if TYPE_CHECKING:
@@ -613,4 +613,4 @@ def restart_all() -> None:
 
 
 atexit.register(close_all)
-os.register_at_fork(after_in_child=restart_all)
+register_at_fork(after_in_child=restart_all)

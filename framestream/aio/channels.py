@@ -21,7 +21,7 @@ from framestream.endpoints import Endpoint, TcpEndpoint, TlsEndpoint
 from framestream.errors import RemoteProtocolError
 from framestream.files import READ_BYTES
 from framestream.naming import naming
-from framestream.sockets import LINGER_S, RETRY_S, addresses, for_stream, peer_address, unread
+from framestream.sockets import AF_UNIX, LINGER_S, RETRY_S, addresses, for_stream, peer_address, unread
 from framestream.tls import TlsSession, connecting_session
 
 if TYPE_CHECKING:
@@ -374,7 +374,7 @@ async def _connected(family: int, address: Any) -> socket.socket:
     try:
         while True:
             try:
-                if family == socket.AF_UNIX:
+                if family == AF_UNIX:
                     sock.connect(address)
                 else:
                     await asyncio.get_running_loop().sock_connect(sock, address)

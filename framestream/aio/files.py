@@ -76,7 +76,8 @@ class InputChannel:
             try:
                 await readable(self.fileno())
                 return self._file.read()
-            except PermissionError:  # epoll refuses devices that are always readable, such as /dev/null.
+            # epoll refuses devices that are always readable, such as /dev/null; the loop of Windows waits for no file.
+            except (PermissionError, NotImplementedError):
                 self._selectable = False
         if self._reading is None:
             self._reading = asyncio.get_running_loop().run_in_executor(None, self._file.read)

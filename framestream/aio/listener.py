@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Listener", "listen"]
 
+POLL_ACCEPT_S = 0.05
+"""Seconds between two looks for a connection where the event loop cannot wait for one."""
+
 _log = logging.getLogger("framestream")
 
 End = TypeVar("End", bound=Reader | Writer)
@@ -178,7 +181,8 @@ class Listener(Generic[End]):
         """Stop listening, and remove the unix socket if it is still ours. Open connections stay open."""
         if not self._closed:
             self._closed = True
-            asyncio.get_running_loop().remove_reader(self.fileno())
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(self.fileno())
             self._listening.close()
             self._arrived.set()
             if self._connections is not None:
@@ -191,7 +195,13 @@ class Listener(Generic[End]):
         """Wait until a connection can be accepted or the listener is closed."""
         self._arrived.clear()
         loop, fd = asyncio.get_running_loop(), self.fileno()
-        loop.add_reader(fd, self._arrived.set)
+        try:
+            loop.add_reader(fd, self._arrived.set)
+        except NotImplementedError:
+            # The loop of Windows can only wait for a connection that it accepts, which would be lost if the wait were
+            # cancelled.
+            await asyncio.sleep(POLL_ACCEPT_S)
+            return
         try:
             await self._arrived.wait()
         finally:

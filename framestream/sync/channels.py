@@ -6,6 +6,7 @@ import contextlib
 import select
 import socket
 import struct
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -30,8 +31,11 @@ PIECE_BYTES = 1 << 14
 # struct timeval of SO_SNDTIMEO.
 _timeval = struct.Struct("@ll")
 
-# POLLRDHUP, where the system has it, also tells that the peer has only ended its sending.
-_POLL_GONE = getattr(select, "POLLRDHUP", select.POLLHUP)
+_WINDOWS = sys.platform == "win32"
+"""True where the kernel takes no struct timeval, and there is no poll()."""
+
+_POLL_GONE: int = getattr(select, "POLLRDHUP", getattr(select, "POLLHUP", 0))
+"""POLLRDHUP, where the system has it, also tells that the peer has only ended its sending."""
 
 
 class ReadableChannel(Protocol):
@@ -129,6 +133,9 @@ class SocketChannel:
         The kernel waits (SO_SNDTIMEO), not Python. Python would call send() again for each piece that fits into the
         socket buffer, and would have to wait for the interpreter lock each time: five milliseconds in a busy program.
         """
+        if _WINDOWS:
+            self._wait_until(deadline)
+            return self._socket.send(data)
         left_s = self._left_until(deadline)
         if self._timeout_s is not None:
             self._socket.settimeout(None)
@@ -158,6 +165,12 @@ class SocketChannel:
         """Return whether the peer has closed its side, or this side is closed."""
         if self.fileno() < 0:
             return True
+        if _WINDOWS:
+            # The end of its sending is readable, as bytes are.
+            try:
+                return bool(select.select([self._socket], [], [], 0)[0]) and not self._socket.recv(1, socket.MSG_PEEK)
+            except OSError:
+                return True
         poll = select.poll()
         poll.register(self._socket, _POLL_GONE)
         return bool(poll.poll(0))

@@ -196,3 +196,11 @@ def test_wrong_types() -> None:
             anything(endpoint)
     with pytest.raises(TypeError, match=r"^tls: expected Tls, got 'ca.pem'"):
         anything("tls:host:1", "ca.pem")
+
+
+def test_where_there_are_no_unix_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("framestream.endpoints.UNIX_SOCKETS", False)
+    for text in ("unix:/run/s", "/run/s", Path("s")):
+        with pytest.raises(LocalProtocolError, match=r"^this system has no unix sockets"):
+            parse_endpoint(text)
+    assert parse_endpoint("tcp:host:1") == TcpEndpoint("host", 1)

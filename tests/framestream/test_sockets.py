@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pytest
 from framestream.endpoints import FileEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
 from framestream.errors import LocalProtocolError
 from framestream.protocol import Transport
-from framestream.sockets import ListeningSocket, PeerAddress, addresses, for_stream, peer_address
+from framestream.sockets import ListeningSocket, PeerAddress, addresses, for_stream, peer_address, unread
 from framestream.streams import Deadlines
 from tests.framestream.fronts import FRONTS
 from tests.framestream.nets import SERVER, dial, front_named, nothing_left
@@ -262,3 +263,14 @@ class TestFronts:
             with dial(listener.endpoint), listener.accept(DEADLINE_S) as writer:
                 assert not writer.gone()
             assert writer.gone()
+
+
+def test_unread_without_fcntl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: bytes are counted by looking at them."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    one, other = socket.socketpair()
+    with one, other:
+        assert unread(other) == 0
+        one.sendall(b"12345")
+        assert unread(other) == 5
+        assert other.recv(9) == b"12345"

@@ -405,3 +405,11 @@ class TestRemove:
         make_stale(tmp_path / "socket")
         remove(path, made)
         assert names(tmp_path) == ["socket"]
+
+
+def test_a_long_path_elsewhere_than_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("framestream.unix_sockets._LINUX", False)
+    path = f"{tmp_path}/".ljust(100, "x")
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(OSError, match="a path of at most 98 bytes expected"):
+        listen_at(sock, UnixEndpoint(path), 1)
+    assert not list(tmp_path.iterdir())

@@ -22,6 +22,7 @@ from framestream.aio import read_file
 from framestream.compression import Decompressor
 from framestream.errors import FrameStreamError
 from framestream.frames import FrameDecoder
+from framestream.platforms import PREAD
 from framestream.reporting import error_text
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class FollowedInput(Input):
             if (reader := known.reader) is None:
                 continue
             if reader.fileno() >= 0:
-                if len(known.beginning) < BEGINNING_BYTES and not reader.compression:
+                if PREAD and len(known.beginning) < BEGINNING_BYTES and not reader.compression:
                     known.beginning = os.pread(reader.fileno(), BEGINNING_BYTES, 0)
                 known.seen = states[key].state if key in states else known.seen
                 continue

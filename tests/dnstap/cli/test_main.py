@@ -1272,3 +1272,15 @@ def test_following_a_directory(tmp_path: Path, capfd: pytest.CaptureFixture[str]
         said = error(capfd, "-r", pattern, "--follow", "-w", written)
         assert said == f"{written}: is an output in the directory that is followed, {pattern}"
     assert not (folder / "out").exists()
+
+
+def test_jobs_without_fork(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dnstap.cli.main.FORK", False)
+    assert main(["-r", "examples/coredns.fstrm", "-q", "--jobs", "2"]) == 1
+    assert capsys.readouterr().err.startswith("dnstap: --jobs: expected a system that can fork")
+
+
+def test_signals_without_a_timer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dnstap.cli.main.TIMER", False)
+    assert main(["-r", "examples/coredns.fstrm", "-q"]) == 0
+    assert capsys.readouterr().err == ""

@@ -153,3 +153,12 @@ def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", refuse)
+
+
+def test_a_new_file_where_files_have_no_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows; it has the rights of its folder."""
+    monkeypatch.setattr("dnstap.pipeline.new_files.OWNERS", False)
+    old = tmp_path / "old"
+    old.touch(0o640)
+    os.close(create_like(str(tmp_path / "new"), old.stat()))
+    assert (tmp_path / "new").exists()

@@ -14,6 +14,7 @@ from framestream import aio
 from framestream.connections import Connections
 from framestream.endpoints import UnixEndpoint
 from framestream.reporting import MAX_PER_PERIOD
+from tests.elsewhere.shims import ProactorLoop
 from tests.framestream.aio.running import (
     interrupted,
     run,
@@ -266,3 +267,19 @@ class TestListener:
                     await anext(aiter(listener))
 
         run(main)
+
+
+def test_a_loop_that_cannot_wait_for_descriptors() -> None:
+    """As the default one of Windows; connections are looked for."""
+
+    async def main() -> None:
+        async with aio.listen_reader("tcp:localhost:0") as listener:
+            accepting = asyncio.create_task(listener.accept())
+            for _ in range(3):
+                await asyncio.sleep(0)
+            with await to_thread(dial, listener.endpoint, None, START + data(b"1") + STOP):
+                async with await accepting as reader:
+                    assert [payload async for payload in reader] == [b"1"]
+
+    with asyncio.Runner(loop_factory=ProactorLoop) as runner:
+        runner.run(main())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +12,11 @@ import pytest
 from framestream import sync
 from framestream.errors import TruncatedStreamError
 from framestream.streams import Deadlines
+from framestream.sync.channels import SocketChannel
 from tests.framestream.nets import CLIENT, SERVER
 from tests.framestream.wire import DNSTAP
 from tests.threads import Threads
-from tests.wait import DEADLINE_S
+from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +50,42 @@ def test_what_the_system_has_taken(tmp_path: Path, kind: str) -> None:
             with pytest.raises(TruncatedStreamError):
                 got.extend(reader)
             assert len(got) == writer.frames
+
+
+class TestWindows:
+    """The kernel has no timeout for sending, and no poll()."""
+
+    def test_a_peer_that_has_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("framestream.sync.channels._WINDOWS", True)
+        one, other = socket.socketpair()
+        channel = SocketChannel(one)
+        assert not channel.gone()
+        other.sendall(b"1")
+        assert not channel.gone()
+        assert channel.read(None) == b"1"
+        other.close()
+        assert channel.gone()
+        channel.close()
+        assert channel.gone()
+
+    def test_a_connection_that_was_reset(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("framestream.sync.channels._WINDOWS", True)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            channel = SocketChannel(socket.create_connection(server.getsockname()))
+            accepted, _ = server.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+            wait_for(channel.gone, "the reset")
+            channel.close()
+
+    def test_a_write_has_its_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("framestream.sync.channels._WINDOWS", True)
+        one, other = socket.socketpair()
+        channel = SocketChannel(one)
+        with other:
+            channel.write(b"12345", time.monotonic() + DEADLINE_S)
+            assert other.recv(9) == b"12345"
+            with pytest.raises(TimeoutError):
+                channel.write(bytes(1 << 24), time.monotonic() + 0.05)
+            assert 0 < channel.taken < 1 << 24
+            channel.close()
