@@ -265,12 +265,20 @@ class TestFronts:
             assert writer.gone()
 
 
-def test_unread_without_fcntl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows: bytes are counted by looking at them."""
-    monkeypatch.setitem(sys.modules, "fcntl", None)
+@pytest.mark.parametrize("windows", [False, True])
+def test_unread(monkeypatch: pytest.MonkeyPatch, windows: bool) -> None:
+    """On Windows, bytes are counted by looking at them."""
+    if windows:
+        monkeypatch.setitem(sys.modules, "fcntl", None)
     one, other = socket.socketpair()
     with one, other:
         assert unread(other) == 0
         one.sendall(b"12345")
         assert unread(other) == 5
         assert other.recv(9) == b"12345"
+
+
+def test_all_addresses_of_this_host() -> None:
+    """The one that includes IPv4 comes first."""
+    families = [family for family, _ in addresses(TcpEndpoint("", 0), passive=True)]
+    assert families == sorted(families, key=lambda family: family != socket.AF_INET6)
