@@ -182,12 +182,12 @@ class Writer(BaseWriter):
 
     async def _flush(self) -> None:
         try:
-            with naming(self.peer):
-                self._channel.send(self.protocol.data_to_send())
-                await self._channel.drain(after(self._deadlines.write_s))
+            self._channel.send(self.protocol.data_to_send())
+            await self._channel.drain(after(self._deadlines.write_s))
         except OSError as error:
             self._error = error
-            raise
+            with naming(self.peer):
+                raise
         # This may include payloads of a write that was cancelled.
         self._sent()
 

@@ -118,13 +118,13 @@ class Writer(BaseWriter):
         with self._changed:
             self._check()
             try:
-                with naming(self.peer):
-                    self._channel.write(self.protocol.data_to_send(), after(self._deadlines.write_s))
+                self._channel.write(self.protocol.data_to_send(), after(self._deadlines.write_s))
             except OSError as error:
                 self._error = error
                 # The rest stays in `waiting`, for a ReconnectingWriter to send again.
                 self._sent_in(self._channel.taken)
-                raise
+                with naming(self.peer):
+                    raise
             self._sent()
 
     def gone(self) -> bool:
