@@ -36,6 +36,15 @@ HIGH_WATER_BYTES = 1 << 19
 So a connection holds at most this and one more read, and back-pressure reaches the writer.
 """
 
+MAX_HELD_BYTES = 1 << 26
+"""Number of unread bytes over all connections of a thread at which each is paused after any read.
+
+While outputs stand still, a thousand busy connections would hold 768 MiB otherwise.
+"""
+
+PAUSED_BYTES = 1 << 14
+"""Most bytes received at once beyond that."""
+
 BUFFER_BYTES = 1 << 18
 """Most bytes received from a socket at once: more than the buffer of a unix socket holds."""
 
@@ -45,10 +54,13 @@ class _Buffer(threading.local):
 
     A fresh buffer for each read would be mapped, and its pages faulted in, each time: 75,000 page faults against 3,500
     for a million frames (docs/performance.md).
+
+    Attributes: held: number of bytes received and not read, over all sockets of the thread.
     """
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(BUFFER_BYTES))
+        self.held = 0
 
 
 _buffer = _Buffer()
@@ -220,6 +232,7 @@ class SocketChannel(asyncio.BufferedProtocol):
                 await self._lost.wait()
             elif not self._opening:
                 self._socket.close()
+            self._unread()
 
     async def _receive(self, deadline: float | None) -> bytes:
         """Return the next bytes of the socket; b"" at the end."""
@@ -244,6 +257,7 @@ class SocketChannel(asyncio.BufferedProtocol):
                     expiry.cancel()
         data = self._chunks.popleft()
         self._size -= len(data)
+        _buffer.held -= len(data)
         if self._paused and not self._chunks and not self._ended:
             self._paused = False
             self._opened().resume_reading()
@@ -253,6 +267,8 @@ class SocketChannel(asyncio.BufferedProtocol):
         """Take all bytes received and not read."""
         data = b"".join(self._chunks)
         self._chunks.clear()
+        _buffer.held -= self._size
+        self._size = 0
         return data
 
     def _send_records(self, session: TlsSession) -> None:
@@ -290,7 +306,8 @@ class SocketChannel(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return _buffer.view
+        buffer = _buffer
+        return buffer.view if buffer.held < MAX_HELD_BYTES else buffer.view[:PAUSED_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
         # Called right after the socket filled the buffer, before another socket of the thread can get it.
@@ -298,9 +315,12 @@ class SocketChannel(asyncio.BufferedProtocol):
             nbytes = min(nbytes, self._left)
             self._left -= nbytes
             self._ended = not self._left
-        self._chunks.append(bytes(_buffer.view[:nbytes]))
+        buffer = _buffer
+        self._chunks.append(bytes(buffer.view[:nbytes]))
         self._size += nbytes
-        if (self._ended or self._size >= HIGH_WATER_BYTES) and not self._paused:
+        buffer.held += nbytes
+        full = self._size >= HIGH_WATER_BYTES or buffer.held >= MAX_HELD_BYTES
+        if (self._ended or full) and not self._paused:
             self._paused = True
             self._opened().pause_reading()
         self._arrived()
@@ -314,7 +334,9 @@ class SocketChannel(asyncio.BufferedProtocol):
         if error and self._session:
             # A write failed. The peer may have sent the reason, which the transport has not read.
             with contextlib.suppress(OSError):
-                self._chunks.append(self._socket.recv(READ_BYTES))
+                self._chunks.append(last := self._socket.recv(READ_BYTES))
+                self._size += len(last)
+                _buffer.held += len(last)
         self._ended = True
         self._error = error
         self._lost.set()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from framestream import aio
-from framestream.aio.channels import HIGH_WATER_BYTES
+from framestream.aio.channels import BUFFER_BYTES, HIGH_WATER_BYTES, PAUSED_BYTES, _buffer
 from framestream.protocol import Transport
 from tests.framestream.aio.running import (
     OVER,
@@ -226,5 +226,37 @@ class TestBackPressure:
                     assert not writing.done()
                     assert [payload async for payload in reader] == payloads
                 await writing
+
+        run(main)
+
+    def test_all_connections_together(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Many that are not read hold little more than one, and nothing is lost."""
+        most, number = 1 << 17, 20
+        monkeypatch.setattr("framestream.aio.channels.MAX_HELD_BYTES", most)
+        payloads = [bytes([number]) * 200_000 for number in range(1, 5)]
+
+        async def main() -> None:
+            async with aio.listen_reader(tmp_path / "s") as listener:
+
+                async def write() -> None:
+                    async with aio.open_writer(tmp_path / "s") as writer:
+                        await writer.write_many(payloads)
+
+                writing = [asyncio.create_task(write()) for _ in range(number)]
+                readers = [await listener.accept() for _ in range(number)]
+                for reader in readers:
+                    await reader.handshake()
+                channels: list[Any] = [reader._channel for reader in readers]
+                await wait_until(lambda: all(channel._paused for channel in channels))
+                held = sum(channel._size for channel in channels)
+                assert _buffer.held == held
+                # One read of the first kind passes the limit; after it each connection has one of the second.
+                assert most <= held <= most + BUFFER_BYTES + number * PAUSED_BYTES
+                for reader in readers[:-1]:
+                    assert [payload async for payload in reader] == payloads
+                    await reader.close()
+                await readers[-1].close()  # What it holds is given up.
+                assert _buffer.held == 0
+                await asyncio.gather(*writing, return_exceptions=True)
 
         run(main)
