@@ -131,10 +131,7 @@ class PeerAddress(NamedTuple):
     @property
     def packed(self) -> bytes | None:
         """The 4 or 16 bytes of the IP address; None for a unix socket."""
-        if not self.host:
-            return None
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        return socket.inet_pton(family, self.host.partition("%")[0])  # Without the zone of a link-local address.
+        return _packed(self.host) if self.host else None
 
     def replaced(self, packed: bytes, port: int) -> PeerAddress:
         """Return the same with another IP address and port."""
@@ -143,8 +140,16 @@ class PeerAddress(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """Text that is the same for all connections of one peer: its host, or its user."""
+        """Text that is the same for all connections of one peer: its host, its network of IPv6, or its user."""
+        if ":" in self.host:
+            # A host has all addresses of a /64 at its disposal.
+            return socket.inet_ntop(socket.AF_INET6, _packed(self.host)[:8] + bytes(8)) + "/64"
         return self.host or f"uid {self.uid}"
+
+
+def _packed(host: str) -> bytes:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.inet_pton(family, host.partition("%")[0])  # Without the zone of a link-local address.
 
 
 def peer_address(sock: socket.socket, address: Any, endpoint: Endpoint | None = None) -> PeerAddress:

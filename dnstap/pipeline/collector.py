@@ -286,7 +286,8 @@ class Collector:
         """Limit the connections so that outputs find descriptors whatever peers do."""
         most = self._max_connections or MAX_CONNECTIONS
         if (spare := descriptors.spare()) is not None:
-            allowed = max(1, spare - RESERVED - RESERVED_EACH * outputs - len(self._inputs))
+            reserved = RESERVED + RESERVED_EACH * outputs + sum([source.descriptors for source in self._inputs])
+            allowed = max(1, spare - reserved)
             if self._max_connections and allowed < most:
                 self._report(f"at most {allowed} connections, not {most}: the system allows no more open files")
             most = min(most, allowed)

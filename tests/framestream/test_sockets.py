@@ -91,7 +91,8 @@ class TestListeningSocket:
     ("address", "text", "origin"),
     [
         (PeerAddress("192.0.2.1", 4711), "192.0.2.1:4711", "192.0.2.1"),
-        (PeerAddress("2001:db8::1", 4711), "[2001:db8::1]:4711", "2001:db8::1"),
+        (PeerAddress("2001:db8::1", 4711), "[2001:db8::1]:4711", "2001:db8::/64"),
+        (PeerAddress("fe80::1%eth0", 4711), "[fe80::1%eth0]:4711", "fe80::/64"),
         (PeerAddress(pid=12, uid=53), "pid 12 uid 53", "uid 53"),
         (PeerAddress(uid=0), "uid 0", "uid 0"),
         (PeerAddress(), "", "uid None"),

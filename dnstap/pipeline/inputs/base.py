@@ -22,6 +22,7 @@ class Input(ABC):
         followed: whether its files may grow, be cut and be replaced.
         interruptible: whether reading stops at once when the run is stopped, instead of at the end of what has been
             received.
+        descriptors: most descriptors that it has open, beside connections to our sockets.
         concurrent: whether its streams are read all at the same time, instead of each after the one before.
     """
 
@@ -30,6 +31,7 @@ class Input(ABC):
     followed: bool = False
     interruptible: bool = False
     concurrent: bool = False
+    descriptors: int = 1
 
     @abstractmethod
     def streams(self) -> AsyncGenerator[tuple[str, Reader], None]:

@@ -98,6 +98,8 @@ class FollowedInput(Input):
 
     file = True
     followed = True
+    # All that may be open, and one that is looked at.
+    descriptors = MAX_OPEN + 1
 
     def __init__(self, path: str, limits: Limits, report: Callable[[str], object], *, concurrent: bool) -> None:
         self.concurrent = concurrent

@@ -378,6 +378,17 @@ class TestLimits:
             assert connections.max_handshakes == handshakes
         assert running.reports == reports
 
+    def test_files_that_are_followed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A directory may have many open."""
+        monkeypatch.setattr("framestream.descriptors.spare", lambda: 137)
+
+        async def prepare(collector: Collector) -> None:
+            await collector.listen(tmp_path / "s")
+            await collector.read(str(tmp_path), follow=True)
+
+        with collecting(prepare) as running:
+            wait_for(lambda: running.collector._connections.max_connections == 67, "the limit")
+
     def test_given(self, tmp_path: Path) -> None:
         with listening(tmp_path / "s", max_handshakes=7) as running:
             wait_for(lambda: running.collector._connections.max_handshakes == 7, "the limit")
