@@ -24,7 +24,7 @@ from framestream import descriptors
 from framestream.aio import listen_reader
 from framestream.arguments import check_callable, check_number, check_options
 from framestream.connections import Connections
-from framestream.endpoints import FileEndpoint, parse_endpoint
+from framestream.endpoints import FileEndpoint, TlsEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
 from framestream.reporting import PERIOD_S
 from framestream.streams import DEADLINES, LIMITS, Backoff, Deadlines, Limits
@@ -212,11 +212,13 @@ class Collector:
     def connect(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> None:
         """Add a server that listens, to connect to it, and to reconnect whenever its stream ends.
 
-        Raises: LocalProtocolError: no endpoint, or a file.
+        Raises: LocalProtocolError: no endpoint, or a file; OSError: a file of `tls` cannot be read.
         """
         parsed = parse_endpoint(endpoint, tls)
         if isinstance(parsed, FileEndpoint):
             raise LocalProtocolError(f"{parsed} is not a socket to connect to")
+        if isinstance(parsed, TlsEndpoint):
+            parsed.tls.context(listening=False)  # As for a socket to listen on: files do not come by trying again.
         self._inputs.append(
             DialedInput(parsed, self._report, limits=self._limits, deadlines=self._deadlines, backoff=self._backoff)
         )

@@ -35,7 +35,7 @@ from dnstap.tap.limits import DEFAULT_LIMITS, TapLimits
 from dnstap.tap.listening import ListeningSender
 from dnstap.tap.payloads import FRAME_BYTES, Payloads, field_values
 from framestream.arguments import check_number, check_options, check_type
-from framestream.endpoints import FileEndpoint, parse_endpoint
+from framestream.endpoints import FileEndpoint, TlsEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
 from framestream.platforms import register_at_fork
 from framestream.streams import Backoff, Deadlines
@@ -79,7 +79,8 @@ class BaseTap:
         tls: for an endpoint given as text that begins with "tls:".
         limits: other sizes and intervals.
     Raises: LocalProtocolError: not an endpoint; TypeError, ValueError: an argument of a wrong type or value; OSError:
-        it cannot listen there. If a receiver cannot be reached, no error is raised, and the tap tries again.
+        it cannot listen there, or a file of `tls` cannot be read. If a receiver cannot be reached, no error is raised,
+        and the tap tries again.
     """
 
     def __init__(
@@ -108,6 +109,9 @@ class BaseTap:
             raise LocalProtocolError(
                 f"expected unix:PATH, tcp:HOST:PORT or tls:HOST:PORT, got the file {self.endpoint}"
             )
+        if isinstance(self.endpoint, TlsEndpoint) and not listen:
+            # Files that are missing or do not fit will not come: the thread would try for ever.
+            self.endpoint.tls.context(listening=False)
         self._payloads = Payloads(identity, version, extra, full=full)
         # The counts are given as a function, because the queue that keeps them does not exist yet.
         self._drops = DropLog(self.endpoint, lambda: self.counts, limits.report_s, expects_receiver=not listen)

@@ -26,6 +26,7 @@ from framestream import (
     Deadlines,
     Limits,
     LocalProtocolError,
+    Tls,
     Writer,
     encode_control_frame,
     encode_data_frames,
@@ -872,3 +873,11 @@ def test_a_cancelled_run_leaves_no_task(tmp_path: Path) -> None:
 def test_wrong_options(options: dict[str, Any], text: str) -> None:
     with pytest.raises((TypeError, ValueError), match=f"^{text}"):
         Collector(**{"report": print, **options})
+
+
+def test_files_for_tls_are_read_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError, match="missing"):
+            Collector(print).connect("tls:127.0.0.1:1", tls=Tls(ca=tmp_path / "missing"))
+
+    asyncio.run(main())

@@ -14,7 +14,7 @@ import pytest
 
 from dnstap import CONTENT_TYPE, Dnstap, Message, MessageType, Policy, Tap
 from dnstap.tap import base
-from framestream import Backoff, Deadlines, FrameStreamError, listen_reader, open_reader
+from framestream import Backoff, Deadlines, FrameStreamError, LocalProtocolError, Tls, listen_reader, open_reader
 from tests.dnstap.tap.receivers import QUICK, adds_up, receiving
 from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
@@ -184,3 +184,13 @@ def test_wrong_arguments(tmp_path: Path, options: dict[str, Any], text: str) -> 
         for timeout_s in (None, "5", -1):
             with pytest.raises((TypeError, ValueError), match=r"^timeout_s: expected a number of at least 0, got "):
                 anything(timeout_s)
+
+
+@pytest.mark.parametrize("listen", [False, True])
+def test_files_for_tls_are_read_at_once(tmp_path: Path, listen: bool) -> None:
+    """A tap that connects would otherwise try again for ever."""
+    before = len(base.open_taps)
+    for tls in (Tls(ca=tmp_path / "missing"), Tls(certificate=tmp_path / "missing")):
+        with pytest.raises((OSError, LocalProtocolError), match=r"missing|certificate"):
+            Tap("tls:127.0.0.1:0", tls=tls, listen=listen)
+    assert len(base.open_taps) == before
