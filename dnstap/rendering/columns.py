@@ -250,7 +250,7 @@ def renderer(style: Style, peer: CurrentPeer | None = None) -> Callable[[Dnstap]
     clock = clock_formatter("local" if style.time_zone is None else style.time_zone, date=style.date)
 
     def render(dnstap: Dnstap) -> str:
-        line = _Line(dnstap, dnstap.message or no_message, clock, style, sender)
+        line = _Line(dnstap, no_message if dnstap.message is None else dnstap.message, clock, style, sender)
         texts = []
         for name, text_of in fields:
             try:
