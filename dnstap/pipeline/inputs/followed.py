@@ -13,6 +13,7 @@ import glob
 import os
 import stat
 import time
+from collections import defaultdict
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -38,9 +39,9 @@ SCAN_S = 0.1
 so the interval is also at least 10 times as long as the last look."""
 
 MAX_OPEN = 32
-"""Most files that are open at a time. Beyond it, the one that has not grown for longest is closed."""
+"""Most files that are open at a time. Beyond it, those that have not grown for longest are closed."""
 
-BEGINNING_BYTES = 4096
+BEGINNING_BYTES = 1024
 """Length of the beginning by which a file is known."""
 
 BEGINNING_INPUT_BYTES = 1 << 20
@@ -50,13 +51,17 @@ STOP_BYTES = 12
 """Length of a STOP at the end of a file that is followed; it is not read before more comes after it."""
 
 
+_Key = tuple[int, int]
+"""Device and number of a file."""
+
+
 class _Status(NamedTuple):
     """A file that was found. Sorted, they are in the order of their last change."""
 
     changed_ns: int
     path: str
     size: int
-    key: tuple[int, int]
+    key: _Key
 
     @property
     def state(self) -> tuple[int, int]:
@@ -68,15 +73,13 @@ class _Known:
 
     Attributes:
         beginning: its first bytes, decompressed.
-        reader: while it is open; else None.
-        frames: number of frames read before this reader was opened.
+        frames: number of frames read until it was last closed.
         seen: its state when all of it had been read, or at the last look.
         given_up: whether nothing more can come of it: a fault, or a copy.
     """
 
     def __init__(self, beginning: bytes) -> None:
         self.beginning = beginning
-        self.reader: Reader | None = None
         self.frames = 0
         self.seen = (0, 0)
         self.given_up = False
@@ -106,7 +109,11 @@ class FollowedInput(Input):
         self._path = path
         self._limits = limits
         self._report = report
-        self._known: dict[tuple[int, int], _Known] = {}
+        self._found: dict[_Key, _Status] = {}
+        self._known: dict[_Key, _Known] = {}
+        self._being_read: dict[_Key, Reader] = {}
+        # Those with the same first frame: a directory may hold thousands, which are not compared one by one.
+        self._by_first_frame: defaultdict[bytes, set[_Key]] = defaultdict(set)
         self._missing = False
         self._unreadable: dict[str, str] = {}
         self._pause_s = SCAN_S
@@ -127,9 +134,8 @@ class FollowedInput(Input):
             await asyncio.sleep(self._pause_s)
 
     async def close(self) -> None:
-        for known in self._known.values():
-            if known.reader:
-                await known.reader.close()
+        for reader in self._being_read.values():
+            await reader.close()
 
     def _find(self) -> list[_Status]:
         """Return the regular files there are, those that were changed first before the others."""
@@ -161,34 +167,41 @@ class FollowedInput(Input):
         else:
             self._missing = True
             self._report(f"{self._path}: no file there; waiting for one")
-        states = {status.key: status for status in found}
-        for key, known in self._known.items():
-            if (reader := known.reader) is None:
+        self._found = {status.key: status for status in found}
+        for key, reader in [*self._being_read.items()]:
+            known = self._known[key]
+            if reader.fileno() < 0:
+                self._note_end(key)
                 continue
-            if reader.fileno() >= 0:
-                if PREAD and len(known.beginning) < BEGINNING_BYTES and not reader.compression:
-                    known.beginning = os.pread(reader.fileno(), BEGINNING_BYTES, 0)
-                known.seen = states[key].state if key in states else known.seen
-                continue
-            known.reader = None
-            known.frames += reader.frames
-            if key in states:
-                size, offset = states[key].size, reader.protocol.offset
-                if size < offset and not reader.compression:
-                    # It was cut. Its beginning does not tell: only START may have been there when that was noted.
-                    known.beginning, known.frames = b"", 0
-                known.given_up = reader.protocol.failed and size >= offset
-                # Of compressed data the offset is another one. Such a file is read again if it was changed meanwhile.
-                if not reader.compression and size == offset:
-                    known.seen = states[key].state
+            if PREAD and len(known.beginning) < BEGINNING_BYTES and not reader.compression:
+                known.beginning = os.pread(reader.fileno(), BEGINNING_BYTES, 0)
+                self._by_first_frame[_first_frame(known.beginning)].add(key)
+            if key in self._found:
+                known.seen = self._found[key].state
         # Files that are gone are kept as long as a compressed piece of one may come, but not for ever.
-        for key in [key for key, known in self._known.items() if not known.reader and key not in states][:-MAX_OPEN]:
-            del self._known[key]
+        for key in [key for key in self._known if key not in self._found and key not in self._being_read][:-MAX_OPEN]:
+            self._by_first_frame[_first_frame(self._known.pop(key).beginning)].discard(key)
+
+    def _note_end(self, key: _Key) -> None:
+        """Note how far a file was read whose reader has been closed."""
+        reader, known = self._being_read.pop(key), self._known[key]
+        known.frames += reader.frames
+        if status := self._found.get(key):
+            offset = reader.protocol.offset
+            if status.size < offset and not reader.compression:
+                # It was cut. Its beginning does not tell: only START may have been there when that was noted.
+                known.beginning, known.frames = b"", 0
+            known.given_up = reader.protocol.failed and status.size >= offset
+            # Of compressed data the offset is another one. Such a file is read again if it was changed meanwhile.
+            if not reader.compression and status.size == offset:
+                known.seen = status.state
 
     async def _open(self, status: _Status) -> Reader | None:
         """Open a file if there is anything new in it."""
         known = self._known.get(status.key)
-        if (known and (known.reader or known.seen == status.state)) or not status.size or not self._has_room():
+        if status.key in self._being_read or (known and known.seen == status.state) or not status.size:
+            return None
+        if not await self._has_room():
             return None
         try:
             beginning, compressed = await asyncio.to_thread(_beginning, status.path)
@@ -198,11 +211,12 @@ class FollowedInput(Input):
                 # Also a removed file's number is given again, and a file may be cut and begun anew.
                 known = self._known[status.key] = _Known(beginning)
                 known.given_up = self._is_copy(status.key, beginning)
+                self._by_first_frame[_first_frame(beginning)].add(status.key)
                 # Compressed pieces come with each rotation; other copies may be meant to be read.
                 if known.given_up and not compressed:
                     self._report(f"{status.path}: a copy of a file that was read; left out")
             if not known.given_up:
-                await self._continue(status.path, known)
+                await self._continue(status, known)
             known.seen = status.state
         except OSError as error:
             # Not one that was removed or renamed meanwhile.
@@ -212,12 +226,13 @@ class FollowedInput(Input):
                 self._report(line)
             return None
         self._unreadable.pop(status.path, None)
-        return known.reader
+        return self._being_read.get(status.key)
 
-    async def _continue(self, path: str, known: _Known) -> None:
+    async def _continue(self, status: _Status, known: _Known) -> None:
         """Open a reader of what follows the frames that were read before."""
-        # Known at once, so that `close` finds it if this is cancelled.
-        known.reader = reader = await read_file(path, [CONTENT_TYPE], limits=self._limits, follow=True)
+        reader = await read_file(status.path, [CONTENT_TYPE], limits=self._limits, follow=True)
+        # Noted at once, so that `close` finds it if this is cancelled.
+        self._being_read[status.key] = reader
         try:
             async with aclosing(cast("AsyncGenerator[bytes]", aiter(reader))) as payloads:
                 for _ in range(known.frames):
@@ -227,35 +242,39 @@ class FollowedInput(Input):
         except FrameStreamError as error:
             # It was changed before the place up to which it had been read.
             await reader.close()
-            known.reader, known.given_up = None, True
-            self._report(f"{path}: {error_text(error)}")
+            del self._being_read[status.key]
+            known.given_up = True
+            self._report(f"{status.path}: {error_text(error)}")
 
-    def _has_room(self) -> bool:
-        """Return whether another file may be opened; if not, end one that is read to its end."""
-        readers = [known.reader for known in self._known.values() if known.reader and known.reader.fileno() >= 0]
-        if len(readers) < MAX_OPEN:
+    async def _has_room(self) -> bool:
+        """Return whether another file may be opened. If there are too many, close up to half of those that rest."""
+        if len(self._being_read) < MAX_OPEN:
             return True
-        resting = [
-            reader
-            for reader in readers
-            if _left(reader, os.fstat(reader.fileno()).st_size) <= 0 and not reader.protocol.decoder.missing()
-        ]
-        if resting:
-            min(resting, key=lambda reader: os.fstat(reader.fileno()).st_mtime_ns).end_input()
-        return False
+        resting = []
+        for key, reader in self._being_read.items():
+            status = os.fstat(reader.fileno()) if reader.fileno() >= 0 else None
+            if status and _left(reader, status.st_size) <= 0 and not reader.protocol.decoder.missing():
+                resting.append((status.st_mtime_ns, key))
+        for _, key in sorted(resting)[: (MAX_OPEN + 1) // 2]:
+            reader = self._being_read[key]
+            reader.end_input()
+            while reader.fileno() >= 0:
+                await asyncio.sleep(0.001)
+            self._note_end(key)
+        return len(self._being_read) < MAX_OPEN
 
-    def _is_copy(self, key: tuple[int, int], beginning: bytes) -> bool:
+    def _is_copy(self, key: _Key, beginning: bytes) -> bool:
         """Return whether a new file begins like one that was read: a copy, or a compressed piece."""
-        for other_key, other in self._known.items():
-            short, long = sorted((beginning, other.beginning), key=len)
-            if other_key != key and long.startswith(short) and _is_telling(short):
-                return True
-        return False
+        first_frame = _first_frame(beginning)
+        if not first_frame:
+            return False
+        keys = self._by_first_frame[first_frame] - {key}
+        return any(_agree(beginning, self._known[other].beginning) for other in keys if other in self._known)
 
     async def _until_read(self, status: _Status) -> None:
         """Wait until an open file has been read as far as it went when it was found."""
-        known, pause_s = self._known.get(status.key), 0.001
-        while known and known.reader and known.reader.fileno() >= 0 and _left(known.reader, status.size) > 0:
+        reader, pause_s = self._being_read.get(status.key), 0.001
+        while reader and reader.fileno() >= 0 and _left(reader, status.size) > 0:
             await asyncio.sleep(pause_s)
             pause_s = min(SCAN_S, 2 * pause_s)
 
@@ -265,15 +284,20 @@ def _left(reader: Reader, size: int) -> int:
     return size - os.lseek(reader.fileno(), 0, os.SEEK_CUR) - STOP_BYTES
 
 
-def _is_telling(beginning: bytes) -> bool:
-    """Return whether the beginning of a file holds a frame, and not only START."""
+def _agree(one: bytes, other: bytes) -> bool:
+    """Return whether two beginnings may be those of the same contents."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _first_frame(beginning: bytes) -> bytes:
+    """Return the first frame in a beginning, or if it is longer the whole beginning; b"" if there is none yet."""
     decoder = FrameDecoder()
     decoder.receive_data(beginning)
     with contextlib.suppress(FrameStreamError):
         while frames := decoder.next_payloads():
             if isinstance(frames, list):
-                return True
-    return len(beginning) == BEGINNING_BYTES
+                return frames[0]
+    return beginning if len(beginning) == BEGINNING_BYTES else b""
 
 
 def _beginning(path: str) -> tuple[bytes, bool]:

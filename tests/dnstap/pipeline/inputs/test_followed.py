@@ -278,8 +278,8 @@ class TestDirectory:
         room: list[bool] = []
         has_room = followed.FollowedInput._has_room
 
-        def note_room(source: followed.FollowedInput) -> bool:
-            room.append(has_room(source))
+        async def note_room(source: followed.FollowedInput) -> bool:
+            room.append(await has_room(source))
             return room[-1]
 
         monkeypatch.setattr(followed.FollowedInput, "_has_room", note_room)
