@@ -12,7 +12,7 @@ MAX_MESSAGE = 65_535
 """Octets of a DNS message: its length has 16 bits in TCP (RFC 1035, 4.2.2), and in UDP, TLS, HTTPS and QUIC as well."""
 
 _CHARACTERS_PER_OCTET = 16
-_FREE_OCTETS = 1024
+_FREE_OCTETS = 512
 
 
 def max_text(octets: int) -> int:

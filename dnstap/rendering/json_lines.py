@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.cached_texts import CachedTexts
+from dnstap.dns.escapes import EscapeTable
 from dnstap.rendering.documents import Layout, document_renderer
 from dnstap.rendering.times import local_time_formatter, timestamp_formatter
 
@@ -80,8 +81,12 @@ _is_plain = re.compile("[ !#-%'-;=?-\\[\\]-~]*").fullmatch
 _escaped_by_go_alone = re.compile("[<>&\b\f\u2028\u2029\udc80-\udcff]").search
 """Characters for which Go's escape differs from that of Python's json."""
 
-_escaped = re.compile('["\\\\<>&\x00-\x1f\u2028\u2029\udc80-\udcff]')
-_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+_ESCAPES = str.maketrans(
+    {chr(code): f"\\u{code:04x}" for code in (*range(32), *map(ord, "<>&\u2028\u2029"))}
+    | {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+    # A byte that is not UTF-8 becomes the replacement character, as in Go.
+    | dict.fromkeys(map(chr, range(0xDC80, 0xDD00)), "\\ufffd")
+)
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -92,18 +97,13 @@ def _escape(text: str) -> str:
         return text
     if not _escaped_by_go_alone(text):
         return _encode(text)[1:-1]
-    return _escaped.sub(_escape_character, text)
+    return text.translate(_ESCAPES)
 
 
-def _escape_character(found: re.Match[str]) -> str:
-    character = found[0]
-    # A byte that is not UTF-8 becomes the replacement character, as in Go.
-    return _ESCAPES.get(character) or ("\\ufffd" if character >= "\udc80" else f"\\u{ord(character):04x}")
+_INVISIBLE = EscapeTable(lambda character: json.dumps(character)[1:-1], {})
 
 
 def _escape_for_terminal(text: str) -> str:
     """Escape text as Go does, and besides every character that cannot be seen."""
     text = _escape(text)
-    if text.isprintable():
-        return text
-    return "".join([character if character.isprintable() else json.dumps(character)[1:-1] for character in text])
+    return text if text.isprintable() else text.translate(_INVISIBLE)

@@ -12,7 +12,7 @@ from dnstap.rendering.structure import structure_builder
 from dnstap.rendering.yaml_documents import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from dnstap.messages import Dnstap
     from dnstap.peer import CurrentPeer
@@ -28,27 +28,43 @@ def renderer(style: Style, *, peer: CurrentPeer | None = None) -> Callable[[Dnst
     Raises: ValueError: unknown time zone.
     """
     build = structure_builder(style, peer)
-    return lambda dnstap: "\n".join(["---", *_mapping_lines(build(dnstap)), ""])
+
+    def render(dnstap: Dnstap) -> str:
+        lines = ["---"]
+        _add_mapping(lines, "", build(dnstap))
+        lines.append("")
+        return "\n".join(lines)
+
+    return render
 
 
-def _mapping_lines(values: dict[str, Any]) -> Iterator[str]:
+def _add_mapping(lines: list[str], indent: str, values: dict[str, Any], first: str | None = None) -> None:
+    """Add the lines of a mapping.
+
+    Args: first: what stands before its first key instead of the indent.
+    """
+    start = indent if first is None else first
     for key, value in values.items():
         scalar = _scalar(value)
         if scalar is not None:
-            yield f"{key}: {scalar}"
+            lines.append(f"{start}{key}: {scalar}")
         else:
-            yield f"{key}:"
-            for line in _mapping_lines(value) if isinstance(value, dict) else _sequence_lines(value):
-                yield f"  {line}"
+            lines.append(f"{start}{key}:")
+            if isinstance(value, dict):
+                _add_mapping(lines, f"{indent}  ", value)
+            else:
+                _add_sequence(lines, f"{indent}  ", value)
+        start = indent
 
 
-def _sequence_lines(values: list[Any]) -> Iterator[str]:
+def _add_sequence(lines: list[str], indent: str, values: list[Any]) -> None:
     for value in values:
         scalar = _scalar(value)
-        # An item of a sequence is a mapping or a scalar, since sequences are never nested.
-        lines = _mapping_lines(value) if scalar is None else [scalar]
-        for number, line in enumerate(lines):
-            yield f"  {line}" if number else f"- {line}"
+        if scalar is not None:
+            lines.append(f"{indent}- {scalar}")
+        else:
+            # An item of a sequence is a mapping or a scalar, since sequences are never nested.
+            _add_mapping(lines, f"{indent}  ", value, f"{indent}- ")
 
 
 def _scalar(value: Any) -> str | None:

@@ -203,7 +203,7 @@ def test_large_messages_take_no_more_than_the_exact_way(body: bytes) -> None:
 
 def test_long_texts_are_left_to_the_exact_parser() -> None:
     name = b"".join(bytes([length]) + b"\x1b" * length for length in (63, 63, 63, 56)) + b"\0"
-    for alias, count in ((IN_NAME, 9), (IN_NAME, 200), (b"\1a\0", 17), (b"\1a\0", 99)):
+    for alias, count in ((IN_NAME, 4), (IN_NAME, 200), (b"\1a\0", 12), (b"\1a\0", 99)):
         answers = [record(5, alias)] * count
         check(message(*answers, name=name), usual=count < 99, max_tail_octets=1000)
     # DAU: each octet is the name of an algorithm, here NSEC3-SHA1 with 19 characters.
