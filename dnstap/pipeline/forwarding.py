@@ -100,6 +100,9 @@ class Forwarder:
                         batch = await anext(batches, None)
                 except (FrameStreamError, OSError) as caught:
                     error = caught
+                    # The reader keeps the error, and the traceback its frames, and with them the reader: up to 1 MiB of
+                    # a frame would stay until the next look for such cycles, which are rare here (cli/main.py).
+                    error.__traceback__ = error.__context__ = None
                     break
                 if batch is None:
                     break

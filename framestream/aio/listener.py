@@ -241,5 +241,7 @@ async def _handle(
             await handler(end)
     except (FrameStreamError, OSError) as error:
         report(f"{end.peer}: {error_text(error)}")
+        # The stream keeps the error, and the traceback its frames, and with them the stream and what it has received.
+        error.__traceback__ = error.__context__ = None
     except Exception:  # noqa: BLE001 (the handler is the caller's code)
         _log.exception("%s: the handler failed", end.peer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import resource
@@ -26,6 +27,7 @@ from framestream import (
     Deadlines,
     Limits,
     LocalProtocolError,
+    ReaderProtocol,
     Tls,
     Writer,
     encode_control_frame,
@@ -346,6 +348,34 @@ def test_silent_peers_make_room(tmp_path: Path) -> None:
     # Ten such lines, the number of the others, and nothing else.
     assert len(running.reports) == 11
     assert re.fullmatch(rf"unix:{path}: without a stream: \d+ more such lines", running.reports[-1])
+
+
+def test_a_stream_that_has_ended_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    """However it ended, and without a look for reference cycles, which the command makes rarely."""
+    path = tmp_path / "s"
+    unfinished = START + encode_data_frames([bytes(5000)])[:-1]
+    options: dict[str, Any] = {"max_connections": 3, "deadlines": Deadlines(handshake_s=0.2, frame_s=0.2)}
+
+    def protocols() -> int:
+        return sum(isinstance(found, ReaderProtocol) for found in gc.get_objects())
+
+    gc.collect()
+    before = protocols()
+    gc.disable()
+    try:
+        with listening(path, **options) as running, ExitStack() as stack:
+            for wire in (unfinished, START + STOP, b"GET / HTTP/1.1", START[:-1], encode_data_frames([b"1"])):
+                with raw_connection(path) as sock:
+                    sock.sendall(wire)
+            # These are too late, or make room. The input keeps the last one until the next.
+            for wire in (b"", unfinished, unfinished, b"", b"", unfinished):
+                stack.enter_context(raw_connection(path)).sendall(wire)
+            wait_for(lambda: running.collector.counts.connections == 11, "all connections")
+            wait_for(lambda: running.collector.counts.open == 0, "the end of all")
+            assert running.collector.counts.ended > 0
+            wait_for(lambda: protocols() <= before + 1, "the end of all that belongs to them")
+    finally:
+        gc.enable()
 
 
 class TestLimits:

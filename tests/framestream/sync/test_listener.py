@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import re
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -184,3 +186,26 @@ def test_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         wait_for(lambda: connections.number == 0, "the end of both")
         listeners[0].close()
         finish()
+
+
+def test_a_stream_that_broke_leaves_nothing_in_memory() -> None:
+    """Also without a look for reference cycles."""
+    readers: list[weakref.ref[sync.Reader]] = []
+
+    def handle(reader: sync.Reader) -> None:
+        readers.append(weakref.ref(reader))
+        list(reader)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with sync.listen_reader("tcp:localhost:0") as listener, background(listener.serve, handle) as finish:
+            for wire in (START + data(bytes(1000))[:-1], b"garbage", START + STOP):
+                dial(listener.endpoint, first=wire).close()
+            wait_for(lambda: len(readers) == 3, "all connections")
+            # The loop that accepts keeps the last one until the next.
+            wait_for(lambda: sum(reader() is not None for reader in readers) <= 1, "the end of the others")
+            listener.close()
+            finish()
+    finally:
+        gc.enable()
