@@ -102,6 +102,16 @@ def test_text_of_peers(address: PeerAddress, text: str, origin: str) -> None:
     assert (str(address), address.origin) == (text, origin)
 
 
+def test_text_for_output() -> None:
+    texts = [address.text for address in (PeerAddress("192.0.2.1", 5), PeerAddress(pid=3, path="/s"), PeerAddress())]
+    assert texts == ["192.0.2.1:5", "/s[3]", None]
+    assert PeerAddress(path="/s").text == "/s"
+    assert [address.packed for address in (PeerAddress("192.0.2.1", 5), PeerAddress(path="/s"))] == [
+        b"\xc0\0\2\1",
+        None,
+    ]
+
+
 def test_addresses_of_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_INET6) as sock:
         assert peer_address(sock, ("::ffff:192.0.2.1", 6000, 0, 0)) == PeerAddress("192.0.2.1", 6000)

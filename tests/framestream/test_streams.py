@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from framestream.connections import Connections
 from framestream.errors import RemoteProtocolError
 from framestream.protocol import State, Transport
 from framestream.streams import (
     LIMITS,
     Backoff,
+    BaseReader,
     BaseWriter,
     Batching,
+    Deadlines,
     Limits,
     after,
     checked_payloads,
@@ -61,6 +64,49 @@ def test_left_until(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left_until(None) == math.inf
     with pytest.raises(TimeoutError):
         left_until(100.0)
+
+
+class TestUnfinishedFrames:
+    """The deadline of a frame that has begun, and the memory that it takes."""
+
+    def reader(self) -> tuple[BaseReader, Connections]:
+        connections = Connections()
+        reader = BaseReader(reader_protocol((), LIMITS), Deadlines(handshake_s=1.0, frame_s=50.0), file=False)
+        reader.join(connections)
+        return reader, connections
+
+    def test_deadlines_and_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        reader, connections = self.reader()
+
+        def received(wire: bytes) -> tuple[float | None, int]:
+            """Return the deadline of the next read, and the bytes of unfinished frames, once this was received."""
+            reader._feed(wire)
+            while reader._next() or reader._receiving:
+                pass
+            return reader._read_deadline(), sum(connections._unfinished.values())
+
+        frame = data(bytes(100))
+        assert reader._read_deadline() == 101.0
+        assert received(START) == (None, 0)
+        assert received(frame[:50]) == (150.0, 50)
+        now = 110.0
+        assert received(frame[50:60]) == (150.0, 60)
+        # The next one, which has begun at the end of the same read.
+        assert received(frame[60:] + frame[:10]) == (160.0, 10)
+        assert received(frame[10:]) == (None, 0)
+        assert received(frame) == (None, 0)
+        assert reader.progress == len(START) + 3 * len(frame)
+
+    def test_the_error_of_an_interruption(self) -> None:
+        """It comes instead of what it causes."""
+        reader, _ = self.reader()
+        cause, reason = RemoteProtocolError("START", "the end", 0, "IDLE"), ConnectionAbortedError("a limit")
+        assert reader._read_error(cause) is cause
+        reader._interruption = reason
+        assert reader._read_error(cause) is reason
+        assert reader._read_error(TimeoutError()) is reason
 
 
 class TestOpenToWrite:

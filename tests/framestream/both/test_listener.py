@@ -22,7 +22,7 @@ from framestream.errors import (
 from framestream.protocol import State
 from framestream.streams import Limits
 from tests.framestream.both.ends import SHORT_S, both_fronts, cut, dial, open_descriptors, receive
-from tests.framestream.fronts import listen_reader, listen_writer, read_file
+from tests.framestream.fronts import listen_reader, listen_writer, read_file, write_file
 from tests.framestream.wire import ACCEPT, DNSTAP, FINISH, READY, START, STOP, TRAILING, control, data, word
 from tests.threads import Threads
 from tests.wait import DEADLINE_S, wait_for
@@ -438,3 +438,7 @@ def test_interrupting_a_file(tmp_path: Path) -> None:
     with read_file(tmp_path / "file") as reader:
         reader.interrupt()
         assert list(reader) == [b"a"]
+    with write_file(tmp_path / "copy") as writer:
+        writer.interrupt()
+        writer.write(b"a")
+    assert (tmp_path / "copy").read_bytes().endswith(data(b"a") + STOP)
