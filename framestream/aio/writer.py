@@ -117,7 +117,8 @@ class Writer(BaseWriter):
         """
         async with self._turn:
             self._check()
-            await self._flush()
+            if self._started:  # Before the handshake there is no payload, nor anything to send one with.
+                await self._flush()
 
     def gone(self) -> bool:
         """Return whether the reader has closed its side, as far as can be told without writing."""

@@ -17,7 +17,7 @@ from framestream.errors import (
 from framestream.frames import EncodedFrames
 from framestream.protocol import Transport
 from framestream.streams import Batching
-from tests.framestream.both.ends import both_fronts
+from tests.framestream.both.ends import both_fronts, dial
 from tests.framestream.fronts import (
     listen_reader,
     listen_writer,
@@ -211,3 +211,11 @@ def test_frames_as_they_came_are_not_written_to_what_has_failed(tmp_path: Path) 
         pass
     with pytest.raises(LocalProtocolError):
         writer.write_encoded(EncodedFrames(data(b"1"), 1))
+
+
+def test_a_flush_before_the_handshake(tmp_path: Path) -> None:
+    """There is nothing to send."""
+    with listen_writer(tmp_path / "socket") as listener, dial(tmp_path / "socket"), listener.accept() as writer:
+        writer.flush()
+        assert (writer.flushes, writer.started) == (0, False)
+        writer.abort()
