@@ -16,7 +16,7 @@ from framestream.arguments import refuse_type
 from framestream.control import ControlFrame, ControlType
 from framestream.errors import LocalProtocolError, TruncatedStreamError
 from framestream.frames import encode_control_frame
-from framestream.platforms import OPEN_FLAGS, set_binary
+from framestream.platforms import NO_FOLLOW, OPEN_FLAGS, OWNERS, set_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ __all__ = [
     "ObjectOutput",
     "Readable",
     "Writable",
+    "create_like",
     "may_be_regular",
     "open_input",
     "open_output",
@@ -152,7 +153,8 @@ class FileOutput:
 
     Args:
         mode: "replace" truncates an existing file, "append" writes after its end, "new" refuses it. "atomic" writes to
-            a temporary file in the same directory, which takes the name on `close()`.
+            a temporary file in the same directory, which takes the name on `close()`, with the mode and owner of the
+            file that has it.
         lock: refuse a regular file that has been opened in this way before and is still open, in any process.
     Attributes:
         whole: whether each write so far was written entirely or not at all.
@@ -181,7 +183,10 @@ class FileOutput:
             self._path = os.path.realpath(path)
             folder, name = os.path.split(self._path)
             self._temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
-            self._fd = os.open(self._temporary, _WRITING | os.O_EXCL, 0o666)
+            try:
+                self._fd = create_like(self._temporary, os.stat(self._path))
+            except FileNotFoundError:
+                self._fd = os.open(self._temporary, _WRITING | os.O_EXCL, 0o666)
         else:
             self._fd = _open_for_writing(path, mode, lock=lock)
         status = os.fstat(self._fd)
@@ -381,6 +386,33 @@ def _check_object(file: object, method: str) -> None:
 def _stop_bytes(data: bytes) -> int:
     """Return how many bytes at the end of data are STOP, or the first two of its three words and perhaps more."""
     return next((size for size in range(len(_STOP), 7, -1) if data.endswith(_STOP[:size])), 0)
+
+
+def create_like(path: str, status: os.stat_result) -> int:
+    """Create an empty file with the mode and the owner of another, as far as the system allows, and open it.
+
+    At no time may anybody read it who may not read the other. Links are not followed.
+
+    Args: status: of the other file.
+    Returns: a descriptor to write to.
+    Raises: OSError: FileExistsError if there is a file already.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | OPEN_FLAGS, 0o600)
+    try:
+        if not OWNERS:
+            return fd
+        # Only root may give files away, but a group of ours can be kept. Some file systems have no owners or modes.
+        with suppress(OSError):
+            os.fchown(fd, -1, status.st_gid)
+            os.fchown(fd, status.st_uid, -1)
+        # Last, because fchown may change it.
+        with suppress(PermissionError):
+            os.fchmod(fd, stat.S_IMODE(status.st_mode) & 0o777)
+    except BaseException:
+        os.close(fd)
+        os.unlink(path)
+        raise
+    return fd
 
 
 def may_be_regular(path: Path) -> bool:

@@ -1,16 +1,13 @@
-"""New files beside old ones: with their mode and owner, in their place, and never over another file."""
+"""New files beside old ones: in their place, and never over another file."""
 
 from __future__ import annotations
 
 import os
-import stat
 import time
-from contextlib import suppress
 
 from framestream.compression import COMPRESSIONS
-from framestream.platforms import NO_FOLLOW, OPEN_FLAGS, OWNERS
 
-__all__ = ["Stamps", "create_like", "exchange", "split_suffix", "temporary_name"]
+__all__ = ["Stamps", "exchange", "split_suffix", "temporary_name"]
 
 
 class Stamps:
@@ -38,31 +35,6 @@ def split_suffix(path: str) -> tuple[str, str]:
 def temporary_name(path: str) -> str:
     """Return a name in the directory of a path that nobody can foresee, hidden from those who read `log*` there."""
     return os.path.join(os.path.dirname(path), f".dnstap.{os.urandom(8).hex()}")
-
-
-def create_like(path: str, status: os.stat_result) -> int:
-    """Create an empty file with the mode and the owner of another, as far as the system allows, and open it.
-
-    At no time may anybody read it who may not read the other. Links are not followed.
-
-    Args: status: of the other file.
-    Returns: a descriptor to write to.
-    Raises: OSError: FileExistsError if there is a file already.
-    """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | OPEN_FLAGS, 0o600)
-    try:
-        if not OWNERS:
-            return fd
-        # Only root may give files away, but a group of ours can be kept. The mode last: fchown may change it.
-        with suppress(PermissionError):
-            os.fchown(fd, -1, status.st_gid)
-            os.fchown(fd, status.st_uid, -1)
-        os.fchmod(fd, stat.S_IMODE(status.st_mode) & 0o777)
-    except BaseException:
-        os.close(fd)
-        os.unlink(path)
-        raise
-    return fd
 
 
 def exchange(new: str, path: str, stamps: Stamps) -> str:

@@ -15,8 +15,9 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from dnstap.pipeline.new_files import create_like, temporary_name
+from dnstap.pipeline.new_files import temporary_name
 from framestream.compression import COMPRESSIONS, zstd_library
+from framestream.files import create_like
 from framestream.platforms import NO_FOLLOW, OPEN_FLAGS
 
 if TYPE_CHECKING:

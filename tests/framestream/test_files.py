@@ -9,6 +9,7 @@ import gzip
 import io
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from framestream import aio, sync
 from framestream.errors import LocalProtocolError, RemoteProtocolError, TruncatedStreamError
-from framestream.files import FileInput, FileOutput, ObjectInput, ObjectOutput
+from framestream.files import FileInput, FileOutput, ObjectInput, ObjectOutput, create_like
 from framestream.protocol import State
 from tests.framestream.fronts import FRONTS, open_reader, open_writer, read_file, using, write_file
 from tests.framestream.nets import background
@@ -287,6 +288,18 @@ class TestModes:
             path.unlink()
         assert modes[0] == modes[1]
 
+    def test_atomic_keeps_mode_and_owner(self, path: Path) -> None:
+        path.write_bytes(b"old")
+        path.chmod(0o640)
+        owner = (4321, 5432) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        os.chown(path, *owner)
+        with write_file(path, [DNSTAP], mode="atomic"):
+            (temporary,) = set(path.parent.iterdir()) - {path}
+            statuses = [temporary.stat()]
+        statuses.append(path.stat())
+        assert {(stat.S_IMODE(each.st_mode), each.st_uid, each.st_gid) for each in statuses} == {(0o640, *owner)}
+        assert path.read_bytes() == START + STOP
+
     def test_new(self, path: Path) -> None:
         with write_file(path, [DNSTAP], mode="new"):
             pass
@@ -364,6 +377,61 @@ class TestFailedWrites:
         output.close()
         for fd in (read_end, write_end):
             os.close(fd)
+
+
+class TestCreateLike:
+    def test_mode_and_owner(self, tmp_path: Path) -> None:
+        old, new = tmp_path / "old", tmp_path / "new"
+        old.write_bytes(b"x")
+        old.chmod(0o4604)
+        fd = create_like(str(new), old.stat())
+        os.write(fd, b"new")
+        os.close(fd)
+        assert new.read_bytes() == b"new"
+        assert stat.S_IMODE(new.stat().st_mode) == 0o604
+
+    def test_of_another_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The owner stays ours, where the system does not let us give it away."""
+        old, new = tmp_path / "old", tmp_path / "new"
+        old.touch(0o600)
+
+        def refuse(_fd: int, _user: int, _group: int) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "fchown", refuse)
+        os.close(create_like(str(new), old.stat()))
+        assert stat.S_IMODE(new.stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("there", ["file", "link"])
+    def test_there_is_one(self, tmp_path: Path, there: str) -> None:
+        old, new = tmp_path / "old", tmp_path / "new"
+        old.write_bytes(b"old")
+        if there == "file":
+            new.write_bytes(b"new")
+        else:
+            new.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(FileExistsError):
+            create_like(str(new), old.stat())
+        assert not (tmp_path / "elsewhere").exists()
+
+    def test_no_owners(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As on Windows."""
+        monkeypatch.setattr("framestream.files.OWNERS", False)
+        new = tmp_path / "new"
+        os.close(create_like(str(new), tmp_path.stat()))
+        assert new.read_bytes() == b""
+
+    def test_nothing_is_left_after_a_failure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        old = tmp_path / "old"
+        old.touch()
+
+        def fail(_fd: int, _mode: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, "fchmod", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            create_like(str(tmp_path / "new"), old.stat())
+        assert list(tmp_path.iterdir()) == [old]
 
 
 class TestLocks:

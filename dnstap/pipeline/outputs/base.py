@@ -11,12 +11,12 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, cast
 
 from dnstap.pipeline.counters import Counter, OutputCounts
-from dnstap.pipeline.new_files import Stamps, create_like, exchange, temporary_name
+from dnstap.pipeline.new_files import Stamps, exchange, temporary_name
 from dnstap.pipeline.parts import Part
 from dnstap.problems import Problems
 from framestream.errors import FrameStreamError
 from framestream.files import FileOutput as OpenFile
-from framestream.files import may_be_regular
+from framestream.files import create_like, may_be_regular
 from framestream.reporting import error_text
 
 if TYPE_CHECKING:

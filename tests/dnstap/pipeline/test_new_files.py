@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import time
 from pathlib import Path
 
 import pytest
 
-from dnstap.pipeline.new_files import Stamps, create_like, exchange, split_suffix, temporary_name
+from dnstap.pipeline.new_files import Stamps, exchange, split_suffix, temporary_name
 
 
 @pytest.mark.parametrize(
@@ -34,54 +33,6 @@ def test_temporary_names(tmp_path: Path) -> None:
     assert len(names) == 100
     assert all(Path(name).parent == tmp_path and Path(name).name.startswith(".dnstap.") for name in names)
     assert not os.path.dirname(temporary_name("log"))
-
-
-class TestCreateLike:
-    def test_mode_and_owner(self, tmp_path: Path) -> None:
-        old, new = tmp_path / "old", tmp_path / "new"
-        old.write_bytes(b"x")
-        old.chmod(0o4604)
-        fd = create_like(str(new), old.stat())
-        os.write(fd, b"new")
-        os.close(fd)
-        assert new.read_bytes() == b"new"
-        assert stat.S_IMODE(new.stat().st_mode) == 0o604
-
-    def test_of_another_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The owner stays ours, where the system does not let us give it away."""
-        old, new = tmp_path / "old", tmp_path / "new"
-        old.touch(0o600)
-
-        def refuse(_fd: int, _user: int, _group: int) -> None:
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-        monkeypatch.setattr(os, "fchown", refuse)
-        os.close(create_like(str(new), old.stat()))
-        assert stat.S_IMODE(new.stat().st_mode) == 0o600
-
-    @pytest.mark.parametrize("there", ["file", "link"])
-    def test_there_is_one(self, tmp_path: Path, there: str) -> None:
-        old, new = tmp_path / "old", tmp_path / "new"
-        old.write_bytes(b"old")
-        if there == "file":
-            new.write_bytes(b"new")
-        else:
-            new.symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(FileExistsError):
-            create_like(str(new), old.stat())
-        assert not (tmp_path / "elsewhere").exists()
-
-    def test_nothing_is_left_after_a_failure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        old = tmp_path / "old"
-        old.touch()
-
-        def fail(_fd: int, _mode: int) -> None:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-        monkeypatch.setattr(os, "fchmod", fail)
-        with pytest.raises(OSError, match="Input/output error"):
-            create_like(str(tmp_path / "new"), old.stat())
-        assert list(tmp_path.iterdir()) == [old]
 
 
 class TestExchange:
@@ -153,12 +104,3 @@ def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", refuse)
-
-
-def test_a_new_file_where_files_have_no_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows; it has the rights of its folder."""
-    monkeypatch.setattr("dnstap.pipeline.new_files.OWNERS", False)
-    old = tmp_path / "old"
-    old.touch(0o640)
-    os.close(create_like(str(tmp_path / "new"), old.stat()))
-    assert (tmp_path / "new").exists()
