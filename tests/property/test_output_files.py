@@ -94,7 +94,7 @@ class Run:
             self.missing[action].callback(move, self.away, self.home)
         elif action in ("descriptors", "names"):
             self.missing[action] = ExitStack()
-            for name in ("open",) if action == "descriptors" else ("link", "rename"):
+            for name in ("open",) if action == "descriptors" else ("link", "rename", "replace"):
                 self.missing[action].enter_context(mock.patch(f"dnstap.pipeline.new_files.os.{name}", refuse))
         else:
             self.output.tick()

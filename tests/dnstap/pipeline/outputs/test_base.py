@@ -213,7 +213,8 @@ def test_no_new_name(tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", refuse)
+        for name in "rename", "replace":
+            patch.setattr(os, name, refuse)
         output.write_many([payload(b"1")])
     assert list(tmp_path.iterdir()) == [path]
     finish(output)
