@@ -57,9 +57,10 @@ class _Activity:
 class Connections:
     """A set of open connections with limits. Listeners that are given the same one share its limits.
 
-    A connection that finds no room has the oldest silent one ended: first of those that have not completed their
-    handshake, then of streams that have been idle for `idle_s`. Of several peers, the one with the most of these loses
-    one, so that nobody can push others out. A stream that is in use is never ended: then new connections wait.
+    A connection that finds no room has the oldest silent one ended: first of those that have sent nothing, then of
+    those that have not completed their handshake, then of streams that have been idle for `idle_s`. Of several peers,
+    the one with the most of these loses one, so that nobody can push others out. A stream that is in use is never
+    ended: then new connections wait.
 
     All attributes may be changed at any time. Any thread may use it, if its connections are blocking ones; those of
     asyncio all belong to one loop.
@@ -171,8 +172,9 @@ class Connections:
         if number - len(self._leaving) < limit:
             return
         self._forget_started()
-        silent: Iterable[Connection] = self._handshaking
-        victim = self._oldest(silent)
+        # A sender whose READY has been received is about to begin its stream, if it is a good one.
+        silent = [connection for connection in self._handshaking if not connection.progress]
+        victim = self._oldest(silent) or self._oldest(self._handshaking)
         if victim is None and or_idle:
             victim = self._oldest(self._idle())
         if victim is not None:

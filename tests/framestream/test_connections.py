@@ -69,6 +69,20 @@ class TestRoom:
         peers[2].started = True
         assert connections.has_room()
 
+    def test_those_that_have_sent_nothing_make_it_first(self) -> None:
+        connections = Connections(100, 3)
+        peers = [Peer(), Peer(), Peer()]
+        peers[0].progress = peers[2].progress = 42
+        filled(connections, *peers)
+        assert not connections.has_room()
+        assert told(*peers) == [False, True, False]
+        connections.remove(peers[1])
+        last = Peer()
+        last.progress = 42
+        connections.add(last)
+        assert not connections.has_room()
+        assert told(*peers, last) == [True, True, False, False]
+
     def test_the_peer_with_most_loses_one(self) -> None:
         """One that only connects pushes no other out."""
         connections = Connections(4)
