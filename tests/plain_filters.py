@@ -18,6 +18,8 @@ from dnstap import DnsMessageError, Dnstap, Message, MessageType, Policy, Socket
 from dnstap.dns import unpack, unpack_name, unpack_question
 from dnstap.dns.escapes import raw_text
 from dnstap.dns.text import extended_rcode, last_opt
+from dnstap.fields import kinds
+from dnstap.fields.catalogue import NAMES as FIELDS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
 from dnstap.schema.meaning import is_query, own_time
 from tests.made_messages import DATA, Generator, read_frames
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnstap.dns import Question
+    from dnstap.fields.kinds import Kind
     from dnstap.filters.values import Time
 
 __all__ = [
@@ -85,18 +88,18 @@ def _passes(test: Test, found: Any) -> bool:
         return True
     if word == "flag":
         return bool(found & wanted[0])
-    if word == "~" and field.name in NAMES:
+    if word == "~" and field.kind is kinds.NAME:
         return re.search(wanted[0].pattern, name_of(found), re.IGNORECASE) is not None
     if word == "~":
         return re.search(wanted[0].pattern, raw_text(found)) is not None
-    if field.name in TIMES:
+    if field.kind is kinds.TIME:
         return _passes_time(word, wanted, found)
     if word in COMPARISONS:
         return COMPARISONS[word](found, wanted[0])
     if word == "under":
         zones = [labels(_shown(name)) for name in wanted]
         return any(found[len(found) - len(zone) :] == zone for zone in zones if len(zone) <= len(found))
-    return any(_equals(field.name, found, one) for one in wanted) is (word in ("=", "in"))
+    return any(_equals(field.kind, found, one) for one in wanted) is (word in ("=", "in"))
 
 
 def _passes_time(word: str, wanted: tuple[Time, ...], found: int) -> bool:
@@ -108,10 +111,10 @@ def _passes_time(word: str, wanted: tuple[Time, ...], found: int) -> bool:
     return any(time.first <= at <= time.last for time, at in spans) is (word in ("=", "in"))
 
 
-def _equals(name: str, found: Any, wanted: Any) -> bool:
-    if name in NAMES:
+def _equals(kind: Kind, found: Any, wanted: Any) -> bool:
+    if kind is kinds.NAME:
         return bool(found == labels(_shown(wanted)))
-    if name in ADDRESSES:
+    if kind is kinds.ADDRESS:
         return (len(found.packed), int(found) >> wanted.shift) == (wanted.size, wanted.prefix)
     return bool(found == wanted)
 
@@ -128,7 +131,7 @@ def value(name: str, dnstap: Dnstap) -> Any:
     try:
         if name in TEXTS:
             return getattr(dnstap, name) or None
-        return READERS[name](dnstap.message or Message())
+        return READERS[FIELDS[name].name](dnstap.message or Message())
     except (DnsMessageError, ValueError, struct.error):
         return None
 
@@ -170,14 +173,14 @@ def _rcode(message: Message) -> int | None:
 READERS: dict[str, Callable[[Message], Any]] = {
     "type": lambda message: message.type,
     "qr": lambda message: is_query(message.type),
-    "family": lambda message: message.socket_family,
-    "protocol": lambda message: message.socket_protocol,
-    "http": lambda message: message.http_protocol,
-    "policy": lambda message: (message.policy or Policy()).action,
-    "client": lambda message: _address(message.query_ip),
-    "server": lambda message: _address(message.response_ip),
-    "client_port": lambda message: message.query_port,
-    "server_port": lambda message: message.response_port,
+    "socket_family": lambda message: message.socket_family,
+    "socket_protocol": lambda message: message.socket_protocol,
+    "http_protocol": lambda message: message.http_protocol,
+    "policy_action": lambda message: (message.policy or Policy()).action,
+    "query_address": lambda message: _address(message.query_ip),
+    "response_address": lambda message: _address(message.response_ip),
+    "query_port": lambda message: message.query_port,
+    "response_port": lambda message: message.response_port,
     "time": _own_time,
     "query_time": lambda message: message.query_time_ns,
     "response_time": lambda message: message.response_time_ns,
@@ -185,15 +188,15 @@ READERS: dict[str, Callable[[Message], Any]] = {
     "size": lambda message: None if message.wire is None else len(message.wire),
     "id": lambda message: _header(message)[0],
     "opcode": lambda message: _header(message)[1] >> 11 & 15,
-    "flags": lambda message: _header(message)[1],
+    "flags": lambda message: _header(message)[1] & 0x87F0 or None,
     "qname": lambda message: (question := _question(message)) and labels(question.name),
     "qtype": lambda message: (question := _question(message)) and question.rrtype,
     "qclass": lambda message: (question := _question(message)) and question.rrclass,
-    "zone": _zone,
+    "query_zone": _zone,
     "rcode": _rcode,
-    "answers": lambda message: None if message.wire is None else len(unpack(message.wire).answers),
+    "ancount": lambda message: _header(message)[3],
 }
-"""Values of each field except texts, by name."""
+"""Values of each field except texts, by its name in the catalogue."""
 
 
 @cache

@@ -17,7 +17,15 @@ from functools import lru_cache
 from dnstap.dns.walker import MAX_LABEL, MAX_NAME, WalkError
 from dnstap.errors import DnsMessageError
 
-__all__ = ["BUFFER_TOO_SMALL", "NameMemo", "labels_text", "unpack_name", "unpack_string", "without_blanks"]
+__all__ = [
+    "BUFFER_TOO_SMALL",
+    "NameMemo",
+    "labels_text",
+    "name_octets",
+    "unpack_name",
+    "unpack_string",
+    "without_blanks",
+]
 
 BUFFER_TOO_SMALL = "dns: buffer size too small"
 
@@ -140,6 +148,42 @@ def labels_text(labels: bytes, *, root: bool = True) -> str:
     if offset + root != len(labels):
         raise WalkError("not a name without a pointer")
     return "".join(texts) or "."
+
+
+_match_piece = re.compile(rb"\\([0-9]{3})|\\([^0-9])|(\.)|([^\\])", re.DOTALL).match
+
+
+def name_octets(text: str) -> bytes:
+    """Return the wire format of a name, without pointers, from its text (RFC 1035, 5.1). The final dot is optional.
+
+    Raises: ValueError: not the text of a name.
+    """
+    octets = text.encode("utf-8", "surrogateescape")
+    if octets == b".":
+        return b"\0"
+    name, label, offset = b"", b"", 0
+    while offset < len(octets):
+        piece = _match_piece(octets, offset)
+        if piece is None:
+            raise ValueError(text)
+        offset = piece.end()
+        digits, escaped, dot, plain = piece.groups()
+        if not dot:
+            # bytes() raises ValueError for a number over 255, as for any other bad name.
+            label += bytes((int(digits),)) if digits else escaped or plain
+        if dot or offset == len(octets):
+            name += _label(label)
+            label = b""
+    # The root, which is one octet more, is not in it yet.
+    if not 0 < len(name) < MAX_NAME_OCTETS:
+        raise ValueError(text)
+    return name + b"\0"
+
+
+def _label(octets: bytes) -> bytes:
+    if not 0 < len(octets) <= MAX_LABEL:
+        raise ValueError(octets)
+    return bytes((len(octets),)) + octets
 
 
 def unpack_string(wire: bytes, offset: int, end: int) -> tuple[bytes, int]:

@@ -22,8 +22,8 @@ For `type = CQ and qname under example.org` it is
                 and constant_2(value))
         ) else False
 
-Its source consists of the expressions of expressions.py and of names. Values come from the user's expression: they are
-constants in the namespace of the function, and never source.
+Its source consists of the expressions of the catalogue (dnstap/fields/) and of names. Values come from the user's
+expression: they are constants in the namespace of the function, and never source.
 """
 
 from __future__ import annotations
@@ -34,19 +34,17 @@ from typing import TYPE_CHECKING, Any
 from dnstap._generated import compile_function
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.escapes import raw_text
-from dnstap.filters.expressions import EXPRESSIONS
-from dnstap.filters.fields import ADDRESS_FIELDS, NAME_OPERATORS
+from dnstap.fields import kinds
+from dnstap.fields.generated import beginning, namespace
+from dnstap.filters.fields import ADDRESS_KINDS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
-from dnstap.filters.values import Time, network_matcher
-from dnstap.filters.wires import name_text, outcome_reader, question_reader, subdomain_matcher, zone_reader
-from dnstap.peer import CurrentPeer
-from dnstap.schema.fields import MessageFields, rows
-from dnstap.schema.meaning import DIRECTIONS
+from dnstap.filters.values import Time, network_matcher, subdomain_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnstap.filters.patterns import Pattern
+    from dnstap.peer import CurrentPeer
 
 __all__ = ["compile_tree"]
 
@@ -60,27 +58,7 @@ DAY_NS = 86_400_000_000_000
 """Nanoseconds of a day."""
 
 SEARCH_COST = 3
-"""Cost of `~` and `under` beside that of reading the field, in the unit of Expression.cost."""
-
-_PROLOGUE = """\
-def matches(dnstap):
-    message = dnstap.message
-    if message is None:
-        message = no_message
-"""
-_DIRECTION = """\
-    is_query = direction(message.type)
-"""
-# dnstap.schema.meaning.own_wire, without the call.
-_WIRE = """\
-    if is_query or (is_query is None and message.response_message is None):
-        wire = message.query_message
-    else:
-        wire = message.response_message
-    question = outcome = None
-"""
-
-_NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
+"""Cost of `~` and `under` beside that of reading the field, in the unit of Field.cost."""
 
 
 def compile_tree(
@@ -94,12 +72,11 @@ def compile_tree(
     Raises: ValueError: unknown time zone.
     Returns: the function that returns whether a Dnstap matches, and the attributes that it reads, beside both types.
     """
-    generator = _Generator(_local_time(time_zone), peer or CurrentPeer())
+    generator = _Generator(_local_time(time_zone), peer)
     _, condition = generator.condition(tree)
-    wire = _WIRE if "query_message" in generator.reads else ""
-    direction = _DIRECTION if wire or "is_query" in condition else ""
     # A condition may give any object, such as the bits of a flag; callers get True or False.
-    source = f"{_PROLOGUE}{direction}{wire}    return True if {condition} else False\n"
+    body = f"    return True if {condition} else False\n"
+    source = beginning("matches", body, generator.reads) + body
     return compile_function("Filter.matches", source, generator.namespace), frozenset(generator.reads)
 
 
@@ -111,28 +88,20 @@ class _Generator:
         namespace: globals of the function, the constants among them.
     """
 
-    def __init__(self, local_time: Callable[[int], int] | None, peer: CurrentPeer) -> None:
+    def __init__(self, local_time: Callable[[int], int] | None, peer: CurrentPeer | None) -> None:
         self.reads: set[str] = set()
         self._has_zone = local_time is not None
-        self.namespace: dict[str, Any] = {
-            "no_message": _NoMessage(),
-            "sender": peer,
-            "direction": DIRECTIONS.get,
-            "read_question": question_reader(),
-            "read_outcome": outcome_reader(),
-            "read_zone": zone_reader(),
-            "local_time": local_time,
-        }
+        self.namespace = {**namespace(peer), "local_time": local_time}
         self._constants = 0
 
     def condition(self, node: Node, indent: str = "    ") -> tuple[int, str]:
         """Return the cost and the source of a node, in parentheses; `indent` is that of the line where it begins."""
         deeper = indent + "    "
         if isinstance(node, Test):
-            expression = EXPRESSIONS[node.field.name]
-            self.reads.update(expression.reads.split())
-            cost = expression.cost + (SEARCH_COST if node.operator in ("~", "under") else 0)
-            lines = f"\n{deeper}and ".join(self._test(node, expression.source))
+            field = node.field.field
+            self.reads.update(field.reads.split())
+            cost = field.cost + (SEARCH_COST if node.operator in ("~", "under") else 0)
+            lines = f"\n{deeper}and ".join(self._test(node, field.source))
             return cost, f"({lines})"
         if isinstance(node, Not):
             cost, source = self.condition(node.part, indent)
@@ -159,7 +128,7 @@ class _Generator:
         if operator == "flag":
             return [present, f"value & {self._constant(values[0])}"]
         if operator == "~":
-            search = _search(values[0], name_text if field.operators is NAME_OPERATORS else raw_text)
+            search = _search(values[0], kinds.name_text if field.kind is kinds.NAME else raw_text)
             return [present, f"{self._constant(search)}(value)"]
         if operator == "under":
             # Most names do not even end with the bytes of a single name, which is quicker to see.
@@ -170,7 +139,7 @@ class _Generator:
         if operator not in ("=", "!=", "in", "not in"):
             return [present, f"value {operator} {self._constant(values[0])}"]
         negated = operator in ("!=", "not in")
-        if field.name in ADDRESS_FIELDS:
+        if field.kind in ADDRESS_KINDS:
             # Single addresses are compared as bytes by one look-up. Only networks with host bits need numbers.
             if any(network.shift for network in values):
                 return [present, f"{'not ' if negated else ''}{self._constant(network_matcher(values))}(value)"]
@@ -179,7 +148,7 @@ class _Generator:
             # None is in the set, because a comparison with what is absent is false, also by `!=` (docs/filters.md).
             return [f"{source} not in {self._constant(frozenset((None, *values)))}"]
         conditions = []
-        if field.name == "rcode":
+        if field.kind is kinds.RCODE:
             # Most messages have another rcode in the header already, so the rest need not be parsed.
             lower_bits = self._constant(frozenset([value & 15 for value in values]))
             conditions = ["wire", "len(wire) > 11", f"wire[3] & 15 in {lower_bits}"]

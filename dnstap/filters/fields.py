@@ -1,6 +1,7 @@
-"""The fields that a filter knows: their operators, and the values that they are compared with.
+"""The fields as a filter knows them: their operators, and the values that they are compared with.
 
-expressions.py has the source that reads each of them.
+The catalogue (dnstap/fields/) has the fields, and the expressions that read them; what can be asked of one follows from
+the kind of its values.
 """
 
 from __future__ import annotations
@@ -10,39 +11,28 @@ from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dnstap.dns.names import name_octets
 from dnstap.dns.registry import CLASSES, TYPE_NUMBERS
 from dnstap.dns.text import FLAGS, OPCODES, rcode_text
-from dnstap.filters.expressions import EXPRESSIONS
+from dnstap.fields import catalogue, kinds
 from dnstap.filters.values import (
     enum_parser,
     number_parser,
     parse_duration,
-    parse_name,
     parse_network,
+    parse_size,
     parse_text,
     parse_time,
 )
-from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, SocketFamily, SocketProtocol
-from dnstap.schema.fields import MessageFields, rows
+from dnstap.schema.enums import MessageType
 from dnstap.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dnstap.schema.enums import OpenEnum
-    from dnstap.schema.fields import Row
+    from dnstap.fields.kinds import Kind
 
-__all__ = [
-    "ADDRESS_FIELDS",
-    "EITHER_FIELD",
-    "FIELDS",
-    "FLAG",
-    "MESSAGE_TYPES",
-    "NAME_OPERATORS",
-    "OPERATORS",
-    "Field",
-    "schema_field",
-]
+__all__ = ["ADDRESS_KINDS", "EITHER_FIELD", "FIELDS", "FLAG", "MESSAGE_TYPES", "OPERATORS", "Field", "filter_field"]
 
 EQUALITY_OPERATORS = ("=", "!=", "in")
 ORDER_OPERATORS = (*EQUALITY_OPERATORS, "<", "<=", ">", ">=")
@@ -55,11 +45,21 @@ def _no_hint(_word: str) -> str:
     return ""
 
 
+class _Values(NamedTuple):
+    """The tests of a kind of values; see Field."""
+
+    operators: tuple[str, ...]
+    parse_value: Callable[[str], Any]
+    expected: str
+    hint: Callable[[str], str] = _no_hint
+
+
 class Field(NamedTuple):
     """One field.
 
     Attributes:
-        name: its name, which is that of a column of `--fields`; EXPRESSIONS has it too.
+        name: its name or an alias, as it stands in the expression.
+        field: its row of the catalogue.
         operators: those that it has, beside "has" and "not in".
         parse_value: function from the text of a value; raises ValueError or KeyError.
         expected: the values in words, for error messages.
@@ -67,63 +67,49 @@ class Field(NamedTuple):
     """
 
     name: str
+    field: catalogue.Field
     operators: tuple[str, ...]
     parse_value: Callable[[str], Any]
     expected: str
     hint: Callable[[str], str] = _no_hint
 
-
-def _numbers_by_name(enum: type[OpenEnum]) -> dict[str, int]:
-    return {member.name: int(member) for member in enum}
-
-
-def _enum_field(name: str, numbers: dict[str, int], expected: str = "") -> Field:
-    text = f"{expected or ', '.join(numbers)} or a number"
-    return Field(name, EQUALITY_OPERATORS, enum_parser(numbers), text, _like(numbers))
+    @property
+    def kind(self) -> Kind:
+        """The kind of its values."""
+        return self.field.kind
 
 
 def _like(names: Iterable[str]) -> Callable[[str], str]:
     return partial(did_you_mean, names=names)
 
 
-def _address_field(name: str) -> Field:
-    def hint(word: str) -> str:
-        try:
-            # Also with bits behind the prefix, which a network must not have.
-            network = ip_network(word, strict=False)
-        except ValueError:
-            return ""
-        return f"for a network: {name} in {network}"
-
-    return Field(name, EQUALITY_OPERATORS, parse_network, "an address", hint)
+def _enum_values(numbers: dict[str, int], expected: str = "") -> _Values:
+    text = f"{expected or ', '.join(numbers)} or a number"
+    return _Values(EQUALITY_OPERATORS, enum_parser(numbers), text, _like(numbers))
 
 
-def _port_field(name: str) -> Field:
-    return Field(name, ORDER_OPERATORS, number_parser(65535), "a port (0 to 65535)")
+def _network_hint(name: str, word: str) -> str:
+    try:
+        # Also with bits after the prefix, which a network must not have.
+        network = ip_network(word, strict=False)
+    except ValueError:
+        return ""
+    return f"for a network: {name} in {network}"
 
 
-def _time_field(name: str) -> Field:
-    return Field(name, ORDER_OPERATORS, parse_time, "a time such as 2026-11-23T21:45:12.973Z or 21:45:12")
+def _parse_name(word: str) -> bytes:
+    """Return a name in wire format and in lower case."""
+    if _has_star(word):
+        raise ValueError(word)
+    return name_octets(word).lower()
 
 
-def _text_field(name: str) -> Field:
-    return Field(name, TEXT_OPERATORS, parse_text, "a text that is not empty")
-
-
-def _name_field(name: str) -> Field:
-    def parse(word: str) -> bytes:
-        if _has_star(word):
-            raise ValueError(word)
-        return parse_name(word)
-
-    def hint(word: str) -> str:
-        if not _has_star(word):
-            return ""
-        if word.startswith("*."):
-            return f"for all names below a name: {name} under {word[2:]}; for the name with a star: \\{word}"
-        return f"for a pattern: {name} ~; for the name with a star: \\*"
-
-    return Field(name, NAME_OPERATORS, parse, "a domain name", hint)
+def _name_hint(name: str, word: str) -> str:
+    if not _has_star(word):
+        return ""
+    if word.startswith("*."):
+        return f"for all names below a name: {name} under {word[2:]}; for the name with a star: \\{word}"
+    return f"for a pattern: {name} ~; for the name with a star: \\*"
 
 
 def _has_star(word: str) -> bool:
@@ -151,59 +137,57 @@ _parse_class = number_parser(65535, _CLASSES, "CLASS")
 _parse_opcode = number_parser(15, _OPCODES, "OPCODE")
 _parse_rcode = number_parser(4095, _RCODES, "RCODE")
 
-_ALL = [
-    _enum_field("type", MESSAGE_TYPES, "a message type such as CLIENT_QUERY or CQ"),
-    Field("qr", EQUALITY_OPERATORS, _DIRECTIONS.__getitem__, "Q or R"),
-    _enum_field("family", _numbers_by_name(SocketFamily)),
-    _enum_field("protocol", _numbers_by_name(SocketProtocol)),
-    _enum_field("http", _numbers_by_name(HttpProtocol)),
-    _enum_field("policy", _numbers_by_name(PolicyAction)),
-    _address_field("client"),
-    _address_field("server"),
-    _port_field("client_port"),
-    _port_field("server_port"),
-    _time_field("time"),
-    _time_field("query_time"),
-    _time_field("response_time"),
-    Field("latency", ORDER_OPERATORS, parse_duration, "a duration such as 20ms, 1.5s or 300us"),
-    Field("size", ORDER_OPERATORS, number_parser((1 << 32) - 1), "a number of bytes"),
-    Field("id", ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535"),
-    Field("opcode", ORDER_OPERATORS, _parse_opcode, f"{', '.join(_OPCODES)} or a number, 0 to 15", _like(_OPCODES)),
-    _name_field("qname"),
-    Field("qtype", ORDER_OPERATORS, _parse_type, "a record type such as AAAA, TYPE65 or 65", _like(TYPE_NUMBERS)),
-    Field("qclass", ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3", _like(_CLASSES)),
-    _name_field("zone"),
-    Field("rcode", ORDER_OPERATORS, _parse_rcode, "an rcode such as NXDOMAIN, RCODE3 or 3", _like(_RCODES)),
-    Field("answers", ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535"),
-    _text_field("identity"),
-    _text_field("version"),
-    _text_field("extra"),
-    _address_field("peer"),
-]
+_ADDRESSES = _Values(EQUALITY_OPERATORS, parse_network, "an address")
+_COUNTS = _Values(ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535")
 
-FIELDS = {field.name: field for field in _ALL}
-"""The fields by name."""
-
-
-def schema_field(row: Row) -> Field:
-    """Return the field of a row of the schema, under the name of the row."""
-    if row.proto_type == "enum":
-        return _enum_field(row.name, _numbers_by_name(row.python_type))
-    if row.python_type is int:
-        return Field(row.name, ORDER_OPERATORS, number_parser((1 << 64) - 1), "a number")
-    return Field(row.name, EQUALITY_OPERATORS, parse_text, "a text")
-
-
-# A row of the schema that no field above reads has an expression by its own name.
-FIELDS |= {
-    row.name: schema_field(row) for row in rows(MessageFields) if row.name in EXPRESSIONS and row.name not in FIELDS
+_BY_KIND: dict[Kind, _Values] = {
+    kinds.DIRECTION: _Values(EQUALITY_OPERATORS, _DIRECTIONS.__getitem__, "Q or R"),
+    kinds.ADDRESS: _ADDRESSES,
+    kinds.PEER: _ADDRESSES,
+    kinds.PORT: _Values(ORDER_OPERATORS, number_parser(65535), "a port (0 to 65535)"),
+    kinds.TIME: _Values(ORDER_OPERATORS, parse_time, "a time such as 2026-11-23T21:45:12.973Z or 21:45:12"),
+    kinds.DURATION: _Values(ORDER_OPERATORS, parse_duration, "a duration such as 20ms, 1.5s or 300us"),
+    kinds.SIZE: _Values(ORDER_OPERATORS, parse_size, "a number of bytes"),
+    kinds.COUNT: _COUNTS,
+    kinds.NUMBER: _Values(ORDER_OPERATORS, number_parser((1 << 64) - 1), "a number"),
+    kinds.OPCODE: _Values(
+        ORDER_OPERATORS, _parse_opcode, f"{', '.join(_OPCODES)} or a number, 0 to 15", _like(_OPCODES)
+    ),
+    kinds.NAME: _Values(NAME_OPERATORS, _parse_name, "a domain name"),
+    kinds.TYPE: _Values(ORDER_OPERATORS, _parse_type, "a record type such as AAAA, TYPE65 or 65", _like(TYPE_NUMBERS)),
+    kinds.CLASS: _Values(ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3", _like(_CLASSES)),
+    kinds.RCODE: _Values(ORDER_OPERATORS, _parse_rcode, "an rcode such as NXDOMAIN, RCODE3 or 3", _like(_RCODES)),
+    kinds.BYTES: _Values(TEXT_OPERATORS, parse_text, "a text that is not empty"),
+    # Beside "has", flags have the test "flag".
+    kinds.FLAGS: _Values((), _FLAG_BITS.__getitem__, f"one of {', '.join(_FLAG_BITS)}", _like(_FLAG_BITS)),
 }
+"""The tests of each kind but enums."""
 
-ADDRESS_FIELDS = ("client", "server", "peer")
-"""Fields that are compared with addresses and networks."""
+
+def filter_field(name: str, field: catalogue.Field) -> Field:
+    """Return a row of the catalogue as a filter knows it, by its name or an alias."""
+    enum = field.kind.enum
+    if enum is MessageType:
+        values = _enum_values(MESSAGE_TYPES, "a message type such as CLIENT_QUERY or CQ")
+    elif enum:
+        values = _enum_values({member.name: int(member) for member in enum})
+    else:
+        values = _BY_KIND[field.kind]
+    if field.kind in ADDRESS_KINDS:
+        values = values._replace(hint=partial(_network_hint, name))
+    if field.kind is kinds.NAME:
+        values = values._replace(hint=partial(_name_hint, name))
+    return Field(name, field, *values)
+
+
+ADDRESS_KINDS = (kinds.ADDRESS, kinds.PEER)
+"""Kinds that are compared with addresses and networks."""
+
+FIELDS = {name: filter_field(name, field) for name, field in catalogue.NAMES.items()}
+"""The fields by name and alias."""
 
 EITHER_FIELD = {"address": ("client", "server"), "port": ("client_port", "server_port")}
 """Names that stand for either of two fields."""
 
-FLAG = Field("flags", (), _FLAG_BITS.__getitem__, f"one of {', '.join(_FLAG_BITS)}", _like(_FLAG_BITS))
-"""The flags of the header, which have only the test "flag"."""
+FLAG = FIELDS["flags"]
+"""The flags of the header, which have the test "flag"."""

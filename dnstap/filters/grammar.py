@@ -9,7 +9,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.errors import FilterError
-from dnstap.filters.fields import ADDRESS_FIELDS, EITHER_FIELD, FIELDS, FLAG, NAME_OPERATORS, OPERATORS, Field
+from dnstap.fields.catalogue import FIELDS as CATALOGUE
+from dnstap.fields.kinds import NAME
+from dnstap.filters.fields import ADDRESS_KINDS, EITHER_FIELD, FIELDS, FLAG, OPERATORS, Field
 from dnstap.filters.patterns import Pattern
 from dnstap.suggestions import did_you_mean
 
@@ -29,7 +31,7 @@ _token_at = re.compile(
 ).match
 _escape = re.compile(r'\\(["\\])')
 
-_EXPECTED_FIELD = f"a field: one of {', '.join([*FIELDS, *EITHER_FIELD])}"
+_EXPECTED_FIELD = f"a field: one of {', '.join([*CATALOGUE, *EITHER_FIELD])}"
 _EXPECTED_TEST = f"a test: (, not, has, flag, or {_EXPECTED_FIELD}"
 
 
@@ -179,18 +181,18 @@ class _Parser:
             return self._test_each(self._fields(_EXPECTED_FIELD), "has", ())
         if self._take_if("flag"):
             return Test(FLAG, "flag", (self._value(FLAG, str.lower),))
-        # The name of a column of --fields, so a likely mistake; in a filter, each flag is tested by its name.
-        if self._is("flags"):
+        # `flags = AA` would be taken for `flag AA`, so each flag is tested by its name.
+        if self._is(FLAG.name):
             raise self._error(f"flag and {FLAG.expected}")
         fields = self._fields(_EXPECTED_TEST)
         field = fields[0]
         operator = self._operator(field)
         if operator == "~":
             # Names are in lower case, and the pattern may be in any.
-            return self._test_each(fields, "~", (self._pattern(any_case=field.operators is NAME_OPERATORS),))
+            return self._test_each(fields, "~", (self._pattern(any_case=field.kind is NAME),))
         if operator == "under" or operator.endswith("in"):
             return self._test_each(fields, operator, self._values(field, operator))
-        is_address = field.name in ADDRESS_FIELDS
+        is_address = field.kind in ADDRESS_KINDS
         value = self._value(field, _without_prefix if is_address else str)
         return self._test_each(fields, operator, (value,))
 
@@ -222,7 +224,7 @@ class _Parser:
 
     def _values(self, field: Field, operator: str) -> tuple[Any, ...]:
         """Parse one or more values in parentheses, which a single name or network does not need."""
-        is_address = field.name in ADDRESS_FIELDS
+        is_address = field.kind in ADDRESS_KINDS
         field = field._replace(expected="a network or an address") if is_address else field
         if not self._take_if("("):
             # `in` without parentheses is allowed only where one value can hold many: a network, or the names below a

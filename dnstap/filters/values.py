@@ -23,14 +23,12 @@ __all__ = [
     "network_matcher",
     "number_parser",
     "parse_duration",
-    "parse_name",
     "parse_network",
+    "parse_size",
     "parse_text",
     "parse_time",
+    "subdomain_matcher",
 ]
-
-MAX_NAME = 255
-"""Octets of a name with the root (RFC 1035, 3.1)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -45,7 +43,6 @@ _match_time = re.compile(
 ).fullmatch
 _match_clock = re.compile(_CLOCK).fullmatch
 _match_duration = re.compile(rf"(-?)([0-9]{{1,12}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
-_match_piece = re.compile(rb"\\([0-9]{3})|\\([^0-9])|(\.)|([^\\])", re.DOTALL).match
 
 
 def enum_parser(names: Mapping[str, int]) -> Callable[[str], int]:
@@ -76,41 +73,16 @@ def _integer(word: str, least: int, greatest: int) -> int:
     return int(word)
 
 
+def parse_size(word: str) -> int:
+    """Return a number of bytes; lines show it with a `b`."""
+    return _integer(word.removesuffix("b"), 0, (1 << 32) - 1)
+
+
 def parse_text(text: str) -> bytes:
     """Return the bytes of a text. An empty text is an error: it is as good as an absent one, which equals nothing."""
     if not text:
         raise ValueError(text)
     return text.encode("utf-8", "surrogateescape")
-
-
-def parse_name(text: str) -> bytes:
-    """Return a name in wire format and in lower case, from its text (RFC 1035, 5.1). The final dot is optional."""
-    octets = text.encode("utf-8", "surrogateescape")
-    if octets == b".":
-        return b"\0"
-    name, label, offset = b"", b"", 0
-    while offset < len(octets):
-        piece = _match_piece(octets, offset)
-        if piece is None:
-            raise ValueError(text)
-        offset = piece.end()
-        digits, escaped, dot, plain = piece.groups()
-        if not dot:
-            # bytes() raises ValueError for a number over 255, as for any other bad name.
-            label += bytes((int(digits),)) if digits else escaped or plain
-        if dot or offset == len(octets):
-            name += _label(label)
-            label = b""
-    # The root, which is one byte more, is not in it yet.
-    if not 0 < len(name) < MAX_NAME:
-        raise ValueError(text)
-    return name.lower() + b"\0"
-
-
-def _label(octets: bytes) -> bytes:
-    if not 0 < len(octets) < 64:
-        raise ValueError(octets)
-    return bytes((len(octets),)) + octets
 
 
 class Network(NamedTuple):
@@ -165,6 +137,21 @@ def network_matcher(networks: Iterable[Network]) -> Callable[[bytes], bool]:
         return any(number >> shift in known for shift, known in by_size[len(address)])
 
     return contains
+
+
+def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:
+    """Return a function that tests whether a name is one of the names or below one, label by label."""
+
+    def matches(name: bytes) -> bool:
+        offset = 0
+        while name[offset:] not in names:
+            length = name[offset]
+            if not length:
+                return False
+            offset += length + 1
+        return True
+
+    return matches
 
 
 class Time(NamedTuple):

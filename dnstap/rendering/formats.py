@@ -56,7 +56,7 @@ def renderer_of_peer(name: str, style: Style, peer: CurrentPeer | None) -> Calla
 
 def shows_peer(name: str, style: Style) -> bool:
     """Return whether a format shows the sender of messages."""
-    return name in ("json-full", "yaml-full") or (name == "quiet" and "peer" in style.fields)
+    return name in ("json-full", "yaml-full") or (name == "quiet" and not {"peer", "all"}.isdisjoint(style.fields))
 
 
 def time_zone(name: str, style: Style) -> str:
@@ -73,11 +73,14 @@ def decoder_for(name: str, style: Style) -> Callable[[bytes], Dnstap]:
     """
     from dnstap.codec.learned import Decoder
 
-    # The three formats of the Go tool show a fixed set of fields. The others may show any, so they need the typed
-    # classes.
-    if name in ("yaml", "json") or (name == "quiet" and not style.fields):
+    # These formats show a fixed set of fields, or chosen ones. The others may show any, so they need the typed classes.
+    if name in ("yaml", "json", "quiet"):
         from dnstap.codec import projections
 
+        if style.fields and name == "quiet":
+            from dnstap.rendering.columns import attributes
+
+            return Decoder(projections.for_fields(attributes(style.fields))).decode
         return Decoder(projections.for_quiet() if name == "quiet" else projections.for_documents()).decode
     from dnstap.messages import Dnstap
 

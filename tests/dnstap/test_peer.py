@@ -92,4 +92,5 @@ def test_which_formats_show_it() -> None:
     shown = [shows_peer(name, Style()) for name in ("json-full", "yaml-full", "json", "yaml", "quiet")]
     assert shown == [True, True, False, False, False]
     assert shows_peer("quiet", Style(fields=("time", "peer")))
+    assert shows_peer("quiet", Style(fields=("all",)))
     assert not shows_peer("quiet", Style(fields=("time",)))

@@ -13,7 +13,7 @@ from dnstap.dns.records import RECORDS
 from dnstap.dns.text import OPT
 from dnstap.dns.walker import WalkError, is_plain_name, name_end, records
 from dnstap.errors import DnsMessageError
-from dnstap.filters.wires import outcome_reader
+from dnstap.fields.wires import outcome_reader
 from dnstap.messages.classes import Dnstap
 from tests.dnstap.dns.test_walker import Labels
 
@@ -205,5 +205,7 @@ def test_outcomes_are_those_of_a_walk_by_the_walker(wire: bytes) -> None:
         return
     answers, authorities, additionals = struct.unpack_from(">3H", wire, 6)
     walked = list(records(wire, name_end(wire, 12) + 4, answers + authorities + additionals))
-    upper = [wire[start - 6] for rrtype, _, start, _ in walked[answers + authorities :] if rrtype == OPT]
-    assert outcome_reader()(wire) == (([0, *upper][-1] << 4) | wire[3] & 15, answers)
+    # The type stands ten octets before the rdata, and the upper bits of the rcode six.
+    opts = [start - 10 for rrtype, _, start, _ in walked[answers + authorities :] if rrtype == OPT]
+    upper = [wire[opt + 4] for opt in opts]
+    assert outcome_reader()(wire) == (([0, *upper][-1] << 4) | wire[3] & 15, [None, *opts][-1])

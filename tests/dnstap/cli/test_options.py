@@ -214,7 +214,7 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         (["-r", "x", "--format", "frames", "--jobs", "2"], "--jobs: no effect without text"),
         (["-r", "x", "-w", "y", "--rotate", ""], "--rotate: expected a limit such as size=100M"),
         (["-r", "x", "--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
-        (["-r", "x", "--fields", "time,what"], "unknown field 'what': expected one of time, "),
+        (["-r", "x", "--fields", "time,what"], "unknown field 'what': expected one of all, time, "),
         (["-r", "x", "--time-zone", "Mars"], "unknown time zone 'Mars'"),
         (["-r", "x", "--filter", "type ="], "--filter: "),
         (["-r", "x", "--anonymize", "shorten"], "--anonymize: "),

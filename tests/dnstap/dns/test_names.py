@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnstap.dns.names import NameMemo, labels_text, unpack_name, unpack_string, without_blanks
+from dnstap.dns.names import NameMemo, labels_text, name_octets, unpack_name, unpack_string, without_blanks
 from dnstap.dns.walker import WalkError
 from dnstap.errors import DnsMessageError
 
@@ -170,3 +170,26 @@ def test_no_labels(labels: bytes) -> None:
 def test_names_without_blanks() -> None:
     for label, text in (b"a b", r"a\032b."), (b"\\ ", r"\\\032."), (b"a\\", r"a\\."), (b"  \t", r"\032\032\009."):
         assert without_blanks(labels_text(bytes([len(label)]) + label + b"\0")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (".", b"\0"),
+        ("org", b"\3org\0"),
+        ("WWW.Example.ORG.", b"\3WWW\7Example\3ORG\0"),
+        (r"a\.b\065.org", b"\4a.bA\3org\0"),
+        (r"a\\.org", b"\2a\\\3org\0"),
+        (".".join(["a" * 63] * 3 + ["b" * 61]), (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"b" * 61 + b"\0"),
+    ],
+)
+def test_octets_of_names(text: str, name: bytes) -> None:
+    assert name_octets(text) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "..", "a..b", ".a", "a" * 64, r"a\256", r"a\25", "a\\", ".".join(["a" * 63] * 3 + ["b" * 62])]
+)
+def test_no_octets_of_what_is_no_name(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (who asks knows where the text stands)
+        name_octets(text)

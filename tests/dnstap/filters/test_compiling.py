@@ -153,7 +153,8 @@ def test_addresses_of_other_lengths_and_mapped_ones() -> None:
 def test_damage_hides_only_the_fields_behind_it() -> None:
     cut = response(BADVERS[:-1])
     assert matches("qname under example.org and qtype = AAAA and flag aa and id = 7", cut)
-    for text in ("has rcode", "rcode != NOERROR", "rcode = 16", "answers = 1", "has answers"):
+    assert matches("answers = 1", cut)
+    for text in ("has rcode", "rcode != NOERROR", "rcode = 16"):
         assert not matches(text, cut)
     header = BADVERS[:12]
     for wire in (b"", b"\0", BADVERS[:11], header, header + b"\3ww", header + b"\3www\0\0", header + b"\xc0"):

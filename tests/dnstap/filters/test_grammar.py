@@ -7,12 +7,11 @@ import struct
 import pytest
 
 from dnstap import FilterError, compile_filter
+from dnstap.fields.catalogue import FIELDS
 from dnstap.filters.grammar import MAX_DEPTH
 from tests.dnstap.filters.examples import matches, response
 
-TESTS = "type, qr, family, protocol, http, policy, client, server, client_port, server_port, time, query_time, "
-TESTS += "response_time, latency, size, id, opcode, qname, qtype, qclass, zone, rcode, answers, identity, version, "
-TESTS += "extra, peer, address, port"
+TESTS = ", ".join([*FIELDS, "address", "port"])
 A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
 
 

@@ -14,10 +14,11 @@ from dnstap.filters.values import (
     network_matcher,
     number_parser,
     parse_duration,
-    parse_name,
     parse_network,
+    parse_size,
     parse_text,
     parse_time,
+    subdomain_matcher,
 )
 
 if TYPE_CHECKING:
@@ -49,32 +50,15 @@ def test_numbers() -> None:
     assert number_parser(3)("3") == 3
 
 
+def test_sizes() -> None:
+    assert [parse_size(word) for word in ("0", "512", "512b", "4294967295")] == [0, 512, 512, (1 << 32) - 1]
+    refuses(parse_size, "", "b", "-1", "512bb", "4294967296", "1k")
+
+
 def test_texts() -> None:
     assert parse_text("ns1 \N{SNOWMAN}") == "ns1 \N{SNOWMAN}".encode()
     assert parse_text("\udcff") == b"\xff"
     refuses(parse_text, "")
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        (".", b"\0"),
-        ("org", b"\3org\0"),
-        ("WWW.Example.ORG.", b"\3www\7example\3org\0"),
-        (r"a\.b\065.org", b"\4a.ba\3org\0"),
-        (r"a\\.org", b"\2a\\\3org\0"),
-        (".".join(["a" * 63] * 3 + ["b" * 61]), (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"b" * 61 + b"\0"),
-    ],
-)
-def test_names(text: str, name: bytes) -> None:
-    assert parse_name(text) == name
-
-
-@pytest.mark.parametrize(
-    "text", ["", "..", "a..b", ".a", "a" * 64, r"a\256", r"a\25", "a\\", ".".join(["a" * 63] * 3 + ["b" * 62])]
-)
-def test_no_names(text: str) -> None:
-    refuses(parse_name, text)
 
 
 def test_networks() -> None:
@@ -119,3 +103,10 @@ def test_durations() -> None:
     assert parse_duration("1\N{MICRO SIGN}s") == parse_duration("1\N{GREEK SMALL LETTER MU}s") == 1000
     assert parse_duration("1.000000001s") == SECOND + 1
     refuses(parse_duration, "", "20", "1m", "1.5ns", "s", "1e3s")
+
+
+def test_subdomains() -> None:
+    matches = subdomain_matcher(frozenset({b"\3org\0", b"\7example\3net\0"}))
+    assert all(matches(name) for name in (b"\3org\0", b"\1a\3org\0", b"\7example\3net\0", b"\1a\1b\7example\3net\0"))
+    assert not any(matches(name) for name in (b"\0", b"\3net\0", b"\4aorg\0", b"\x08xexample\3net\0"))
+    assert subdomain_matcher(frozenset({b"\0"}))(b"\3org\0")

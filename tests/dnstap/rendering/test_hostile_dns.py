@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style, render
-from dnstap.rendering.columns import FIELDS
+from dnstap.fields.catalogue import FIELDS
 from tests.dnstap.dns.test_cached_texts import EXAMPLE, IN_A, IN_NAME, message, opt, record
 
 BODY_LIMIT = 65_000

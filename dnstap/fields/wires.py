@@ -1,4 +1,4 @@
-"""Readers of DNS messages for compiled filters: the question, and values of messages that parse to their end.
+"""Readers of DNS messages for the catalogue: the question, and values of messages that parse to their end.
 
 For any message dnstap.dns is the exact reader; before it come fast ones for usual messages, which take only what they
 have proved. No bytes raise an error here: a value that is absent or does not parse is None.
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.cached_questions import CachedQuestions
 from dnstap.dns.limits import MAX_MESSAGE
-from dnstap.dns.message import unpack, unpack_question
-from dnstap.dns.names import unpack_name, without_blanks
+from dnstap.dns.message import Record, unpack, unpack_question
+from dnstap.dns.names import name_octets, unpack_name
 from dnstap.dns.text import OPT, extended_rcode, last_opt
 from dnstap.dns.walker import HEADER_SIZE, MAX_LABEL, is_plain_name
 from dnstap.errors import DnsMessageError
-from dnstap.filters.values import parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,20 +23,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Outcome",
     "QuestionValues",
-    "name_text",
     "outcome_reader",
     "question_reader",
-    "subdomain_matcher",
     "zone_reader",
 ]
 
-QuestionValues = tuple[bytes | None, int | None, int | None]
-"""The name in wire format and in lower case, the type, the class."""
+QuestionValues = tuple[bytes | None, int | None, int | None, bytes | None]
+"""The name in wire format and in lower case, the type, the class, and the name as it came, without pointers."""
 
-Outcome = tuple[int | None, int | None]
-"""The rcode with the upper bits of EDNS (RFC 6891, 6.1.3), and the number of answers."""
+Outcome = tuple[int | None, int | Record | None]
+"""The rcode with the upper bits of EDNS (RFC 6891, 6.1.3), and the OPT record, as the offset of its type where it was
+not parsed. The rcode is None if a part of the message does not parse."""
 
-_NO_QUESTION: QuestionValues = (None, None, None)
+_NO_QUESTION: QuestionValues = (None, None, None, None)
 _NO_OUTCOME: Outcome = (None, None)
 
 
@@ -55,7 +53,7 @@ def question_reader() -> Callable[[bytes | None], QuestionValues]:
             name = key[:-4]
             if not is_plain_name(name):
                 return _exact_question(wire)
-            question = known.store(key, (name.lower(), key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
+            question = known.store(key, _question(name, key[-4] << 8 | key[-3], key[-2] << 8 | key[-1]))
         # Both bytes of the number of questions, the one that is usually not zero first.
         return question if (wire[5] or wire[4]) and len(wire) <= MAX_MESSAGE else _NO_QUESTION
 
@@ -69,11 +67,17 @@ def _exact_question(wire: bytes) -> QuestionValues:
         question = None
     if question is None:
         return _NO_QUESTION
-    return parse_name(question.name), question.rrtype, question.rrclass
+    return _question(name_octets(question.name), question.rrtype, question.rrclass)
+
+
+def _question(name: bytes, rrtype: int, rrclass: int) -> QuestionValues:
+    lower = name.lower()
+    # One object for both where they are equal, as most are: the values are remembered.
+    return lower, rrtype, rrclass, lower if name == lower else name
 
 
 def outcome_reader() -> Callable[[bytes | None], Outcome]:
-    """Return a function from a DNS message to its rcode and number of answers, if all of it parses."""
+    """Return a function from a DNS message to its rcode and OPT record, if all of it parses."""
     cached = CachedQuestions()
     check = cached.text
 
@@ -90,7 +94,8 @@ def outcome_reader() -> Callable[[bytes | None], Outcome]:
             message = unpack(wire)
         except DnsMessageError:
             return _NO_OUTCOME
-        return extended_rcode(message.flags, last_opt(message)), len(message.answers)
+        opt = last_opt(message)
+        return extended_rcode(message.flags, opt), opt
 
     return read
 
@@ -101,11 +106,11 @@ def _checked_outcome(wire: bytes) -> Outcome:
     This walk over the records is `walker.records` inlined and without its checks, which have been made: with them,
     `rcode = NXDOMAIN` takes 1.3 times as long for messages that were seen before. A property test compares the two.
     """
-    answers = wire[6] << 8 | wire[7]
     additionals = wire[10] << 8 | wire[11]
+    opt = None
     upper = 0
     if additionals:
-        others = answers + (wire[8] << 8 | wire[9])
+        others = (wire[6] << 8 | wire[7]) + (wire[8] << 8 | wire[9])
         offset = wire.find(b"\0", HEADER_SIZE) + 5
         for index in range(others + additionals):
             while 0 < (length := wire[offset]) <= MAX_LABEL:
@@ -114,46 +119,30 @@ def _checked_outcome(wire: bytes) -> Outcome:
             offset += 2 if length else 1
             if index >= others and wire[offset] << 8 | wire[offset + 1] == OPT:
                 # The first byte of the TTL (RFC 6891, 6.1.3). As in last_opt, the last OPT record counts.
-                upper = wire[offset + 4]
+                opt, upper = offset, wire[offset + 4]
             offset += 10 + (wire[offset + 8] << 8 | wire[offset + 9])
-    return upper << 4 | wire[3] & 15, answers
+    return upper << 4 | wire[3] & 15, opt
 
 
-def zone_reader() -> Callable[[bytes | None], bytes | None]:
-    """Return a function from a query_zone to the name in wire format and in lower case, None if it does not parse."""
-    known: BoundedCache[bytes | None] = BoundedCache(4096)
+def zone_reader() -> Callable[[bytes | None], tuple[bytes | None, bytes | None]]:
+    """Return a function from a query_zone to the name in wire format, in lower case and as it came.
 
-    def read(query_zone: bytes | None) -> bytes | None:
+    Both are None if it does not parse.
+    """
+    known: BoundedCache[tuple[bytes | None, bytes | None]] = BoundedCache(4096)
+
+    def read(query_zone: bytes | None) -> tuple[bytes | None, bytes | None]:
         if query_zone is None:
-            return None
-        try:
-            return known[query_zone]
-        except KeyError:
-            pass
-        try:
-            name = parse_name(unpack_name(query_zone, 0, len(query_zone))[0])
-        except DnsMessageError:
-            name = None
-        return known.store(query_zone, name)
+            return None, None
+        names = known.get(query_zone)
+        if names is None:
+            try:
+                name = name_octets(unpack_name(query_zone, 0, len(query_zone))[0])
+            except DnsMessageError:
+                names = None, None
+            else:
+                names = name.lower(), name
+            known.store(query_zone, names)
+        return names
 
     return read
-
-
-def name_text(name: bytes) -> str:
-    """Return the text of a name in wire format, as --fields shows it."""
-    return without_blanks(unpack_name(name, 0, len(name))[0])
-
-
-def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:
-    """Return a function that tests whether a name is one of the names or below one, label by label."""
-
-    def matches(name: bytes) -> bool:
-        offset = 0
-        while name[offset:] not in names:
-            length = name[offset]
-            if not length:
-                return False
-            offset += length + 1
-        return True
-
-    return matches

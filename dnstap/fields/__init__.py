@@ -1,0 +1,3 @@
+"""The catalogue of fields, which lines of chosen fields and filters read."""
+
+__all__: list[str] = []

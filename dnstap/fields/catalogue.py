@@ -1,0 +1,217 @@
+"""The catalogue of fields: one row a field, which lines of chosen fields and filters read.
+
+Names are those of the field: `qname`, `rcode`, `ancount`, `edns_do` as ENTRADA and Zeek have them, and otherwise those
+of dnstap.proto. Short names are aliases. A row of the schema that no field here reads has a field by its own name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dnstap.fields import kinds
+from dnstap.fields.kinds import Kind, enum_kind
+from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, SocketFamily, SocketProtocol
+from dnstap.schema.fields import MessageFields, rows
+from dnstap.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dnstap.schema.fields import Row
+
+__all__ = ["ALL", "FIELDS", "NAMES", "Field", "chosen", "schema_field"]
+
+ALL = "all"
+"""The name that stands for all fields in a choice of them."""
+
+
+class Field(NamedTuple):
+    """One field.
+
+    Attributes:
+        name: its name.
+        kind: the kind of its values.
+        meaning: its description, for documentation.
+        source: the expression that gives its value, None where it is absent or bad. generated.py has its variables. In
+            parentheses unless it is a name or an attribute.
+        reads: attributes of Dnstap and Message that must be decoded for it, beside their types, separated by blanks.
+        cost: its time in units of about 30 ns; filters make cheap tests first.
+        bad: an expression that is true if the field is there but does not parse; asked only where the value is None.
+        shown: the expression of the value for output, where filters compare another; None where that is None.
+        aliases: other names.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    source: str
+    reads: str
+    cost: int
+    bad: str = ""
+    shown: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+# Attributes are decoded in these groups, not one by one: the decoder keeps a class for each set of them.
+_ENUMS = "socket_family socket_protocol http_protocol"
+_ADDRESSES = "query_address response_address"
+_PORTS = "query_port response_port"
+_TIMES = "query_time_sec query_time_nsec response_time_sec response_time_nsec"
+_WIRES = "query_message response_message"
+_TEXTS = "identity version extra"
+
+
+def _enum(name: str, enum: type, meaning: str, alias: str = "") -> Field:
+    aliases = (alias,) if alias else ()
+    return Field(name, enum_kind(enum), meaning, f"message.{name}", _ENUMS if alias else "", 1, aliases=aliases)
+
+
+def _address(name: str, meaning: str, alias: str) -> Field:
+    """Return the field of an IPv4 or IPv6 address; bytes of another length are no address."""
+    source = f"(address if (address := message.{name}) is not None and len(address) in (4, 16) else None)"
+    bad = f"message.{name} is not None"
+    return Field(name, kinds.ADDRESS, meaning, source, _ADDRESSES, 3, bad, aliases=(alias,))
+
+
+def _port(name: str, meaning: str, alias: str) -> Field:
+    return Field(name, kinds.PORT, meaning, f"message.{name}", _PORTS, 1, aliases=(alias,))
+
+
+def _nanoseconds(side: str) -> str:
+    """Return the source for nanoseconds since 1970; without the field of nanoseconds, they are 0."""
+    seconds, nanoseconds = f"message.{side}_time_sec", f"message.{side}_time_nsec"
+    return f"(None if (seconds := {seconds}) is None else seconds * 1000000000 + ({nanoseconds} or 0))"
+
+
+def _header(name: str, kind: Kind, meaning: str, value: str, *aliases: str) -> Field:
+    """Return the field of a value in the header, which is whole if there are 12 bytes."""
+    source = f"({value} if wire and len(wire) > 11 else None)"
+    return Field(name, kind, meaning, source, _WIRES, 4, "wire is not None", aliases=aliases)
+
+
+def _question(name: str, kind: Kind, meaning: str, index: int, shown: int | None = None) -> Field:
+    question = "(question or (question := read_question(wire)))"
+    shown_source = "" if shown is None else f"{question}[{shown}]"
+    return Field(name, kind, meaning, f"{question}[{index}]", _WIRES, 10, "wire is not None", shown_source)
+
+
+def _text(name: str, meaning: str) -> Field:
+    """Return the field of a text of the sender, of which an empty one counts as absent."""
+    return Field(name, kinds.BYTES, meaning, f"(dnstap.{name} or None)", _TEXTS, 2)
+
+
+_QUERY_TIME = _nanoseconds("query")
+_RESPONSE_TIME = _nanoseconds("response")
+# As dnstap.schema.meaning.own_time.
+_IS_QUERY_TIME = "is_query or (is_query is None and message.response_time_sec is None)"
+_OWN_TIME = f"({_QUERY_TIME} if {_IS_QUERY_TIME} else {_RESPONSE_TIME})"
+_LATENCY = f"(None if (asked := {_QUERY_TIME}) is None or (answered := {_RESPONSE_TIME}) is None else answered - asked)"
+_OUTCOME = "(outcome or (outcome := read_outcome(wire)))"
+_DAMAGED = f"wire is not None and {_OUTCOME}[0] is None"
+_RCODE = f"(None if is_query else {_OUTCOME}[0])"
+_NO_RCODE = f"not is_query and {_DAMAGED}"
+_FLAGS = "((wire[2] << 8 | wire[3]) & 0x87f0 or None)"
+_ZONE = "read_zone(message.query_zone)"
+_POLICY = "(None if message.policy is None else message.policy.action)"
+
+_ALL = [
+    # Times, in nanoseconds.
+    Field("time", kinds.TIME, "time of the query or the response that the message is about", _OWN_TIME, _TIMES, 4),
+    Field("query_time", kinds.TIME, "time of the query", _QUERY_TIME, _TIMES, 4),
+    Field("response_time", kinds.TIME, "time of the response", _RESPONSE_TIME, _TIMES, 4),
+    Field("latency", kinds.DURATION, "time from query to response, of a message with both times", _LATENCY, _TIMES, 8),
+    # Enums, as numbers.
+    Field("qr", kinds.DIRECTION, "query or response, by the type of the message", "is_query", "", 1),
+    _enum("type", MessageType, "type of the message: CLIENT_QUERY and so on"),
+    _enum("socket_family", SocketFamily, "INET or INET6", "family"),
+    _enum("socket_protocol", SocketProtocol, "transport of the DNS message: UDP, TCP, DOT, DOH, DOQ", "protocol"),
+    _enum("http_protocol", HttpProtocol, "version of HTTP, of DNS over HTTPS", "http"),
+    # The two ends.
+    _address("query_address", "address that sent the query", "client"),
+    _port("query_port", "port that sent the query", "client_port"),
+    _address("response_address", "address that sent the response", "server"),
+    _port("response_port", "port that sent the response", "server_port"),
+    # The DNS message: its size, its header, its first question, and what takes all of it to parse.
+    Field("size", kinds.SIZE, "size of the DNS message", "(None if wire is None else len(wire))", _WIRES, 2),
+    _header("id", kinds.COUNT, "identifier in the header", "wire[0] << 8 | wire[1]"),
+    _header("opcode", kinds.OPCODE, "opcode in the header", "wire[2] >> 3 & 15"),
+    Field(
+        "rcode",
+        kinds.RCODE,
+        "rcode of a response, with the upper bits of EDNS",
+        _RCODE,
+        _WIRES,
+        60,
+        _NO_RCODE,
+    ),
+    _header("flags", kinds.FLAGS, "flags in the header that are set, with commas between them", _FLAGS)._replace(
+        bad="wire is not None and len(wire) < 12"
+    ),
+    _question("qname", kinds.NAME, "name of the first question", 0, 3),
+    _question("qtype", kinds.TYPE, "type of the first question", 1),
+    _question("qclass", kinds.CLASS, "class of the first question", 2),
+    _header("ancount", kinds.COUNT, "number of answers, by the header", "wire[6] << 8 | wire[7]", "answers"),
+    Field(
+        "query_zone",
+        kinds.NAME,
+        "zone that the server asked in (bailiwick)",
+        f"{_ZONE}[0]",
+        "query_zone",
+        8,
+        "message.query_zone is not None",
+        f"{_ZONE}[1]",
+        ("zone",),
+    ),
+    Field("policy_action", enum_kind(PolicyAction), "action of a policy", _POLICY, "policy", 1, aliases=("policy",)),
+    _text("identity", "identity of the sender"),
+    _text("version", "version of the sender"),
+    _text("extra", "further data of the sender"),
+    Field(
+        "peer",
+        kinds.PEER,
+        "where the frame came from: `192.0.2.1:4711`, or `/run/dnstap.sock[123]` with the process; absent for files."
+        " Filters compare the address, which only TCP has",
+        "sender.address",
+        "",
+        1,
+        shown="sender.text",
+    ),
+]
+
+
+def schema_field(row: Row) -> Field:
+    """Return the field of a row of the schema, under the name of the row."""
+    source = f"message.{row.name}"
+    if row.proto_type == "enum":
+        return Field(row.name, enum_kind(row.python_type), "", source, row.name, 1)
+    if row.python_type is int:
+        return Field(row.name, kinds.NUMBER, "", source, row.name, 1)
+    return Field(row.name, kinds.BYTES, "", f"({source} or None)", row.name, 1)
+
+
+_READ = {"type", *[name for field in _ALL for name in field.reads.split()]}
+_ALL += [schema_field(row) for row in rows(MessageFields) if row.name not in _READ]
+
+FIELDS = {field.name: field for field in _ALL}
+"""The fields by name, in the order of `--fields all`."""
+
+NAMES = {name: field for field in _ALL for name in (field.name, *field.aliases)}
+"""The fields by name and alias."""
+
+
+def chosen(names: Iterable[str]) -> list[tuple[str, Field]]:
+    """Return the fields of names and aliases, each with the name by which it was chosen; "all" stands for every field.
+
+    Raises: ValueError: unknown name.
+    """
+    found: list[tuple[str, Field]] = []
+    for name in names:
+        if name == ALL:
+            found += FIELDS.items()
+        elif name in NAMES:
+            found.append((name, NAMES[name]))
+        else:
+            hint = did_you_mean(name, NAMES)
+            expected = ", ".join([ALL, *FIELDS])
+            raise ValueError(f"unknown field {name!r}{f' ({hint})' if hint else ''}: expected one of {expected}")
+    return found

@@ -1,0 +1,78 @@
+"""The part that is the same in every function that is generated to read fields of a Dnstap: its beginning, its globals.
+
+The expressions of the catalogue are source and not functions because a call for each field would take longer than most
+tests of filters do. They have these variables:
+
+    dnstap      the Dnstap
+    message     its Message; without one, an object whose fields are all None
+    is_query    True for a query, False for a response, None where the type does not say (dnstap.schema.meaning)
+    wire        the DNS message that the Message is about, or None
+    sender      the CurrentPeer, which is no part of the Dnstap
+    question    values of the first question; None until an expression has asked for it
+    outcome     rcode and OPT record, if all of the DNS message parses; None until an expression has asked for it
+
+and the readers of wires.py: read_question(wire), read_outcome(wire) and read_zone(query_zone).
+
+An expression gives None where the field is absent or does not parse. It never raises, and it changes nothing but
+`question`, `outcome` and helper variables that it sets before it reads them, so expressions work in any order.
+The tests compare all of them with ordinary functions (tests/plain_filters.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dnstap.fields.wires import outcome_reader, question_reader, zone_reader
+from dnstap.peer import CurrentPeer
+from dnstap.schema.fields import MessageFields, rows
+from dnstap.schema.meaning import DIRECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["beginning", "namespace"]
+
+_BEGINNING = """\
+def {name}(dnstap):
+    message = dnstap.message
+    if message is None:
+        message = no_message
+"""
+_DIRECTION = """\
+    is_query = direction(message.type)
+"""
+# dnstap.schema.meaning.own_wire, without the call.
+_WIRE = """\
+    if is_query or (is_query is None and message.response_message is None):
+        wire = message.query_message
+    else:
+        wire = message.response_message
+    question = outcome = None
+"""
+
+_NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
+
+
+def beginning(name: str, body: str, reads: Collection[str]) -> str:
+    """Return the source before the body of a function of one Dnstap.
+
+    Args: reads: attributes of the Dnstap and its Message that the body needs.
+    """
+    wire = _WIRE if "query_message" in reads else ""
+    direction = _DIRECTION if wire or "is_query" in body else ""
+    return f"{_BEGINNING.format(name=name)}{direction}{wire}"
+
+
+def namespace(peer: CurrentPeer | None) -> dict[str, Any]:
+    """Return the globals of one function, with caches of its own.
+
+    Args: peer: the sender of each message that the function is called with.
+    """
+    return {
+        "no_message": _NoMessage(),
+        "sender": peer or CurrentPeer(),
+        "direction": DIRECTIONS.get,
+        "read_question": question_reader(),
+        "read_outcome": outcome_reader(),
+        "read_zone": zone_reader(),
+    }

@@ -1,0 +1,185 @@
+"""The kinds of values that fields have, and their texts in lines.
+
+A text is one word, and never empty. The kinds that filters compare in a way of their own are named here; a filter knows
+the operators and the notation of each (dnstap/filters/fields.py).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dnstap.dns.addresses import address_text
+from dnstap.dns.bounded_cache import BoundedCache
+from dnstap.dns.escapes import printable, raw_text
+from dnstap.dns.names import unpack_name, without_blanks
+from dnstap.dns.registry import class_text, type_text
+from dnstap.dns.text import FLAGS as FLAG_BITS
+from dnstap.dns.text import OPCODES, rcode_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnstap.schema.enums import OpenEnum
+
+__all__ = [
+    "ADDRESS",
+    "BOOLEAN",
+    "BYTES",
+    "CLASS",
+    "COUNT",
+    "DIRECTION",
+    "DURATION",
+    "FLAGS",
+    "NAME",
+    "NUMBER",
+    "NUMBERS",
+    "OPCODE",
+    "PEER",
+    "PORT",
+    "RCODE",
+    "SIZE",
+    "SUBNET",
+    "TEXTS",
+    "TIME",
+    "TYPE",
+    "Kind",
+    "Notation",
+    "enum_kind",
+    "name_text",
+]
+
+MAX_TEXTS = 16384
+"""Number of addresses or names whose text is remembered, as in `-q`."""
+
+MAX_SECONDS = 4096
+"""Number of seconds whose text is remembered, as in times.py."""
+
+
+class Notation(NamedTuple):
+    """The options of lines that the texts of fields depend on.
+
+    Attributes:
+        clock: function from seconds since 1970 to their text.
+        escape: escape invisible characters.
+    """
+
+    clock: Callable[[int], str]
+    escape: bool = True
+
+
+class Kind(NamedTuple):
+    """A kind of values.
+
+    Attributes:
+        name: the kind in a word or two, for documentation.
+        texts: function that returns the function from a value that is there to its text.
+        enum: the enum whose numbers the values are.
+    """
+
+    name: str
+    texts: Callable[[Notation], Callable[[Any], str]]
+    enum: type[OpenEnum] | None = None
+
+
+def _plain(name: str, text: Callable[[Any], str]) -> Kind:
+    """Return a kind whose texts do not depend on options."""
+    return Kind(name, lambda _: text)
+
+
+def _remembered(name: str, text: Callable[[bytes], str]) -> Kind:
+    """Return a kind of bytes whose texts are remembered."""
+
+    def texts(_: Notation) -> Callable[[bytes], str]:
+        known: BoundedCache[str] = BoundedCache(MAX_TEXTS)
+        return lambda value: known.get(value) or known.store(value, text(value))
+
+    return Kind(name, texts)
+
+
+class _EnumTexts(dict[int, str]):
+    """The names of an enum by number; a number that has none is its digits."""
+
+    def __missing__(self, number: int) -> str:
+        return f"{number:d}"
+
+
+def enum_kind(enum: type[OpenEnum]) -> Kind:
+    """Return the kind of an enum of the schema."""
+    names = _EnumTexts({int(member): member.name for member in enum})
+    return Kind(enum.__name__, lambda _: names.__getitem__, enum)
+
+
+def name_text(name: bytes) -> str:
+    """Return the text of a name in wire format without pointers."""
+    return without_blanks(unpack_name(name, 0, len(name))[0])
+
+
+def _rcode_text(rcode: int) -> str:
+    # In a response, 16 is BADVERS (RFC 6891). The formats of the Go tool show its name in TSIG, BADSIG.
+    return "BADVERS" if rcode == 16 else rcode_text(rcode) or f"RCODE{rcode}"
+
+
+def _subnet_text(subnet: tuple[int, int, int]) -> str:
+    size, shift, prefix = subnet
+    return f"{address_text((prefix << shift).to_bytes(size, 'big'))}/{8 * size - shift}"
+
+
+def _times(notation: Notation) -> Callable[[int], str]:
+    known: dict[int, str] = {}
+
+    def text(nanoseconds: int) -> str:
+        second, fraction = divmod(nanoseconds, 1_000_000_000)
+        clock = known.get(second)
+        if clock is None:
+            if len(known) >= MAX_SECONDS:
+                known.clear()
+            # With a date the text has a space, but a field is one word.
+            clock = known[second] = notation.clock(second).replace(" ", "T")
+        return "%s.%06d" % (clock, fraction // 1000)  # noqa: UP031 (faster than an f-string)
+
+    return text
+
+
+_white_space = re.compile(r"\s")
+
+
+def _one_word(text: str) -> str:
+    return _white_space.sub(lambda found: "".join([f"\\{byte:03d}" for byte in found[0].encode()]), text)
+
+
+def _words(notation: Notation) -> Callable[[str], str]:
+    return lambda text: _one_word(printable(text) if notation.escape else text)
+
+
+def _bytes_texts(notation: Notation) -> Callable[[bytes], str]:
+    known: BoundedCache[str] = BoundedCache(1024)
+    word = _words(notation)
+    return lambda value: known.get(value) or known.store(value, word(raw_text(value)))
+
+
+def _texts_texts(notation: Notation) -> Callable[[tuple[str, ...]], str]:
+    word = _words(notation)
+    return lambda texts: ",".join([word(text) for text in texts])
+
+
+DIRECTION = _plain("Q or R", lambda is_query: "Q" if is_query else "R")
+BOOLEAN = _plain("true or false", lambda value: "true" if value else "false")
+NUMBER = _plain("number", str)
+COUNT = _plain("number, 0 to 65535", str)
+PORT = _plain("port", str)
+SIZE = _plain("number of bytes", lambda size: f"{size}b")
+NUMBERS = _plain("numbers", lambda numbers: ",".join(map(str, numbers)))
+OPCODE = _plain("opcode", lambda opcode: OPCODES.get(opcode) or f"OPCODE{opcode}")
+RCODE = _plain("rcode", _rcode_text)
+TYPE = _plain("record type", type_text)
+CLASS = _plain("class", class_text)
+FLAGS = _plain("flags", lambda flags: ",".join([name for bit, name in FLAG_BITS if flags & bit]))
+DURATION = _plain("duration", lambda nanoseconds: f"{nanoseconds / 1e6:.3f}ms")
+SUBNET = _plain("network", _subnet_text)
+ADDRESS = _remembered("address", address_text)
+NAME = _remembered("domain name", name_text)
+TIME = Kind("time", _times)
+BYTES = Kind("text", _bytes_texts)
+TEXTS = Kind("texts", _texts_texts)
+PEER = Kind("address and port", _words)

@@ -1,0 +1,52 @@
+"""dnstap.fields.catalogue: names, aliases, and the choice of fields."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dnstap.fields import kinds
+from dnstap.fields.catalogue import ALL, FIELDS, NAMES, chosen, schema_field
+from dnstap.schema.enums import HttpProtocol
+from dnstap.schema.fields import MessageFields, Row, rows
+
+
+def test_names_and_aliases_are_words_and_unique() -> None:
+    names = [name for field in FIELDS.values() for name in (field.name, *field.aliases)]
+    assert len(names) == len(set(names)) == len(NAMES)
+    assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in names)
+    assert ALL not in names
+    # Words of the filter grammar.
+    assert not {"and", "or", "not", "has", "flag", "in", "under", "address", "port"} & set(names)
+
+
+def test_every_field_has_a_meaning() -> None:
+    assert all(field.meaning for field in FIELDS.values())
+
+
+def test_every_row_of_the_schema_is_read_by_a_field() -> None:
+    read = {"type", *[name for field in FIELDS.values() for name in field.reads.split()]}
+    assert {row.name for row in rows(MessageFields)} <= read
+
+
+def test_a_choice_of_fields() -> None:
+    found = chosen(["answers", "qname"])
+    assert [(name, field.name) for name, field in found] == [("answers", "ancount"), ("qname", "qname")]
+    assert chosen(["all"]) == list(FIELDS.items())
+    assert [name for name, _ in chosen(["client", "all"])] == ["client", *FIELDS]
+    with pytest.raises(ValueError, match=r"unknown field 'nonsense': expected one of all, time, query_time, "):
+        chosen(["time", "nonsense"])
+    with pytest.raises(
+        ValueError, match=r"unknown field 'client_prot' \(did you mean client_port\?\): expected one of "
+    ):
+        chosen(["client_prot"])
+
+
+def test_fields_for_rows_that_are_added_to_the_schema() -> None:
+    number = schema_field(Row("size", 17, "uint32", int))
+    assert (number.name, number.kind, number.source) == ("size", kinds.NUMBER, "message.size")
+    enum = schema_field(Row("version", 17, "enum", HttpProtocol))
+    assert (enum.kind.enum, enum.reads) == (HttpProtocol, "version")
+    text = schema_field(Row("note", 17, "bytes", bytes))
+    assert (text.kind, text.source) == (kinds.BYTES, "(message.note or None)")

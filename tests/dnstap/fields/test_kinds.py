@@ -1,0 +1,89 @@
+"""dnstap.fields.kinds: the texts of values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dnstap.dns.text import FLAGS
+from dnstap.fields import kinds
+from dnstap.fields.kinds import MAX_SECONDS, Notation, enum_kind, name_text
+from dnstap.schema.enums import SocketProtocol
+
+if TYPE_CHECKING:
+    from dnstap.fields.kinds import Kind
+
+PLAIN = Notation(str)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (enum_kind(SocketProtocol), 7, "DOQ"),
+        (enum_kind(SocketProtocol), SocketProtocol.DOT, "DOT"),
+        (enum_kind(SocketProtocol), 99, "99"),
+        (kinds.DIRECTION, True, "Q"),
+        (kinds.DIRECTION, False, "R"),
+        (kinds.NUMBER, 5, "5"),
+        (kinds.COUNT, 5, "5"),
+        (kinds.PORT, 53, "53"),
+        (kinds.SIZE, 5, "5b"),
+        (kinds.OPCODE, 4, "NOTIFY"),
+        (kinds.OPCODE, 7, "OPCODE7"),
+        (kinds.RCODE, 3, "NXDOMAIN"),
+        (kinds.RCODE, 14, "RCODE14"),
+        (kinds.RCODE, 16, "BADVERS"),
+        (kinds.TYPE, 65, "HTTPS"),
+        (kinds.CLASS, 255, "CLASS255"),
+        (kinds.FLAGS, 0x8583, "qr,aa,rd,ra"),
+        (kinds.DURATION, 1_500_500, "1.500ms"),
+        (kinds.DURATION, -1_500_500, "-1.500ms"),
+        (kinds.TIME, 1_999_999_999, "1.999999"),
+        (kinds.ADDRESS, b"\xc0\0\2\1", "192.0.2.1"),
+        (kinds.NAME, b"\3a b\3Org\0", "a\\032b.Org."),
+        (kinds.BYTES, b"my \xff\x1b\\", "my\\032\\255\\027\\"),
+        (kinds.BOOLEAN, True, "true"),
+        (kinds.BOOLEAN, False, "false"),
+        (kinds.NUMBERS, (22, 3), "22,3"),
+        (kinds.SUBNET, (4, 8, 0xC00002), "192.0.2.0/24"),
+        (kinds.SUBNET, (16, 128, 0), "::/0"),
+        (kinds.TEXTS, ("192.0.2.1", 'a "b"\x1b'), '192.0.2.1,a\\032"b"\\027'),
+        (kinds.PEER, "192.0.2.1:53", "192.0.2.1:53"),
+        (kinds.PEER, "/run/my dnstap[7]", "/run/my\\032dnstap[7]"),
+    ],
+)
+def test_texts(kind: Kind, value: Any, text: str) -> None:
+    text_of = kind.texts(PLAIN)
+    # A second time, since many are remembered.
+    assert (text_of(value), text_of(value)) == (text, text)
+
+
+def test_all_flags() -> None:
+    assert kinds.FLAGS.texts(PLAIN)(0xFFFF) == ",".join([name for _, name in FLAGS])
+
+
+def test_without_escapes() -> None:
+    raw = Notation(str, escape=False)
+    assert kinds.BYTES.texts(raw)(b"my \xff\x1b") == "my\\032\udcff\x1b"
+
+
+def test_times_with_a_date_are_one_word() -> None:
+    assert kinds.TIME.texts(Notation(lambda second: f"day {second}"))(0) == "dayT0.000000"
+
+
+def test_seconds_are_remembered_and_bounded() -> None:
+    asked = []
+
+    def clock(second: int) -> str:
+        asked.append(second)
+        return f"{second}"
+
+    text = kinds.TIME.texts(Notation(clock))
+    for second in (*range(MAX_SECONDS), 7, MAX_SECONDS, 7):
+        assert text(second * 10**9) == f"{second}.000000"
+    assert asked == [*range(MAX_SECONDS), MAX_SECONDS, 7]
+
+
+def test_name_text() -> None:
+    assert name_text(b"\3a.b\3org\0") == "a\\.b.org."
