@@ -7,6 +7,7 @@ worker never waits for its text to be taken, and no threads are needed, which do
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import pickle
@@ -64,6 +65,8 @@ class Workers:
         except BaseException:
             self.close()
             raise
+        # Otherwise multiprocessing would wait at exit for workers that wait for this process.
+        atexit.register(self.close)
 
     @property
     def full(self) -> bool:
@@ -99,6 +102,7 @@ class Workers:
 
     def close(self) -> None:
         """End the workers. Batches that have not been collected are lost."""
+        atexit.unregister(self.close)
         for worker in self._workers:
             # A worker has nothing to save: text that has been collected is written by this process.
             worker.process.kill()

@@ -304,6 +304,15 @@ def test_workers_end_with_their_parent(large: Path) -> None:
         wait_for(lambda: not any(map(there, workers)), "the end of the workers")
 
 
+def test_a_process_that_does_not_close_them_ends() -> None:
+    leaving = (
+        "from dnstap.pipeline.outputs.parallel_text import Workers\n"
+        "from dnstap.pipeline.outputs.text_batches import BatchRenderer\n"
+        "workers = Workers(2, BatchRenderer('quiet'))"
+    )
+    assert subprocess.run([sys.executable, "-c", leaving], timeout=DEADLINE_S, check=False).returncode == 0
+
+
 def test_one_process_loads_nothing_of_it() -> None:
     check = (
         "import sys; from dnstap.cli import main; main.main(['-r', sys.argv[1]]); "
