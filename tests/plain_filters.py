@@ -11,13 +11,14 @@ import random
 import re
 import struct
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from dnstap import DnsMessageError, Dnstap, Message, MessageType, Policy, SocketFamily, SocketProtocol
 from dnstap.dns import unpack, unpack_name, unpack_question
 from dnstap.dns.escapes import raw_text
-from dnstap.dns.text import extended_rcode, last_opt
+from dnstap.dns.limits import max_text
+from dnstap.dns.text import FLAGS, data_text, extended_rcode, last_opt
 from dnstap.fields import kinds
 from dnstap.fields.catalogue import NAMES as FIELDS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
@@ -27,7 +28,8 @@ from tests.made_messages import DATA, Generator, read_frames
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dnstap.dns import Question
+    from dnstap.dns import Question, Record
+    from dnstap.dns.edns import ClientSubnet
     from dnstap.fields.kinds import Kind
     from dnstap.filters.values import Time
 
@@ -90,8 +92,12 @@ def _passes(test: Test, found: Any) -> bool:
         return bool(found & wanted[0])
     if word == "~" and field.kind is kinds.NAME:
         return re.search(wanted[0].pattern, name_of(found), re.IGNORECASE) is not None
+    if field.kind in LISTS:
+        return _passes_list(word, wanted, found)
     if word == "~":
         return re.search(wanted[0].pattern, raw_text(found)) is not None
+    if field.kind is kinds.SUBNET and word.endswith("in"):
+        return any(_is_in(found, network) for network in wanted) is (word == "in")
     if field.kind is kinds.TIME:
         return _passes_time(word, wanted, found)
     if word in COMPARISONS:
@@ -100,6 +106,24 @@ def _passes(test: Test, found: Any) -> bool:
         zones = [labels(_shown(name)) for name in wanted]
         return any(found[len(found) - len(zone) :] == zone for zone in zones if len(zone) <= len(found))
     return any(_equals(field.kind, found, one) for one in wanted) is (word in ("=", "in"))
+
+
+LISTS = (kinds.NUMBERS, kinds.TEXTS)
+
+
+def _passes_list(word: str, wanted: tuple[Any, ...], found: tuple[Any, ...]) -> bool:
+    """Return whether one of several values passes a test."""
+    if word == "~":
+        return any(re.search(wanted[0].pattern, one) for one in found)
+    return any(one in wanted for one in found) is (word in ("=", "in"))
+
+
+def _is_in(subnet: tuple[int, int, int], network: Any) -> bool:
+    """Return whether all of one network is in another."""
+    size, shift, prefix = subnet
+    if size != network.size or shift > network.shift:
+        return False
+    return bool((prefix << shift) >> network.shift == network.prefix)
 
 
 def _passes_time(word: str, wanted: tuple[Time, ...], found: int) -> bool:
@@ -170,6 +194,35 @@ def _rcode(message: Message) -> int | None:
     return extended_rcode(parsed.flags, last_opt(parsed))
 
 
+def _opt(message: Message) -> Record | None:
+    return None if message.wire is None else last_opt(unpack(message.wire))
+
+
+def _options(message: Message, code: int) -> list[Any]:
+    """Return the values of the options of a code."""
+    opt = _opt(message)
+    return [option.value for option in opt.rdata[0] if option.code == code] if opt else []
+
+
+def _network(subnet: ClientSubnet | None) -> tuple[int, int, int] | None:
+    if subnet is None:
+        return None
+    network = ip_network((subnet.address, subnet.source_prefix), strict=False)
+    address: IPv4Address | IPv6Address = network.network_address
+    shift = network.max_prefixlen - network.prefixlen
+    if isinstance(address, IPv6Address) and shift <= 32:
+        address = address.ipv4_mapped or address
+    return len(address.packed), shift, int(address) >> shift
+
+
+def _answer_data(message: Message) -> tuple[str, ...] | None:
+    if message.wire is None:
+        return None
+    texts = [data_text(record) for record in unpack(message.wire).answers]
+    too_long = sum(map(len, texts)) > max_text(len(message.wire))
+    return None if too_long else tuple([text for text in texts if text]) or None
+
+
 READERS: dict[str, Callable[[Message], Any]] = {
     "type": lambda message: message.type,
     "qr": lambda message: is_query(message.type),
@@ -192,6 +245,30 @@ READERS: dict[str, Callable[[Message], Any]] = {
     "qname": lambda message: (question := _question(message)) and labels(question.name),
     "qtype": lambda message: (question := _question(message)) and question.rrtype,
     "qclass": lambda message: (question := _question(message)) and question.rrclass,
+    "query_size": lambda message: None if message.query_message is None else len(message.query_message),
+    "response_size": lambda message: None if message.response_message is None else len(message.response_message),
+    **{
+        name: lambda message, bit=bit: bool(_header(message)[1] & bit)  # type: ignore[misc]
+        for bit, name in FLAGS
+        if name != "qr"
+    },
+    "qdcount": lambda message: _header(message)[2],
+    "nscount": lambda message: _header(message)[4],
+    "arcount": lambda message: _header(message)[5],
+    "edns": lambda message: None if message.wire is None else _opt(message) is not None,
+    "edns_version": lambda message: (opt := _opt(message)) and opt.ttl >> 16 & 255,
+    "edns_do": lambda message: (opt := _opt(message)) and opt.ttl & 0x8000 > 0,
+    "edns_udp_size": lambda message: (opt := _opt(message)) and opt.rrclass,
+    "edns_cookie": lambda message: _opt(message) and bool(_options(message, 10)),
+    "ecs": lambda message: _network(next(iter(_options(message, 8)), None)),
+    "ede": lambda message: tuple([error.info_code for error in _options(message, 15)]) or None,
+    "ede_text": lambda message: tuple([raw_text(error.text) for error in _options(message, 15) if error.text]) or None,
+    "nsid": lambda message: next(iter(_options(message, 3)), None) or None,
+    "answer_data": _answer_data,
+    "policy_type": lambda message: ((message.policy or Policy()).type or "").encode("utf-8", "surrogateescape") or None,
+    "policy_rule": lambda message: (message.policy or Policy()).rule or None,
+    "policy_match": lambda message: (message.policy or Policy()).match,
+    "policy_value": lambda message: (message.policy or Policy()).value or None,
     "query_zone": _zone,
     "rcode": _rcode,
     "ancount": lambda message: _header(message)[3],

@@ -844,7 +844,7 @@ def _add_text(made: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         type=lambda names: tuple(names.split(",")),
         default=(),
-        help="lines of these fields, e.g. time,qr,client,qname,qtype,rcode,latency (docs/formats.md)",
+        help="lines of these fields, e.g. time,qr,client,qname,qtype,rcode,latency; all shows all (docs/formats.md)",
     )
     group.add_argument(
         "--time-zone",

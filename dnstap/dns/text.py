@@ -20,6 +20,7 @@ __all__ = [
     "OPT",
     "QUESTION_HEADING",
     "SECTION_HEADINGS",
+    "data_text",
     "extended_rcode",
     "flags_text",
     "last_opt",
@@ -162,6 +163,13 @@ def record_names(rrtype: int, rrclass: int) -> str:
     known = rrtype in RDATA_TEXTS
     names = f"{class_text(rrclass)}\t{type_text(rrtype)}" if known else f"CLASS{rrclass}\tTYPE{rrtype}"
     return f"\t{names}\t"
+
+
+def data_text(record: Record) -> str:
+    """Return the text of a record's rdata alone; of an OPT record, its options."""
+    if record.rrtype == OPT:
+        return "; ".join([text for text in map(option_text, record.rdata[0]) if text is not None])
+    return rdata_text(record.rrtype, record.rdata)
 
 
 def _record_text(record: Record) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dnstap.fields import kinds
 from dnstap.fields.kinds import Kind, enum_kind
-from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, SocketFamily, SocketProtocol
+from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, PolicyMatch, SocketFamily, SocketProtocol
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.suggestions import did_you_mean
 
@@ -95,6 +95,25 @@ def _question(name: str, kind: Kind, meaning: str, index: int, shown: int | None
     return Field(name, kind, meaning, f"{question}[{index}]", _WIRES, 10, "wire is not None", shown_source)
 
 
+def _flag(name: str, meaning: str, octet: int, bit: int) -> Field:
+    return _header(name, kinds.BOOLEAN, meaning, f"wire[{octet}] & {bit} != 0")
+
+
+def _edns(name: str, kind: Kind, meaning: str, index: int, *aliases: str) -> Field:
+    source = f"(edns or (edns := read_edns(wire, {_OUTCOME})))[{index}]"
+    return Field(name, kind, meaning, source, _WIRES, 70, _DAMAGED, aliases=aliases)
+
+
+def _policy(name: str, kind: Kind, meaning: str, value: str = "", *aliases: str) -> Field:
+    value = value or f"message.policy.{name}"
+    source = f"(None if message.policy is None else {value})"
+    return Field(f"policy_{name}", kind, meaning, source, "policy", 1, aliases=aliases)
+
+
+def _size(name: str, meaning: str, wire: str) -> Field:
+    return Field(name, kinds.SIZE, meaning, f"(None if {wire} is None else len({wire}))", _WIRES, 2)
+
+
 def _text(name: str, meaning: str) -> Field:
     """Return the field of a text of the sender, of which an empty one counts as absent."""
     return Field(name, kinds.BYTES, meaning, f"(dnstap.{name} or None)", _TEXTS, 2)
@@ -110,9 +129,10 @@ _OUTCOME = "(outcome or (outcome := read_outcome(wire)))"
 _DAMAGED = f"wire is not None and {_OUTCOME}[0] is None"
 _RCODE = f"(None if is_query else {_OUTCOME}[0])"
 _NO_RCODE = f"not is_query and {_DAMAGED}"
+_HAS_EDNS = f"(None if {_OUTCOME}[0] is None else outcome[1] is not None)"
 _FLAGS = "((wire[2] << 8 | wire[3]) & 0x87f0 or None)"
 _ZONE = "read_zone(message.query_zone)"
-_POLICY = "(None if message.policy is None else message.policy.action)"
+_POLICY_TYPE = 'message.policy.type.encode("utf-8", "surrogateescape") if message.policy.type else None'
 
 _ALL = [
     # Times, in nanoseconds.
@@ -132,7 +152,9 @@ _ALL = [
     _address("response_address", "address that sent the response", "server"),
     _port("response_port", "port that sent the response", "server_port"),
     # The DNS message: its size, its header, its first question, and what takes all of it to parse.
-    Field("size", kinds.SIZE, "size of the DNS message", "(None if wire is None else len(wire))", _WIRES, 2),
+    _size("size", "size of the DNS message", "wire"),
+    _size("query_size", "size of the query, also in a response that has it", "message.query_message"),
+    _size("response_size", "size of the response", "message.response_message"),
     _header("id", kinds.COUNT, "identifier in the header", "wire[0] << 8 | wire[1]"),
     _header("opcode", kinds.OPCODE, "opcode in the header", "wire[2] >> 3 & 15"),
     Field(
@@ -147,10 +169,39 @@ _ALL = [
     _header("flags", kinds.FLAGS, "flags in the header that are set, with commas between them", _FLAGS)._replace(
         bad="wire is not None and len(wire) < 12"
     ),
+    _flag("aa", "flag: authoritative answer", 2, 4),
+    _flag("tc", "flag: truncated", 2, 2),
+    _flag("rd", "flag: recursion desired", 2, 1),
+    _flag("ra", "flag: recursion available", 3, 128),
+    _flag("z", "flag: reserved", 3, 64),
+    _flag("ad", "flag: authentic data", 3, 32),
+    _flag("cd", "flag: checking disabled", 3, 16),
     _question("qname", kinds.NAME, "name of the first question", 0, 3),
     _question("qtype", kinds.TYPE, "type of the first question", 1),
     _question("qclass", kinds.CLASS, "class of the first question", 2),
+    _header("qdcount", kinds.COUNT, "number of questions, by the header", "wire[4] << 8 | wire[5]"),
     _header("ancount", kinds.COUNT, "number of answers, by the header", "wire[6] << 8 | wire[7]", "answers"),
+    _header("nscount", kinds.COUNT, "number of authority records, by the header", "wire[8] << 8 | wire[9]"),
+    _header("arcount", kinds.COUNT, "number of additional records, by the header", "wire[10] << 8 | wire[11]"),
+    Field(
+        "answer_data",
+        kinds.TEXTS,
+        "rdata of the answers, with commas between them",
+        "(read_answers(wire) or None)",
+        _WIRES,
+        500,
+        "wire is not None and read_answers(wire) is None",
+    ),
+    # EDNS.
+    Field("edns", kinds.BOOLEAN, "whether there is an OPT record", _HAS_EDNS, _WIRES, 60, _DAMAGED),
+    _edns("edns_version", kinds.NUMBER, "version of EDNS", 0),
+    _edns("edns_do", kinds.BOOLEAN, "flag of EDNS: DNSSEC OK", 1, "do"),
+    _edns("edns_udp_size", kinds.COUNT, "size of UDP payloads that the sender of the DNS message takes", 2, "edns_udp"),
+    _edns("edns_cookie", kinds.BOOLEAN, "whether there is a DNS cookie", 7, "cookie"),
+    _edns("ecs", kinds.SUBNET, "client subnet: `192.0.2.0/24`", 3, "edns_client_subnet"),
+    _edns("ede", kinds.NUMBERS, "codes of extended DNS errors, with commas between them", 4),
+    _edns("ede_text", kinds.TEXTS, "texts of extended DNS errors, with commas between them", 5),
+    _edns("nsid", kinds.BYTES, "identifier of the name server", 6, "edns_nsid"),
     Field(
         "query_zone",
         kinds.NAME,
@@ -162,7 +213,11 @@ _ALL = [
         f"{_ZONE}[1]",
         ("zone",),
     ),
-    Field("policy_action", enum_kind(PolicyAction), "action of a policy", _POLICY, "policy", 1, aliases=("policy",)),
+    _policy("type", kinds.BYTES, "type of a policy, such as RPZ", _POLICY_TYPE),
+    _policy("rule", kinds.BYTES, "rule of a policy", "message.policy.rule or None"),
+    _policy("action", enum_kind(PolicyAction), "action of a policy", "", "policy"),
+    _policy("match", enum_kind(PolicyMatch), "part of the message that a policy matched"),
+    _policy("value", kinds.BYTES, "value that a policy matched", "message.policy.value or None"),
     _text("identity", "identity of the sender"),
     _text("version", "version of the sender"),
     _text("extra", "further data of the sender"),

@@ -10,11 +10,13 @@ tests of filters do. They have these variables:
     sender      the CurrentPeer, which is no part of the Dnstap
     question    values of the first question; None until an expression has asked for it
     outcome     rcode and OPT record, if all of the DNS message parses; None until an expression has asked for it
+    edns        values of the OPT record; None until an expression has asked for them
 
-and the readers of wires.py: read_question(wire), read_outcome(wire) and read_zone(query_zone).
+and the readers of wires.py: read_question(wire), read_outcome(wire), read_edns(wire, outcome), read_answers(wire) and
+read_zone(query_zone).
 
 An expression gives None where the field is absent or does not parse. It never raises, and it changes nothing but
-`question`, `outcome` and helper variables that it sets before it reads them, so expressions work in any order.
+`question`, `outcome`, `edns` and helper variables that it sets before it reads them, so expressions work in any order.
 The tests compare all of them with ordinary functions (tests/plain_filters.py).
 """
 
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnstap.fields.wires import outcome_reader, question_reader, zone_reader
+from dnstap.fields.wires import answers_reader, edns_reader, outcome_reader, question_reader, zone_reader
 from dnstap.peer import CurrentPeer
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.schema.meaning import DIRECTIONS
@@ -47,7 +49,7 @@ _WIRE = """\
         wire = message.query_message
     else:
         wire = message.response_message
-    question = outcome = None
+    question = outcome = edns = None
 """
 
 _NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
@@ -74,5 +76,7 @@ def namespace(peer: CurrentPeer | None) -> dict[str, Any]:
         "direction": DIRECTIONS.get,
         "read_question": question_reader(),
         "read_outcome": outcome_reader(),
+        "read_edns": edns_reader(),
+        "read_answers": answers_reader(),
         "read_zone": zone_reader(),
     }

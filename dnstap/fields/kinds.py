@@ -160,7 +160,8 @@ def _bytes_texts(notation: Notation) -> Callable[[bytes], str]:
 
 def _texts_texts(notation: Notation) -> Callable[[tuple[str, ...]], str]:
     word = _words(notation)
-    return lambda texts: ",".join([word(text) for text in texts])
+    # A comma of a text is escaped as white space is, so that a program can take the texts apart.
+    return lambda texts: ",".join([word(text).replace(",", "\\044") for text in texts])
 
 
 DIRECTION = _plain("Q or R", lambda is_query: "Q" if is_query else "R")

@@ -6,14 +6,18 @@ have proved. No bytes raise an error here: a value that is absent or does not pa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import struct
+from typing import TYPE_CHECKING, NamedTuple
 
+from dnstap.dns.addresses import V4_MAPPED
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.cached_questions import CachedQuestions
-from dnstap.dns.limits import MAX_MESSAGE
+from dnstap.dns.edns import ClientSubnet, Option, unpack_options
+from dnstap.dns.escapes import raw_text
+from dnstap.dns.limits import MAX_MESSAGE, TextBudget
 from dnstap.dns.message import Record, unpack, unpack_question
 from dnstap.dns.names import name_octets, unpack_name
-from dnstap.dns.text import OPT, extended_rcode, last_opt
+from dnstap.dns.text import OPT, data_text, extended_rcode, last_opt
 from dnstap.dns.walker import HEADER_SIZE, MAX_LABEL, is_plain_name
 from dnstap.errors import DnsMessageError
 
@@ -21,12 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "Edns",
     "Outcome",
     "QuestionValues",
+    "answers_reader",
+    "edns_reader",
     "outcome_reader",
     "question_reader",
     "zone_reader",
 ]
+
+NSID, CLIENT_SUBNET, COOKIE, EXTENDED_ERROR = 3, 8, 10, 15
+"""Codes of options."""
 
 QuestionValues = tuple[bytes | None, int | None, int | None, bytes | None]
 """The name in wire format and in lower case, the type, the class, and the name as it came, without pointers."""
@@ -34,6 +44,29 @@ QuestionValues = tuple[bytes | None, int | None, int | None, bytes | None]
 Outcome = tuple[int | None, int | Record | None]
 """The rcode with the upper bits of EDNS (RFC 6891, 6.1.3), and the OPT record, as the offset of its type where it was
 not parsed. The rcode is None if a part of the message does not parse."""
+
+
+class Edns(NamedTuple):
+    """Values of the OPT record, None where there is none.
+
+    Attributes:
+        subnet: network of the client: bytes of its addresses, host bits, the other bits as a number.
+        errors, error_texts: info codes of extended errors, and their texts that are not empty; None without any.
+        nsid: None if it is empty, as in a query.
+        cookie: whether there is one.
+    """
+
+    version: int | None = None
+    do: bool | None = None
+    udp_size: int | None = None
+    subnet: tuple[int, int, int] | None = None
+    errors: tuple[int, ...] | None = None
+    error_texts: tuple[str, ...] | None = None
+    nsid: bytes | None = None
+    cookie: bool | None = None
+
+
+_NO_EDNS = Edns()
 
 _NO_QUESTION: QuestionValues = (None, None, None, None)
 _NO_OUTCOME: Outcome = (None, None)
@@ -122,6 +155,75 @@ def _checked_outcome(wire: bytes) -> Outcome:
                 opt, upper = offset, wire[offset + 4]
             offset += 10 + (wire[offset + 8] << 8 | wire[offset + 9])
     return upper << 4 | wire[3] & 15, opt
+
+
+_class_ttl_length = struct.Struct(">HIH").unpack_from
+
+
+def edns_reader() -> Callable[[bytes | None, Outcome], Edns]:
+    """Return a function from a DNS message and its outcome to the values of its OPT record."""
+    known: BoundedCache[Edns] = BoundedCache(4096)
+
+    def read(wire: bytes | None, outcome: Outcome) -> Edns:
+        opt = outcome[1]
+        if opt is None or wire is None:
+            return _NO_EDNS
+        if isinstance(opt, Record):
+            return _edns(opt.rrclass, opt.ttl, opt.rdata[0])
+        # After the type, of two bytes.
+        start = opt + 10
+        rrclass, ttl, length = _class_ttl_length(wire, opt + 2)
+        key = wire[opt + 2 : start + length]
+        return known.get(key) or known.store(key, _edns(rrclass, ttl, unpack_options(wire, start, start + length)[0]))
+
+    return read
+
+
+def _edns(udp_size: int, ttl: int, options: tuple[Option, ...]) -> Edns:
+    """Return the values of an OPT record, which has version and flags in its TTL (RFC 6891, 6.1.3).
+
+    Of options that may be there only once, the first counts.
+    """
+    values = dict(reversed(options))
+    errors = [option.value for option in options if option.code == EXTENDED_ERROR]
+    subnet = values.get(CLIENT_SUBNET)
+    return Edns(
+        ttl >> 16 & 255,
+        bool(ttl & 0x8000),
+        udp_size,
+        None if subnet is None else _subnet(subnet),
+        tuple([error.info_code for error in errors]) or None,
+        tuple([raw_text(error.text) for error in errors if error.text]) or None,
+        values.get(NSID) or None,
+        COOKIE in values,
+    )
+
+
+def _subnet(subnet: ClientSubnet) -> tuple[int, int, int]:
+    """Return a network; IPv4 mapped into IPv6 is IPv4, as it is in filters."""
+    address = subnet.address
+    shift = 8 * len(address) - subnet.source_prefix
+    if address.startswith(V4_MAPPED) and shift <= 32:
+        address = address[12:]
+    return len(address), shift, int.from_bytes(address, "big") >> shift
+
+
+def answers_reader() -> Callable[[bytes | None], tuple[str, ...] | None]:
+    """Return a function from a DNS message to the texts of its answers' rdata, without empty ones.
+
+    It gives None if a part of the message does not parse, or the texts are longer than limits.py allows.
+    """
+
+    def read(wire: bytes | None) -> tuple[str, ...] | None:
+        if wire is None:
+            return None
+        try:
+            take = TextBudget(len(wire)).take
+            return tuple([text for record in unpack(wire).answers if (text := take(data_text(record)))])
+        except DnsMessageError:
+            return None
+
+    return read
 
 
 def zone_reader() -> Callable[[bytes | None], tuple[bytes | None, bytes | None]]:

@@ -14,7 +14,7 @@ For `type = CQ and qname under example.org` it is
             wire = message.query_message
         else:
             wire = message.response_message
-        question = outcome = None
+        question = outcome = edns = None
         return True if (
             (message.type == constant_0)
             and ((value := (question or (question := read_question(wire)))[0]) is not None
@@ -36,9 +36,9 @@ from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.escapes import raw_text
 from dnstap.fields import kinds
 from dnstap.fields.generated import beginning, namespace
-from dnstap.filters.fields import ADDRESS_KINDS
+from dnstap.filters.fields import ADDRESS_KINDS, LIST_KINDS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
-from dnstap.filters.values import Time, network_matcher, subdomain_matcher
+from dnstap.filters.values import Time, network_matcher, subdomain_matcher, subnet_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +127,8 @@ class _Generator:
             return [f"{source} is not None"]
         if operator == "flag":
             return [present, f"value & {self._constant(values[0])}"]
+        if field.kind in LIST_KINDS:
+            return [present, self._list_test(operator, values)]
         if operator == "~":
             search = _search(values[0], kinds.name_text if field.kind is kinds.NAME else raw_text)
             return [present, f"{self._constant(search)}(value)"]
@@ -144,6 +146,8 @@ class _Generator:
             if any(network.shift for network in values):
                 return [present, f"{'not ' if negated else ''}{self._constant(network_matcher(values))}(value)"]
             values = tuple([address for network in values for address in network.addresses()])
+        if field.kind is kinds.SUBNET and operator.endswith("in"):
+            return [present, f"{'not ' if negated else ''}{self._constant(subnet_matcher(values))}(value)"]
         if negated:
             # None is in the set, because a comparison with what is absent is false, also by `!=` (docs/filters.md).
             return [f"{source} not in {self._constant(frozenset((None, *values)))}"]
@@ -155,6 +159,14 @@ class _Generator:
         if len(values) == 1:
             return [*conditions, f"{source} == {self._constant(values[0])}"]
         return [*conditions, f"{source} in {self._constant(frozenset(values))}"]
+
+    def _list_test(self, operator: str, values: tuple[Any, ...]) -> str:
+        """Return the condition that one of several values in `value` passes a test; of `!=`, that none is equal."""
+        if operator == "~":
+            return f"any(map({self._constant(values[0].search)}, value))"
+        # An absent field passes no test, and there is no value where there are none.
+        negated = operator in ("!=", "not in")
+        return f"{'' if negated else 'not '}{self._constant(frozenset(values))}.isdisjoint(value)"
 
     def _time_test(self, operator: str, times: tuple[Time, ...]) -> str:
         """Return the condition on `value`, in nanoseconds since 1970."""

@@ -18,6 +18,7 @@ from dnstap.fields import catalogue, kinds
 from dnstap.filters.values import (
     enum_parser,
     number_parser,
+    parse_any_text,
     parse_duration,
     parse_network,
     parse_size,
@@ -32,7 +33,18 @@ if TYPE_CHECKING:
 
     from dnstap.fields.kinds import Kind
 
-__all__ = ["ADDRESS_KINDS", "EITHER_FIELD", "FIELDS", "FLAG", "MESSAGE_TYPES", "OPERATORS", "Field", "filter_field"]
+__all__ = [
+    "ADDRESS_KINDS",
+    "EITHER_FIELD",
+    "FIELDS",
+    "FLAG",
+    "LIST_KINDS",
+    "MESSAGE_TYPES",
+    "NETWORK_KINDS",
+    "OPERATORS",
+    "Field",
+    "filter_field",
+]
 
 EQUALITY_OPERATORS = ("=", "!=", "in")
 ORDER_OPERATORS = (*EQUALITY_OPERATORS, "<", "<=", ">", ">=")
@@ -125,6 +137,11 @@ MESSAGE_TYPES = {
 """With the letters of `dnstap -q`, e.g. CQ for CLIENT_QUERY."""
 
 _FLAG_BITS = {name: bit for bit, name in FLAGS}
+_BOOLEANS = {
+    word: value
+    for words, value in (("true True TRUE yes 1", True), ("false False FALSE no 0", False))
+    for word in words.split()
+}
 _DIRECTIONS = {"q": True, "Q": True, "r": False, "R": False}
 _OPCODES = {name: opcode for opcode, name in OPCODES.items()}
 # CLASSES has no name for 255, which the formats show as CLASS255; filters take ANY for it too.
@@ -158,6 +175,10 @@ _BY_KIND: dict[Kind, _Values] = {
     kinds.CLASS: _Values(ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3", _like(_CLASSES)),
     kinds.RCODE: _Values(ORDER_OPERATORS, _parse_rcode, "an rcode such as NXDOMAIN, RCODE3 or 3", _like(_RCODES)),
     kinds.BYTES: _Values(TEXT_OPERATORS, parse_text, "a text that is not empty"),
+    kinds.BOOLEAN: _Values(EQUALITY_OPERATORS, _BOOLEANS.__getitem__, "true or false"),
+    kinds.NUMBERS: _COUNTS._replace(operators=EQUALITY_OPERATORS),
+    kinds.TEXTS: _Values(TEXT_OPERATORS, parse_any_text, "a text that is not empty"),
+    kinds.SUBNET: _Values(EQUALITY_OPERATORS, parse_network, "a network or an address"),
     # Beside "has", flags have the test "flag".
     kinds.FLAGS: _Values((), _FLAG_BITS.__getitem__, f"one of {', '.join(_FLAG_BITS)}", _like(_FLAG_BITS)),
 }
@@ -182,6 +203,12 @@ def filter_field(name: str, field: catalogue.Field) -> Field:
 
 ADDRESS_KINDS = (kinds.ADDRESS, kinds.PEER)
 """Kinds that are compared with addresses and networks."""
+
+NETWORK_KINDS = (*ADDRESS_KINDS, kinds.SUBNET)
+"""Kinds that are in networks."""
+
+LIST_KINDS = (kinds.NUMBERS, kinds.TEXTS)
+"""Kinds with several values, of which a test asks for one that passes it."""
 
 FIELDS = {name: filter_field(name, field) for name, field in catalogue.NAMES.items()}
 """The fields by name and alias."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dnstap.errors import FilterError
 from dnstap.fields.catalogue import FIELDS as CATALOGUE
 from dnstap.fields.kinds import NAME
-from dnstap.filters.fields import ADDRESS_KINDS, EITHER_FIELD, FIELDS, FLAG, OPERATORS, Field
+from dnstap.filters.fields import ADDRESS_KINDS, EITHER_FIELD, FIELDS, FLAG, NETWORK_KINDS, OPERATORS, Field
 from dnstap.filters.patterns import Pattern
 from dnstap.suggestions import did_you_mean
 
@@ -224,12 +224,12 @@ class _Parser:
 
     def _values(self, field: Field, operator: str) -> tuple[Any, ...]:
         """Parse one or more values in parentheses, which a single name or network does not need."""
-        is_address = field.kind in ADDRESS_KINDS
-        field = field._replace(expected="a network or an address") if is_address else field
+        in_network = field.kind in NETWORK_KINDS
+        field = field._replace(expected="a network or an address") if in_network else field
         if not self._take_if("("):
             # `in` without parentheses is allowed only where one value can hold many: a network, or the names below a
             # name.
-            if operator == "under" or is_address:
+            if operator == "under" or in_network:
                 return (self._value(field),)
             raise self._error("( and values")
         values = [self._value(field)]

@@ -22,12 +22,14 @@ __all__ = [
     "enum_parser",
     "network_matcher",
     "number_parser",
+    "parse_any_text",
     "parse_duration",
     "parse_network",
     "parse_size",
     "parse_text",
     "parse_time",
     "subdomain_matcher",
+    "subnet_matcher",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,9 +82,14 @@ def parse_size(word: str) -> int:
 
 def parse_text(text: str) -> bytes:
     """Return the bytes of a text. An empty text is an error: it is as good as an absent one, which equals nothing."""
+    return parse_any_text(text).encode("utf-8", "surrogateescape")
+
+
+def parse_any_text(text: str) -> str:
+    """Return a text that is not empty."""
     if not text:
         raise ValueError(text)
-    return text.encode("utf-8", "surrogateescape")
+    return text
 
 
 class Network(NamedTuple):
@@ -135,6 +142,20 @@ def network_matcher(networks: Iterable[Network]) -> Callable[[bytes], bool]:
             address = address[12:]
         number = int.from_bytes(address, "big")
         return any(number >> shift in known for shift, known in by_size[len(address)])
+
+    return contains
+
+
+def subnet_matcher(networks: Iterable[Network]) -> Callable[[tuple[int, int, int]], bool]:
+    """Return a function that tests whether all of a network, as Network has it, is in one of the networks."""
+    wanted = list(networks)
+
+    def contains(subnet: tuple[int, int, int]) -> bool:
+        size, shift, prefix = subnet
+        return any(
+            size == network.size and shift <= network.shift and prefix >> (network.shift - shift) == network.prefix
+            for network in wanted
+        )
 
     return contains
 

@@ -16,10 +16,9 @@ from dnstap.dns.escapes import escaped_text, printable
 from dnstap.dns.limits import TextBudget
 from dnstap.dns.message import DnsMessage, Question, Record, unpack, unpack_question
 from dnstap.dns.names import labels_text
-from dnstap.dns.option_text import EXTENDED_ERRORS, option_text, param_text
-from dnstap.dns.record_text import rdata_text
+from dnstap.dns.option_text import EXTENDED_ERRORS, param_text
 from dnstap.dns.registry import TYPE_NUMBERS, class_text, type_text
-from dnstap.dns.text import FLAGS, OPCODES, OPT, extended_rcode, last_opt, rcode_text
+from dnstap.dns.text import FLAGS, OPCODES, data_text, extended_rcode, last_opt, rcode_text
 from dnstap.dns.walker import HEADER_SIZE, WalkError
 from dnstap.errors import DnsMessageError
 from dnstap.peer import CurrentPeer
@@ -242,16 +241,12 @@ def _records(records: Sequence[Record], edns: Record | None, take: Callable[[str
 
 
 def _record(record: Record, take: Callable[[str], str]) -> Structure:
-    if record.rrtype == OPT:
-        text = "; ".join([text for text in map(option_text, record.rdata[0]) if text is not None])
-    else:
-        text = rdata_text(record.rrtype, record.rdata)
     structure: Structure = {
         "name": take(record.owner),
         "type": type_text(record.rrtype),
         "class": class_text(record.rrclass),
         "ttl": record.ttl,
-        "rdata": printable(take(text)),
+        "rdata": printable(take(data_text(record))),
     }
     if names := RDATA_FIELDS.get(record.rrtype):
         structure["fields"] = {name: _field(name, value) for name, value in zip(names, record.rdata, strict=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap import Dnstap, DnstapError, DnstapType, Style, compile_filter
+from dnstap import Dnstap, DnstapError, DnstapType, Message, MessageType, Style, compile_filter
 from dnstap.fields import kinds
 from dnstap.fields.catalogue import FIELDS
 from dnstap.rendering.formats import decoder_for, renderer
@@ -20,6 +21,8 @@ from tests.plain_filters import captured, made
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hypothesis.strategies import DrawFn
+
     from dnstap import Filter
 
 # Strategies are made anew for each example, which takes long on a busy machine.
@@ -28,12 +31,52 @@ pytestmark = pytest.mark.timeout(600)
 WITHOUT_SENDER = [name for name in FIELDS if name != "peer"]
 """Fields that a message has by itself."""
 
+LISTS = (kinds.NUMBERS, kinds.TEXTS)
+"""Kinds with several values."""
+
 ROUNDED = (kinds.DURATION,)
 """Kinds of which a text does not say the whole value."""
 
 STYLE = Style("utc", date=True, fields=tuple(WITHOUT_SENDER))
 
+QUESTION = b"\7example\3org\0\0\1\0\1"
+
+
+@st.composite
+def edns_payloads(draw: DrawFn) -> bytes:
+    """Draw responses with answers and options of EDNS, good and bad ones."""
+    options = b""
+    for code, data in draw(st.lists(st.tuples(st.sampled_from([3, 8, 8, 10, 15, 15, 12]), OPTION_DATA), max_size=4)):
+        options += struct.pack(">HH", code, len(data)) + data
+    ttl = draw(st.sampled_from([0, 0x8000, 1 << 24, 0xFFFFFFFF]))
+    opt = b"\0" + struct.pack(">HHIH", 41, 1232, ttl, len(options)) + options
+    answers = [b"\xc0\x0c" + struct.pack(">HHIH", rrtype, 1, 0, len(data)) + data for rrtype, data in draw(ANSWERS)]
+    counts = draw(st.sampled_from([1, 2])), len(answers), 0, draw(st.sampled_from([1, 2]))
+    header = struct.pack(">6H", 7, draw(st.integers(0, 65535)), *counts)
+    wire = header + QUESTION * counts[0] + b"".join(answers) + opt * counts[3]
+    message = Message(draw(st.sampled_from(MessageType)), query_message=wire, response_message=wire)
+    return bytes(Dnstap(type=DnstapType.MESSAGE, message=message))
+
+
+OPTION_DATA = st.binary(max_size=12) | st.sampled_from(
+    [
+        b"",
+        b"\0\1\x18\0\xc0\0\2",
+        b"\0\2\x20\0\x20\1\x0d\xb8",
+        b"\0\2\x78\0" + bytes(10) + b"\xff\xff\xc0\0\2",
+        b"\0\x16no, \x1bway",
+    ]
+)
+ANSWERS = st.lists(
+    st.tuples(st.just(1), st.binary(min_size=4, max_size=4))
+    | st.tuples(st.just(16), st.binary(max_size=9).map(lambda text: bytes([len(text)]) + text))
+    | st.tuples(st.sampled_from([1, 2, 5, 46, 65, 999]), st.binary(max_size=9)),
+    max_size=3,
+)
+
 payloads = st.one_of(
+    edns_payloads(),
+    edns_payloads(),
     hostile_payloads(),
     hostile_payloads(),
     server_payloads(),
@@ -102,13 +145,16 @@ def equal(name: str, text: str) -> str | None:
     if kind is kinds.NAME:
         # A star without a backslash is refused in filters.
         text = text.replace("*", "\\*")
-    elif kind is kinds.BYTES and "\\" in text:
+    elif kind in LISTS:
+        # One of several values; a comma in a text is escaped.
+        text = text.split(",")[-1]
+    if kind in (kinds.BYTES, kinds.TEXTS) and "\\" in text:
         # A backslash of the sender, or an escape, which filters do not have.
         return None
-    elif kind is kinds.PORT and int(text) > 65535:
+    if kind is kinds.PORT and int(text) > 65535:
         # No port, but the sender wrote it.
         return None
-    elif kind is kinds.TIME and len(text.split("-", 1)[0]) != 4:
+    if kind is kinds.TIME and len(text.split("-", 1)[0]) != 4:
         # The year has more than four digits, or is before the first.
         return None
     return f'{name} = "{quoted(text)}"'

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from dnstap.fields import kinds
 from dnstap.fields.catalogue import ALL, FIELDS, NAMES, chosen, schema_field
+from dnstap.filters import fields as filters
 from dnstap.schema.enums import HttpProtocol
 from dnstap.schema.fields import MessageFields, Row, rows
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_names_and_aliases_are_words_and_unique() -> None:
@@ -23,6 +27,32 @@ def test_names_and_aliases_are_words_and_unique() -> None:
 
 def test_every_field_has_a_meaning() -> None:
     assert all(field.meaning for field in FIELDS.values())
+
+
+def rows_of(document: str, heading: str) -> list[list[str]]:
+    """Return the cells of each row of the table with a heading."""
+    text = (DOCS / document).read_text()
+    table = text[text.index(heading) :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_the_documented_fields_are_those_of_the_catalogue() -> None:
+    expected = [
+        [f"`{field.name}`", ", ".join([f"`{alias}`" for alias in field.aliases]), field.kind.name, field.meaning]
+        for field in FIELDS.values()
+    ]
+    assert rows_of("formats.md", "| field | alias | value | |") == expected
+
+
+def test_the_documented_operators_are_those_of_filters() -> None:
+    documented = {}
+    for names, operators, _ in rows_of("filters.md", "| field | more operators | values |"):
+        for name in re.findall(r"`(\w+)`", names):
+            fields = [filters.FIELDS[each] for each in filters.EITHER_FIELD.get(name, (name,))]
+            for field in fields:
+                assert tuple(re.findall("`([^`]+)`", operators)) == field.operators[3:], name
+                documented[field.field.name] = field
+    assert documented.keys() == FIELDS.keys() - {"flags"}
 
 
 def test_every_row_of_the_schema_is_read_by_a_field() -> None:

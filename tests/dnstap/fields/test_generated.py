@@ -16,6 +16,7 @@ from dnstap.fields import kinds
 from dnstap.fields.catalogue import FIELDS
 from dnstap.fields.generated import beginning, namespace
 from dnstap.schema.fields import DnstapFields, MessageFields, rows
+from tests.dnstap.filters.examples import DNSTAP as EVERYTHING
 from tests.plain_filters import captured, labels, made, value
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def messages() -> list[Dnstap]:
     for action, http in (PolicyAction.DROP, HttpProtocol.HTTP2), (PolicyAction.PASS, None), (None, HttpProtocol.HTTP3):
         message = Message(MessageType(99), policy=Policy(action=action), http_protocol=http, query_time_sec=1)
         found.append(Dnstap(b"", extra=b"x", type=DnstapType.MESSAGE, message=message))
-    return [*found, Dnstap(type=DnstapType.MESSAGE), Dnstap(version=b"1", message=Message())]
+    return [*found, EVERYTHING, Dnstap(type=DnstapType.MESSAGE), Dnstap(version=b"1", message=Message())]
 
 
 def reader(source: str, field: Field) -> Callable[[Dnstap], Any]:

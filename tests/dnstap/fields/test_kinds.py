@@ -49,6 +49,7 @@ PLAIN = Notation(str)
         (kinds.SUBNET, (4, 8, 0xC00002), "192.0.2.0/24"),
         (kinds.SUBNET, (16, 128, 0), "::/0"),
         (kinds.TEXTS, ("192.0.2.1", 'a "b"\x1b'), '192.0.2.1,a\\032"b"\\027'),
+        (kinds.TEXTS, ("a,b", "c"), "a\\044b,c"),
         (kinds.PEER, "192.0.2.1:53", "192.0.2.1:53"),
         (kinds.PEER, "/run/my dnstap[7]", "/run/my\\032dnstap[7]"),
     ],

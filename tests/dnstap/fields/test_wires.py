@@ -10,7 +10,7 @@ import pytest
 from dnstap import compile_filter
 from dnstap.dns import unpack
 from dnstap.dns.text import extended_rcode, last_opt
-from dnstap.fields.wires import outcome_reader, question_reader, zone_reader
+from dnstap.fields.wires import Edns, answers_reader, edns_reader, outcome_reader, question_reader, zone_reader
 from tests.dnstap.filters.examples import ANSWER, BADVERS, OPT, QUESTION, matches, response
 from tests.made_messages import Generator, captured_messages
 
@@ -59,7 +59,14 @@ def test_rcodes_and_opt_records_of_all_kinds_of_messages() -> None:
     generator = Generator(3)
     read = outcome_reader()
     wires = captured_messages() + [generator.dns_message() for _ in range(1500)]
-    two_opts = struct.pack(">6H", 7, 0x8005, 1, 0, 1, 2) + QUESTION + b"\1a" + ANSWER + OPT + OPT.replace(b"\1", b"\2")
+    two_opts = (
+        struct.pack(">6H", 7, 0x8005, 1, 0, 1, 2)
+        + QUESTION
+        + b"\1a"
+        + ANSWER
+        + OPT
+        + OPT.replace(b"\1\0\x80", b"\2\0\x80")
+    )
     wires += [BADVERS, BADVERS[:-1], two_opts, struct.pack(">6H", 7, 0x8003, 0, 0, 0, 0)]
     random.Random(1).shuffle(wires)
     bad = 0
@@ -100,3 +107,66 @@ def test_zones() -> None:
         assert read(b"\7EXAMPLE\3org\0") == (b"\7example\3org\0", b"\7EXAMPLE\3org\0")
         assert read(b"\7EXAMPLE") == (None, None)
         assert read(None) == (None, None)
+
+
+def edns_of(wire: bytes | None) -> Edns:
+    read = edns_reader()
+    outcome = outcome_reader()(wire)
+    first = read(wire, outcome)
+    assert read(wire, outcome) == first
+    return first
+
+
+def with_opt(*options: bytes, ttl: int = 0) -> bytes:
+    """Return a query with an OPT record."""
+    data = b"".join(options)
+    opt = b"\0" + struct.pack(">HHIH", 41, 512, ttl, len(data)) + data
+    return struct.pack(">6H", 7, 0, 1, 0, 0, 1) + QUESTION + opt
+
+
+def option(code: int, data: bytes) -> bytes:
+    return struct.pack(">HH", code, len(data)) + data
+
+
+def test_edns() -> None:
+    expected = Edns(0, True, 1232, (4, 8, 0xC00002), (3, 22), ("no way",), b"ns 7", True)
+    assert edns_of(BADVERS) == expected
+    # With a second question, which only the exact parser takes.
+    assert edns_of(BADVERS[:5] + b"\2" + BADVERS[6:12] + QUESTION + BADVERS[12:]) == expected
+    assert edns_of(with_opt(ttl=7 << 16)) == Edns(7, False, 512, cookie=False)
+    assert edns_of(struct.pack(">6H", 7, 0, 1, 0, 0, 0) + QUESTION) == Edns()
+    assert edns_of(BADVERS[:-1]) == edns_of(None) == Edns()
+
+
+def test_options_of_edns() -> None:
+    assert edns_of(with_opt(option(3, b""))).nsid is None
+    assert edns_of(with_opt(option(3, b"a"), option(3, b"b"))).nsid == b"a"
+    bad_text = edns_of(with_opt(option(15, b"\0\1\xff")))
+    assert (bad_text.errors, bad_text.error_texts) == ((1,), ("\udcff",))
+    subnets = {
+        b"\0\1\x18\0\xc0\0\2": (4, 8, 0xC00002),
+        # Bits after the prefix do not count.
+        b"\0\1\x0c\0\xc0\xff": (4, 20, 0xC0F),
+        b"\0\0\0\0": (4, 32, 0),
+        b"\0\2\x20\0\x20\1\x0d\xb8": (16, 96, 0x20010DB8),
+        # IPv4 mapped into IPv6, and a network that is wider than theirs.
+        b"\0\2\x78\0" + bytes(10) + b"\xff\xff\xc0\0\2": (4, 8, 0xC00002),
+        b"\0\2\x5a\0" + bytes(10) + b"\xff\xff": (16, 38, 0xFFFF >> 6),
+    }
+    assert {data: edns_of(with_opt(option(8, data))).subnet for data in subnets} == subnets
+
+
+def test_answers() -> None:
+    read = answers_reader()
+    assert read(BADVERS) == ("2001:db8::1",)
+    assert read(None) is None
+    assert read(BADVERS[:-1]) is None
+    assert read(BADVERS[:7] + b"\0" + BADVERS[8:]) == ()
+    # An answer without rdata has no text.
+    empty = struct.pack(">6H", 7, 0, 1, 2, 0, 0) + QUESTION + b"\0" + struct.pack(">HHIH", 28, 1, 0, 0) + ANSWER
+    assert read(empty) == ("2001:db8::1",)
+    # Texts that are too long: each answer of two octets is a name of 250 characters.
+    name = b"".join([b"\x3d" + b"a" * 61] * 4) + b"\0"
+    answer = b"\0" + struct.pack(">HHIH", 2, 1, 0, 2) + b"\xc0\x0c"
+    header = struct.pack(">6H", 7, 0, 1, 2000, 0, 0)
+    assert read(header + name + bytes(4) + answer * 2000) is None

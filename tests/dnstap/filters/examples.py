@@ -14,6 +14,7 @@ from dnstap import (
     MessageType,
     Policy,
     PolicyAction,
+    PolicyMatch,
     SocketFamily,
     SocketProtocol,
     compile_filter,
@@ -21,8 +22,16 @@ from dnstap import (
 
 QUESTION = b"\3WWW\7exaMple\3org\0" + struct.pack(">HH", 28, 1)
 QUERY = struct.pack(">6H", 7, 0x0120, 1, 0, 0, 0) + QUESTION
-OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 1 << 24, 0)
-ANSWER = b"\xc0\x0c" + struct.pack(">HHIH", 28, 1, 0, 0)
+OPTIONS = (
+    struct.pack(">HHHBB", 8, 7, 1, 24, 0)
+    + b"\xc0\0\2"
+    + struct.pack(">HHH", 15, 2, 3)
+    + struct.pack(">HHH6s", 15, 8, 22, b"no way")
+    + struct.pack(">HH4s", 3, 4, b"ns 7")
+    + struct.pack(">HH8s", 10, 8, b"cookie!!")
+)
+OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 1 << 24 | 0x8000, len(OPTIONS)) + OPTIONS
+ANSWER = b"\xc0\x0c" + struct.pack(">HHIH16s", 28, 1, 0, 16, b"\x20\1\x0d\xb8" + bytes(11) + b"\1")
 BADVERS = struct.pack(">6H", 7, 0x8580, 1, 1, 0, 1) + QUESTION + ANSWER + OPT
 
 MESSAGE = Message(
@@ -40,7 +49,7 @@ MESSAGE = Message(
     response_time_sec=1_700_000_001,
     response_time_nsec=1_500_000,
     response_message=BADVERS,
-    policy=Policy(action=PolicyAction.DROP),
+    policy=Policy("RPZ", b"rule 7", PolicyAction.DROP, PolicyMatch.QNAME, b"bad.example"),
     http_protocol=HttpProtocol.HTTP2,
 )
 DNSTAP = Dnstap(b"my server", b'v"1\\', b"\xff\x00", MESSAGE, DnstapType.MESSAGE)
@@ -115,6 +124,41 @@ PASSED = {
     "opcode": ("= QUERY", "= OPCODE0", "< 1"),
     "rcode": ("= BADVERS", "= badsig", "= RCODE16", "= 16", "!= NOERROR", "> 15", "in (NXDOMAIN, 16)"),
     "answers": ("= 1", ">= 1"),
+    "query_size": (f"= {len(QUERY)}", f"= {len(QUERY)}b"),
+    "response_size": (f"= {len(BADVERS)}", "> 12"),
+    "aa": ("= true", "= yes", "= 1", "!= false", "in (true, False)"),
+    "tc": ("= false", "= no", "= 0", "!= true"),
+    "rd": ("= true",),
+    "ra": ("= true",),
+    "z": ("= FALSE",),
+    "ad": ("= false",),
+    "cd": ("= false",),
+    "qdcount": ("= 1", "< 2"),
+    "nscount": ("= 0",),
+    "arcount": ("= 1",),
+    "answer_data": ("= 2001:db8::1", "!= 2001:db8::2", "in (a, 2001:db8::1)", "not in (a, b)", "~ ^2001"),
+    "edns": ("= true",),
+    "edns_version": ("= 0", "< 1"),
+    "edns_do": ("= true",),
+    "edns_udp_size": ("= 1232", ">= 1232", "!= 4096"),
+    "edns_cookie": ("= true",),
+    "ecs": (
+        "= 192.0.2.0/24",
+        "!= 192.0.2.0/25",
+        "!= 192.0.2.0",
+        "in 192.0.0.0/16",
+        "in 192.0.2.0/24",
+        "in (::/0, 0.0.0.0/0)",
+        "not in 192.0.2.0/25",
+        "not in ::/0",
+    ),
+    "ede": ("= 3", "= 22", "!= 4", "in (4, 22)", "not in (4, 5)"),
+    "ede_text": ('= "no way"', "!= no", "~ way$"),
+    "nsid": ('= "ns 7"', "~ ns"),
+    "policy_type": ("= RPZ", "~ ^R"),
+    "policy_rule": ('= "rule 7"', "!= rule"),
+    "policy_match": ("= QNAME", "!= ns_ip"),
+    "policy_value": ("= bad.example", "~ example$"),
     "qname": (
         "= www.example.org",
         '= "WWW.EXAMPLE.ORG."',

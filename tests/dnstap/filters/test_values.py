@@ -13,12 +13,14 @@ from dnstap.filters.values import (
     enum_parser,
     network_matcher,
     number_parser,
+    parse_any_text,
     parse_duration,
     parse_network,
     parse_size,
     parse_text,
     parse_time,
     subdomain_matcher,
+    subnet_matcher,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ def test_texts() -> None:
     assert parse_text("ns1 \N{SNOWMAN}") == "ns1 \N{SNOWMAN}".encode()
     assert parse_text("\udcff") == b"\xff"
     refuses(parse_text, "")
+    assert parse_any_text("ns1") == "ns1"
+    refuses(parse_any_text, "")
 
 
 def test_networks() -> None:
@@ -110,3 +114,11 @@ def test_subdomains() -> None:
     assert all(matches(name) for name in (b"\3org\0", b"\1a\3org\0", b"\7example\3net\0", b"\1a\1b\7example\3net\0"))
     assert not any(matches(name) for name in (b"\0", b"\3net\0", b"\4aorg\0", b"\x08xexample\3net\0"))
     assert subdomain_matcher(frozenset({b"\0"}))(b"\3org\0")
+
+
+def test_networks_in_networks() -> None:
+    contains = subnet_matcher([parse_network(word) for word in ("192.0.2.0/24", "2001:db8::/32")])
+    inside = "192.0.2.0/24", "192.0.2.128/25", "192.0.2.7", "2001:db8:1::/48", "::ffff:192.0.2.7"
+    outside = "192.0.2.0/23", "192.0.3.0/24", "0.0.0.0/0", "::/0", "2001:db9::/48"
+    assert all(contains(parse_network(word)) for word in inside)
+    assert not any(contains(parse_network(word)) for word in outside)

@@ -16,6 +16,7 @@ from dnstap.fields.catalogue import FIELDS, NAMES
 from dnstap.rendering.columns import attributes
 from dnstap.schema.enums import HttpProtocol, SocketFamily, SocketProtocol
 from dnstap.strategies import dnstaps
+from tests.dnstap.filters.examples import DNSTAP as EVERYTHING
 
 QUESTION = b"\7example\3org\0" + struct.pack(">HH", 28, 1)
 QUERY = struct.pack(">6H", 7, 0x120, 1, 0, 0, 0) + QUESTION
@@ -58,16 +59,42 @@ EXPECTED = {
     "response_address": "::1",
     "response_port": "53",
     "size": "41b",
+    "query_size": "-",
+    "response_size": "41b",
     "id": "8",
     "opcode": "QUERY",
     "rcode": "NXDOMAIN",
     "flags": "qr,aa,rd,ra",
+    "aa": "true",
+    "tc": "false",
+    "rd": "true",
+    "ra": "true",
+    "z": "false",
+    "ad": "false",
+    "cd": "false",
     "qname": "example.org.",
     "qtype": "AAAA",
     "qclass": "IN",
+    "qdcount": "1",
     "ancount": "1",
+    "nscount": "0",
+    "arcount": "0",
+    "answer_data": "-",
+    "edns": "false",
+    "edns_version": "-",
+    "edns_do": "-",
+    "edns_udp_size": "-",
+    "edns_cookie": "-",
+    "ecs": "-",
+    "ede": "-",
+    "ede_text": "-",
+    "nsid": "-",
     "query_zone": "org.",
+    "policy_type": "-",
+    "policy_rule": "-",
     "policy_action": "DROP",
+    "policy_match": "-",
+    "policy_value": "-",
     "identity": "my\\032server\\027",
     "version": "1\\255",
     "extra": "-",
@@ -117,6 +144,17 @@ def test_a_query() -> None:
 
 def response(wire: bytes) -> Dnstap:
     return replace(DNSTAP, message=replace(MESSAGE, response_message=wire))
+
+
+def test_edns_and_answers() -> None:
+    """The example of the filters has everything."""
+    names = ("edns", "edns_version", "edns_do", "edns_udp_size", "edns_cookie", "ecs", "ede", "ede_text", "nsid")
+    assert [shown(name, EVERYTHING) for name in names] == [
+        "true", "0", "true", "1232", "true", "192.0.2.0/24", "3,22", "no\\032way", "ns\\0327",
+    ]  # fmt: skip
+    assert shown("answer_data", EVERYTHING) == "2001:db8::1"
+    cut = response(struct.pack(">6H", 7, 0x8180, 1, 1, 0, 0) + QUESTION + b"\xc0")
+    assert {shown(name, cut) for name in (*names, "answer_data")} == {"X"}
 
 
 def test_damage_hides_only_the_fields_behind_it() -> None:
