@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
 from framestream.compression import COMPRESSIONS
 
-__all__ = ["Stamps", "exchange", "split_suffix", "temporary_name"]
+__all__ = ["Stamps", "exchange", "place", "split_suffix", "temporary_name"]
 
 
 class Stamps:
@@ -35,6 +36,24 @@ def split_suffix(path: str) -> tuple[str, str]:
 def temporary_name(path: str) -> str:
     """Return a name in the directory of a path that nobody can foresee, hidden from those who read `log*` there."""
     return os.path.join(os.path.dirname(path), f".dnstap.{os.urandom(8).hex()}")
+
+
+def place(new: str, path: str) -> None:
+    """Give a new file a path that no file has.
+
+    Raises: FileExistsError: there is one; OSError.
+    """
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # There are no hard links.
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+        os.rename(new, path)
+    else:
+        os.unlink(new)
 
 
 def exchange(new: str, path: str, stamps: Stamps) -> str:

@@ -8,10 +8,10 @@ import stat
 import time
 from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 from dnstap.pipeline.counters import Counter, OutputCounts
-from dnstap.pipeline.new_files import Stamps, exchange, temporary_name
+from dnstap.pipeline.new_files import Stamps, exchange, place, temporary_name
 from dnstap.pipeline.parts import Part
 from dnstap.problems import Problems
 from framestream.errors import FrameStreamError
@@ -20,7 +20,7 @@ from framestream.files import create_like, may_be_regular
 from framestream.reporting import error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from dnstap.pipeline.outputs.compressed import CompressedFile
     from dnstap.pipeline.rotation import Rotation
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["FileOutput", "Output", "OutputFile"]
 
 OutputFile: TypeAlias = "OpenFile | CompressedFile"
+
+T = TypeVar("T")
 
 RETRY_S = 1.0
 """Seconds between two attempts to begin a new file."""
@@ -382,13 +384,7 @@ class FileOutput(Output):
         """
         finished = None
         if not self._is_current():
-            # There is nothing to rename. A file that somebody has put there is appended to: HUP destroys nothing, and
-            # logrotate makes the new file itself (`create`).
-            if self._regular:
-                with suppress(FileExistsError):
-                    os.close(create_like(os.path.realpath(self.path), os.fstat(self.fileno())))
-            with _opened_pipe(self.path):
-                file = self._open(self.path, "append")
+            file = self._opened_again()
         elif rotating and self._regular and (self.frames > self._frames_before or self._file.opened_bytes):
             file, finished = self._replaced(self._file)
         else:
@@ -406,21 +402,45 @@ class FileOutput(Output):
         if finished and self._rotation:
             self._rotation.finish(finished)
 
+    def _opened_again(self) -> OutputFile:
+        """Open a new file at the path, from which the old one has gone.
+
+        Raises: OSError, FrameStreamError.
+        """
+        if self._regular:
+            path = os.path.realpath(self.path)
+            with suppress(FileExistsError):
+                return self._new_file(path, self._file, lambda new: place(new, path))[0]
+        # A file that somebody has put there is appended to: HUP destroys nothing, and logrotate makes the new file
+        # itself (`create`).
+        with _opened_pipe(self.path):
+            return self._open(self.path, "append")
+
     def _replaced(self, old: OutputFile) -> tuple[OutputFile, str]:
-        """Rename a file, and put a new one in its place that has its mode and owner.
+        """Rename a file, and put a new one in its place.
 
         Returns: the new file, and the new name of the old one.
         Raises: OSError, FrameStreamError: nothing has changed.
         """
         # Through links: what the path leads to is renamed, in the directory where it is.
         path = os.path.realpath(self.path)
-        # The new file is ready before the old one is touched, so that any failure leaves everything as it was.
+        return self._new_file(path, old, lambda new: exchange(new, path, self._stamps))
+
+    def _new_file(self, path: str, old: OutputFile, publish: Callable[[str], T]) -> tuple[OutputFile, T]:
+        """Make a new file that has the mode and owner of an old one, and give it its name.
+
+        Args: publish: gives it its name, after it has been opened under another one in the directory of the path.
+        Returns: the new file, and what `publish` returned.
+        Raises: OSError, FrameStreamError: nothing has changed.
+        """
+        # It gets its name when it is complete, with START. So any failure leaves everything as it was, and whoever
+        # renames it again at once gets no empty file.
         temporary = temporary_name(path)
         os.close(create_like(temporary, os.fstat(old.fileno())))
         try:
             file = self._open(temporary, "append")
             try:
-                return file, exchange(temporary, path, self._stamps)
+                return file, publish(temporary)
             except BaseException:
                 file.close()
                 raise

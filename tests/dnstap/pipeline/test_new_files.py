@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dnstap.pipeline.new_files import Stamps, exchange, split_suffix, temporary_name
+from dnstap.pipeline.new_files import Stamps, exchange, place, split_suffix, temporary_name
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,21 @@ def test_temporary_names(tmp_path: Path) -> None:
     assert len(names) == 100
     assert all(Path(name).parent == tmp_path and Path(name).name.startswith(".dnstap.") for name in names)
     assert not os.path.dirname(temporary_name("log"))
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_place(tmp_path: Path, hard_links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file gets a name that no file has, and is found under that name only."""
+    if not hard_links:
+        refuse_links(monkeypatch)
+    new, path = tmp_path / "new", tmp_path / "log"
+    new.write_bytes(b"1")
+    place(str(new), str(path))
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"log": b"1"}
+    new.write_bytes(b"2")
+    with pytest.raises(FileExistsError):
+        place(str(new), str(path))
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"log": b"1", "new": b"2"}
 
 
 class TestExchange:

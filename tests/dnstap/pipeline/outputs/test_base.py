@@ -19,7 +19,14 @@ from dnstap.pipeline.outputs.parallel_text import ParallelText
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.rotation import FileLimits, Rotation
-from framestream import EncodedFrames, encode_data_frames, read_file
+from framestream import (
+    ControlFrame,
+    ControlType,
+    EncodedFrames,
+    encode_control_frame,
+    encode_data_frames,
+    read_file,
+)
 from tests.dnstap.pipeline.disks import Disk
 
 if TYPE_CHECKING:
@@ -126,6 +133,26 @@ def test_what_somebody_put_there_is_not_destroyed(tmp_path: Path, kind: Kind) ->
     output.write_many([payload(b"3")])
     finish(output)
     assert (contents(tmp_path / "old"), contents(path)) == ([b"1"], [b"2", b"3"])
+
+
+def test_a_file_that_is_moved_at_once_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording that is opened again has START from when its name is there."""
+    path = tmp_path / "out"
+    output = Recording(str(path))
+    path.rename(tmp_path / "old")
+    link, sizes = os.link, []
+
+    def linked(source: str, name: str) -> None:
+        link(source, name)
+        sizes.append(os.stat(name).st_size)
+        os.rename(name, tmp_path / "moved")
+
+    monkeypatch.setattr(os, "link", linked)
+    output.reopen_soon()
+    output.write_many([payload(b"1")])
+    finish(output)
+    assert (contents(tmp_path / "moved"), path.exists()) == ([b"1"], False)
+    assert sizes == [len(encode_control_frame(ControlFrame(ControlType.START, (CONTENT_TYPE,))))]
 
 
 @KINDS
