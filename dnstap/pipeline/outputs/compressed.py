@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Literal
 
 from framestream.compression import Compressor, Decompressor
-from framestream.errors import CompressionError, FrameStreamError
+from framestream.errors import CompressionError, LocalProtocolError
 from framestream.files import FileOutput as OpenFile
 
 __all__ = ["CompressedFile", "NotAppendableError", "open_compressed"]
@@ -21,7 +21,7 @@ FLUSH_BYTES = 1 << 22
 """Bytes after which it must be, too. They are kept until then, to be written again if another program cuts the file."""
 
 
-class NotAppendableError(FrameStreamError):
+class NotAppendableError(LocalProtocolError):
     """A file to append to does not end with the end of compressed data of the same format."""
 
 
