@@ -381,8 +381,7 @@ def _metrics(
 def _say_statistics(runner: Collector | FileRunner, stages: Sequence[Stage], outputs: Sequence[Output]) -> None:
     _say(str(runner.counts))
     for part in (*stages, *outputs):
-        if summary := part.summary():
-            _say(summary)
+        _say(part.summary())
 
 
 @contextlib.contextmanager

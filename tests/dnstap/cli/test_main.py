@@ -218,7 +218,7 @@ def test_documents_in_a_time_zone(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--fields", "time,what"], "unknown field 'what': expected one of time, "),
+        (["--fields", "time,what"], "unknown field 'what': expected one of all, time, "),
         (["--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
         (["--time-zone", "Mars"], "unknown time zone 'Mars': expected utc, local or a name of the time zone database"),
     ],

@@ -19,6 +19,7 @@ import pytest
 from dnstap.cli import progress as module
 from dnstap.cli.main import main
 from dnstap.cli.progress import Progress
+from framestream import ControlFrame, ControlType, encode_control_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +110,9 @@ def test_the_terminal_goes(terminal: Terminal) -> None:
     progress.remove()
 
 
+STOP = encode_control_frame(ControlFrame(ControlType.STOP))
+
+
 @pytest.fixture
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Show progress from the start, on a terminal that can erase."""
@@ -141,6 +145,17 @@ def test_the_command(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.Mon
     assert rest == "dnstap: 2 left out after the last of --count"
     assert written == f"dnstap: {tmp_path}/out: 970 frames: 970 written, 0 rejected, 0 dropped, 0 left"
     assert end == ""
+
+
+@pytest.mark.usefixtures("_always")
+def test_a_report_in_between(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is removed before a report, which stands on a line of its own."""
+    joined = tmp_path / "joined"
+    joined.write_bytes(SAMPLE.read_bytes().removesuffix(STOP) + SAMPLE.read_bytes())
+    shown = run(terminal, monkeypatch, "-r", joined, "-r", SAMPLE, "-w", tmp_path / "out")
+    (report,) = [text for text in shown if "dnstap: " in text]
+    assert report.startswith(f"dnstap: {joined}: ")
+    assert report.endswith("\r\n")
 
 
 @pytest.mark.usefixtures("_always")
