@@ -44,7 +44,7 @@ _match_time = re.compile(
     rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_CLOCK}(?:[Zz]|( ?[+-])([0-9]{{2}}):?([0-5][0-9]))?)?"
 ).fullmatch
 _match_clock = re.compile(_CLOCK).fullmatch
-_match_duration = re.compile(rf"(-?)([0-9]{{1,12}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
+_match_duration = re.compile(rf"(-?)([0-9]{{1,24}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
 
 
 def enum_parser(names: Mapping[str, int]) -> Callable[[str], int]:

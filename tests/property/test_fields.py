@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import replace
 from functools import cache
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from dnstap import Dnstap, DnstapError, DnstapType, Message, MessageType, Style, compile_filter
 from dnstap.fields import kinds
 from dnstap.fields.catalogue import FIELDS
+from dnstap.filters import fields as filters
+from dnstap.filters.grammar import parse_expression
 from dnstap.rendering.formats import decoder_for, renderer
 from dnstap.strategies import dnstaps, hostile_payloads, server_payloads
-from tests.plain_filters import captured, made
+from tests.plain_filters import captured, evaluate, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,9 +142,15 @@ def test_a_filter_takes_what_a_line_shows(payload: bytes, data: st.DataObject) -
 
 def equal(name: str, text: str) -> str | None:
     """Return the test that a field has the value of a text; None if there is none."""
-    kind = FIELDS[name].kind
-    if kind is kinds.FLAGS:
+    if FIELDS[name].kind is kinds.FLAGS:
         return " and ".join([f"flag {flag}" for flag in text.split(",")])
+    value = written(name, text)
+    return None if value is None else f"{name} = {value}"
+
+
+def written(name: str, text: str) -> str | None:
+    """Return a value for a filter from the text of a line; None if there is none."""
+    kind = FIELDS[name].kind
     if kind is kinds.NAME:
         # A star without a backslash is refused in filters.
         text = text.replace("*", "\\*")
@@ -154,10 +163,43 @@ def equal(name: str, text: str) -> str | None:
     if kind is kinds.PORT and int(text) > 65535:
         # No port, but the sender wrote it.
         return None
-    if kind is kinds.TIME and len(text.split("-", 1)[0]) != 4:
-        # The year has more than four digits, or is before the first.
+    if kind is kinds.TIME and not re.match("(19[7-9]|[2-9][0-9]{2})[0-9]-", text):
+        # After the year 9999, which has no notation, or a number of seconds that is shown as a negative one, as in Go.
         return None
-    return f'{name} = "{quoted(text)}"'
+    return f'"{quoted(text)}"'
+
+
+@given(st.lists(payloads, min_size=1, max_size=5), st.data())
+def test_every_operator_gives_the_answer_of_ordinary_functions(some: list[bytes], data: st.DataObject) -> None:
+    dnstaps = [dnstap for payload in some if (dnstap := parsed(payload))]
+    choices = {name: shown for name in OTHERS if (shown := texts(name, dnstaps))}
+    if not choices:
+        return
+    name = data.draw(st.sampled_from(sorted(choices)))
+    operator = data.draw(st.sampled_from([*filters.FIELDS[name].operators, "not in"]))
+    values = data.draw(st.lists(st.sampled_from(choices[name]), min_size=1, max_size=2))
+    if operator == "~":
+        value = f'"{quoted(re.escape(values[0].strip(chr(34))[:4]))}"'
+    elif operator in ("in", "not in", "under"):
+        value = f"({', '.join(values)})"
+    else:
+        value = values[0]
+    expression = f"{name} {operator} {value}"
+    chosen, tree = compile_filter(expression), parse_expression(expression)
+    # A second time, since values of the first are remembered.
+    for dnstap in dnstaps + dnstaps:
+        assert chosen.matches(dnstap) is evaluate(tree, dnstap), expression
+        assert chosen.select([bytes(dnstap)]) == [bytes(dnstap)] * chosen.matches(dnstap)
+
+
+OTHERS = [name for name in WITHOUT_SENDER if FIELDS[name].kind is not kinds.FLAGS]
+"""Fields with operators."""
+
+
+def texts(name: str, dnstaps: list[Dnstap]) -> list[str]:
+    """Return the values for filters of a field in some messages."""
+    found = [dnstap for dnstap in dnstaps if has(name).matches(dnstap)]
+    return [value for dnstap in found if (value := written(name, values(dnstap)[name]))]
 
 
 def quoted(text: str) -> str:

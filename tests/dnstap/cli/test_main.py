@@ -582,7 +582,7 @@ def test_light_start(code: str) -> None:
     assert process.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("option", ["-q", "-y", "-j"])
+@pytest.mark.parametrize("option", ["-q", "-y", "-j", "--fields=all"])
 def test_text_of_files_loads_little(option: str) -> None:
     """Neither classes of protobuf, nor an event loop, nor sockets: they take longer to load than a file to print."""
     check = """

@@ -106,6 +106,8 @@ def test_durations() -> None:
     assert parse_duration("-1us") == -1000
     assert parse_duration("1\N{MICRO SIGN}s") == parse_duration("1\N{GREEK SMALL LETTER MU}s") == 1000
     assert parse_duration("1.000000001s") == SECOND + 1
+    # The longest that lines show: the seconds of times have 64 bits.
+    assert parse_duration("18446744073709551615000.000ms") == ((1 << 64) - 1) * SECOND
     refuses(parse_duration, "", "20", "1m", "1.5ns", "s", "1e3s")
 
 
