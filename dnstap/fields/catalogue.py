@@ -190,7 +190,7 @@ _ALL = [
         "(read_answers(wire) or None)",
         _WIRES,
         500,
-        "wire is not None and read_answers(wire) is None",
+        f"wire is not None and ({_OUTCOME}[0] is None or read_answers(wire) is None)",
     ),
     # EDNS.
     Field("edns", kinds.BOOLEAN, "whether there is an OPT record", _HAS_EDNS, _WIRES, 60, _DAMAGED),

@@ -120,9 +120,12 @@ def outcome_reader() -> Callable[[bytes | None], Outcome]:
         # CachedQuestions checks all of a message, and counts those that it has to leave to the exact reader. A message
         # that it did not count has been checked, and can be walked over without checks.
         unusual = cached.unusual
-        check(wire)
+        text = check(wire)
         if cached.unusual == unusual:
             return _checked_outcome(wire)
+        # With a question there is no text only if the exact reader has refused the message: it need not be asked again.
+        if text is None and len(wire) > HEADER_SIZE and (wire[5] or wire[4]):
+            return _NO_OUTCOME
         try:
             message = unpack(wire)
         except DnsMessageError:
@@ -211,12 +214,15 @@ def _subnet(subnet: ClientSubnet) -> tuple[int, int, int]:
 def answers_reader() -> Callable[[bytes | None], tuple[str, ...] | None]:
     """Return a function from a DNS message to the texts of its answers' rdata, without empty ones.
 
-    It gives None if a part of the message does not parse, or the texts are longer than limits.py allows.
+    It gives None if a part of the message does not parse, or the texts are longer than limits.py allows. A message that
+    has no answers by its header is not parsed.
     """
 
     def read(wire: bytes | None) -> tuple[str, ...] | None:
         if wire is None:
             return None
+        if wire[6:8] == b"\0\0":
+            return ()
         try:
             take = TextBudget(len(wire)).take
             return tuple([text for record in unpack(wire).answers if (text := take(data_text(record)))])

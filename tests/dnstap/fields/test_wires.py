@@ -161,7 +161,8 @@ def test_answers() -> None:
     assert read(BADVERS) == ("2001:db8::1",)
     assert read(None) is None
     assert read(BADVERS[:-1]) is None
-    assert read(BADVERS[:7] + b"\0" + BADVERS[8:]) == ()
+    # Without answers nothing is parsed, so that queries cost little.
+    assert read(BADVERS[:7] + b"\0" + BADVERS[8:-1]) == ()
     # An answer without rdata has no text.
     empty = struct.pack(">6H", 7, 0, 1, 2, 0, 0) + QUESTION + b"\0" + struct.pack(">HHIH", 28, 1, 0, 0) + ANSWER
     assert read(empty) == ("2001:db8::1",)

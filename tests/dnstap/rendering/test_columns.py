@@ -155,6 +155,9 @@ def test_edns_and_answers() -> None:
     assert shown("answer_data", EVERYTHING) == "2001:db8::1"
     cut = response(struct.pack(">6H", 7, 0x8180, 1, 1, 0, 0) + QUESTION + b"\xc0")
     assert {shown(name, cut) for name in (*names, "answer_data")} == {"X"}
+    # Also without answers by its header.
+    no_answer = response(struct.pack(">6H", 7, 0x8180, 1, 0, 1, 0) + QUESTION + b"\xc0")
+    assert shown("answer_data", no_answer) == "X"
 
 
 def test_damage_hides_only_the_fields_behind_it() -> None:
