@@ -404,7 +404,7 @@ def _check_not_written(path: str, options: Options) -> None:
 
 def _is_found_in(written: str, path: str) -> bool:
     """Return whether a file, or one that it becomes by a rotation, is among those of a directory or pattern."""
-    from dnstap.pipeline.inputs.followed import is_pattern
+    from dnstap.pipeline.inputs.paths import is_pattern
 
     if not is_pattern(path):
         return False

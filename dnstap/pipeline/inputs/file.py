@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.inputs.base import Input
-from dnstap.pipeline.inputs.followed import FollowedInput, is_pattern
+from dnstap.pipeline.inputs.followed import FollowedInput
+from dnstap.pipeline.inputs.paths import is_pattern
 from framestream.aio import read_file
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import glob
 import os
 import stat
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.inputs.base import Input
+from dnstap.pipeline.inputs.paths import paths_of
 from framestream.aio import read_file
 from framestream.compression import Decompressor
 from framestream.errors import FrameStreamError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from framestream.aio import Reader
     from framestream.streams import Limits
 
-__all__ = ["FollowedInput", "is_pattern"]
+__all__ = ["FollowedInput"]
 
 SCAN_S = 0.1
 """Least interval between two looks at which files there are, in seconds. A look at 100,000 files takes half a second,
@@ -83,11 +83,6 @@ class _Known:
         self.frames = 0
         self.seen = (0, 0)
         self.given_up = False
-
-
-def is_pattern(path: str) -> bool:
-    """Return whether a path is a directory, or a pattern and not the name of a file."""
-    return os.path.isdir(path) or (glob.has_magic(path) and not os.path.lexists(path))
 
 
 class FollowedInput(Input):
@@ -153,12 +148,9 @@ class FollowedInput(Input):
     def _paths(self) -> Iterator[str]:
         if not self.concurrent:
             yield self._path
-        elif os.path.isdir(self._path):
-            # Hidden names are those of files that are being made, such as by mode "atomic".
-            with contextlib.suppress(OSError), os.scandir(self._path) as entries:
-                yield from [entry.path for entry in entries if not entry.name.startswith(".")]
         else:
-            yield from glob.iglob(self._path)
+            with contextlib.suppress(OSError):  # The directory is not ours to read.
+                yield from paths_of(self._path)
 
     def _look(self, found: Sequence[_Status]) -> None:
         """Note which files have ended, have grown, or are gone."""

@@ -16,7 +16,6 @@ import pytest
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.collector import Collector
 from dnstap.pipeline.inputs import followed
-from dnstap.pipeline.inputs.followed import is_pattern
 from framestream import Writer, aio, encode_data_frames, write_file
 from tests.dnstap.pipeline.streams import START, STOP, Payloads, file_of
 from tests.threads import start
@@ -354,11 +353,3 @@ def is_known_by(running: Following, payload: bytes) -> bool:
     source = running.collector._inputs[0]
     assert isinstance(source, followed.FollowedInput)
     return any(payload in known.beginning for known in source._known.values())
-
-
-def test_patterns(tmp_path: Path) -> None:
-    (tmp_path / "a[1]").touch()
-    assert is_pattern(str(tmp_path))
-    assert is_pattern(f"{tmp_path}/*.fstrm")
-    assert not is_pattern(f"{tmp_path}/a[1]")
-    assert not is_pattern(f"{tmp_path}/missing")
