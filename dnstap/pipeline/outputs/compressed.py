@@ -31,6 +31,7 @@ class CompressedFile:
     Args:
         file: the file, which is closed with this.
         compression: one of COMPRESSIONS.
+        name: of the file, for errors.
     Raises: MissingLibraryError: the library of the compression is not installed.
 
     Attributes: beginning, taken: see FileOutput.
@@ -38,8 +39,9 @@ class CompressedFile:
 
     taken = 0  # A write that fails has written nothing.
 
-    def __init__(self, file: OpenFile, compression: str) -> None:
+    def __init__(self, file: OpenFile, compression: str, name: str = "") -> None:
         self.beginning = b""
+        self._name = name
         self._file = file
         self._compression = compression
         self._compressor = Compressor(compression)
@@ -65,8 +67,8 @@ class CompressedFile:
         """Return the descriptor of the file."""
         return self._file.fileno()
 
-    def write(self, data: bytes) -> None:
-        """Write bytes: all of them, or none if it raises.
+    def write(self, data: bytes) -> int:
+        """Write bytes: all of them, or none if it raises. Return their number, as file objects do.
 
         Raises: OSError: what was written before cannot be put into the file.
         """
@@ -80,6 +82,7 @@ class CompressedFile:
                 self.flush()
             else:
                 self.flush_if_due()
+        return len(data)
 
     def flush_if_due(self) -> None:
         """Flush what was written some time ago.
@@ -106,10 +109,15 @@ class CompressedFile:
         Raises: OSError.
         """
         try:
-            self._output += self._compressor.finish()
-            self._put_out()
+            # Twice if another program has cut the file, after which there is another member.
+            for _ in range(2):
+                self._output += self._compressor.finish()
+                self._put_out()
         finally:
             self._file.close()
+
+    def __str__(self) -> str:
+        return self._name
 
     def _put_out(self) -> None:
         """Write the output of the compressor to the file.
@@ -130,17 +138,19 @@ class CompressedFile:
             self._put_out()
 
 
-def open_compressed(path: str, mode: Literal["replace", "append"], compression: str) -> CompressedFile:
-    """Open a file to write compressed data to, or to append more of them to those that it holds, and lock it.
+def open_compressed(
+    path: str, mode: Literal["replace", "append", "new"], compression: str, *, lock: bool = True
+) -> CompressedFile:
+    """Open a file to write compressed data to, or to append more of them to those that it holds.
 
     Raises: OSError; NotAppendableError; MissingLibraryError: the library of the compression is not installed.
     """
     Compressor(compression)  # Before anything is truncated.
-    file = OpenFile(path, mode, lock=True)
+    file = OpenFile(path, mode, lock=lock)
     try:
         if mode == "append" and file.regular:
             _check_appendable(file, compression)
-        return CompressedFile(file, compression)
+        return CompressedFile(file, compression, path)
     except BaseException:
         file.close()
         raise

@@ -173,6 +173,32 @@ def test_cut(tmp_path: Path, compression: str, clock: Callable[[float], None]) -
 
 
 @ALL
+def test_cut_just_before_it_is_closed(tmp_path: Path, compression: str, clock: Callable[[float], None]) -> None:
+    """The file has the end of its compressed data."""
+    path = tmp_path / "x"
+    file = open_compressed(str(path), "replace", compression)
+    file.beginning = b"beginning"
+    file.write(b"one")
+    os.truncate(path, 0)
+    file.write(b"two")
+    file.close()
+    decompressor = Decompressor()
+    assert b"".join(decompressor.feed(path.read_bytes())) == b"beginningtwo"
+    assert not decompressor.unfinished
+
+
+def test_as_a_file_object(tmp_path: Path) -> None:
+    """It says how much it has taken, and which file it is."""
+    path = str(tmp_path / "x")
+    for lock in (True, False):
+        file = open_compressed(path, "replace", "gzip", lock=lock)
+        assert file.write(b"one") == 3
+        assert str(file) == path
+    with pytest.raises(FileExistsError):
+        open_compressed(path, "new", "gzip")
+
+
+@ALL
 def test_full(
     tmp_path: Path, compression: str, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
