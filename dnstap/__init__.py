@@ -10,6 +10,7 @@ from framestream._lazy import lazy_import
 
 if TYPE_CHECKING:
     from dnstap import adapters as adapters
+    from dnstap import aio as aio
     from dnstap import dns as dns
     from dnstap import strategies as strategies
     from dnstap.anonymize import Anonymizer as Anonymizer
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from dnstap.messages import Message as Message
     from dnstap.messages import Policy as Policy
     from dnstap.pipeline.collector import Collector as Collector
+    from dnstap.reading import MessageReader as MessageReader
+    from dnstap.reading import read as read
     from dnstap.rendering import FORMATS as FORMATS
     from dnstap.rendering import Style as Style
     from dnstap.rendering import render as render
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from dnstap.tap import Tap as Tap
     from dnstap.tap import TapCounts as TapCounts
     from dnstap.tap import TapLimits as TapLimits
+    from dnstap.writing import MessageWriter as MessageWriter
+    from dnstap.writing import write as write
 
 lazy_import(
     globals(),
@@ -64,6 +69,7 @@ lazy_import(
         "dnstap.filters": ("Filter", "compile_filter"),
         "dnstap.messages": ("Dnstap", "Message", "Policy"),
         "dnstap.pipeline.collector": ("Collector",),
+        "dnstap.reading": ("MessageReader", "read"),
         "dnstap.rendering": ("FORMATS", "Style", "render", "renderer"),
         "dnstap.schema.enums": (
             "DnstapType",
@@ -75,6 +81,7 @@ lazy_import(
             "SocketProtocol",
         ),
         "dnstap.tap": ("AsyncTap", "Tap", "TapCounts", "TapLimits"),
+        "dnstap.writing": ("MessageWriter", "write"),
     },
-    submodules=("adapters", "dns", "strategies"),
+    submodules=("adapters", "aio", "dns", "strategies"),
 )

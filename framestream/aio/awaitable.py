@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
-
-from framestream.aio.listener import Listener
-from framestream.aio.reader import Reader
-from framestream.aio.writer import Writer
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -16,7 +12,17 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "awaitable"]
 
 P = ParamSpec("P")
-Opened = TypeVar("Opened", bound=Reader | Writer | Listener[Any])
+
+
+class Closable(Protocol):
+    """Interface of what is closed at the end of `async with`."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=Closable)
 
 
 class Opening(Generic[Opened]):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from framestream.endpoints import Path
     from framestream.files import FileMode, FileOutput, ObjectInput, ObjectOutput, Readable, Writable
 
-__all__ = ["InputChannel", "OutputChannel", "read_file", "readable", "write_file"]
+__all__ = ["InputChannel", "OutputChannel", "open_in_thread", "read_file", "readable", "write_file"]
 
 File = TypeVar("File")
 
@@ -169,7 +169,7 @@ async def read_file(
         unless it is followed.
     """
     protocol = reader_protocol(content_types, limits, transport=Transport.UNIDIRECTIONAL, joined=True)
-    opened = await _open_in_thread(lambda: open_input(file, follow=follow), lambda unused: unused.close())
+    opened = await open_in_thread(lambda: open_input(file, follow=follow), lambda unused: unused.close())
     protocol.require_stop = opened.regular and not follow
     return Reader(InputChannel(opened), protocol, peer=str(file), file=True)
 
@@ -202,7 +202,7 @@ async def write_file(
         or one with a fault.
     """
     protocol = writer_protocol(content_types, limits, Transport.UNIDIRECTIONAL)
-    opened, cut_bytes = await _open_in_thread(
+    opened, cut_bytes = await open_in_thread(
         lambda: open_to_write(file, mode, protocol, lock=lock), lambda unused: unused[0].close(keep=False)
     )
     writer = Writer(OutputChannel(opened), protocol, NO_DEADLINES, batching, peer=str(file))
@@ -212,7 +212,7 @@ async def write_file(
     return writer
 
 
-async def _open_in_thread(open_file: Callable[[], File], close_unused: Callable[[File], object]) -> File:
+async def open_in_thread(open_file: Callable[[], File], close_unused: Callable[[File], object]) -> File:
     """Open a file in a thread, because opening a named pipe waits for its other end.
 
     Args: close_unused: called with the file if this was cancelled in the meantime.

@@ -1,0 +1,346 @@
+"""Messages of files, pipes and file objects, in one `for` loop."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import time
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeVar, overload
+
+from dnstap.codec.learned import Decoder
+from dnstap.content_type import CONTENT_TYPE
+from dnstap.errors import DecodeError, MissingFieldError
+from dnstap.filters.selecting import Filter
+from dnstap.messages import Dnstap
+from dnstap.pipeline.diagnostics import stream_reports
+from dnstap.pipeline.inputs.paths import is_pattern, paths_of
+from dnstap.problems import Problems
+from framestream.arguments import check_options, check_type
+from framestream.errors import FrameStreamError
+from framestream.files import open_input
+from framestream.reporting import PERIOD_S, error_text
+from framestream.streams import LIMITS, Limits
+from framestream.sync.files import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from types import TracebackType
+
+    from dnstap.following import Following
+    from dnstap.messages import Message
+    from framestream.endpoints import Path
+    from framestream.files import Readable
+    from framestream.streams import BaseReader
+
+    class DnstapMessage(Dnstap):
+        """A Dnstap as `read` yields it without `lenient`: its `message` is there. Only type checkers see this class."""
+
+        message: Message  # type: ignore[misc] # the fields before it have defaults, as it has in Dnstap
+
+
+D = TypeVar("D", covariant=True)
+
+__all__ = ["BaseMessageReader", "MessageReader", "Reading", "Source", "log_line", "read", "sources_of"]
+
+_log = logging.getLogger("dnstap")
+
+
+class Source(NamedTuple):
+    """A file to read. Attributes: name: of the file, for messages."""
+
+    name: str
+    file: Path | Readable
+
+
+class Reading:
+    """Common part of the blocking reader and the one for asyncio: from payloads to messages, and what was left out.
+
+    Apart from the readers, because generators keep it: a reader that is left without `close` is then freed, and with it
+    the generator, which closes its file.
+
+    Attributes: source: name of the file that is being read; "" if it is not known.
+    """
+
+    def __init__(self, condition: str | Filter | None, *, lenient: bool) -> None:
+        check_type("filter", condition, (str, Filter, type(None)), "an expression, or a Filter of compile_filter")
+        self.payloads = 0
+        self.unmatched = 0
+        self.problems = Problems("do not decode and were left out")
+        self.failed_files = 0
+        self.source = ""
+        self._first_bad_in = ""
+        self._failure: tuple[str, FrameStreamError | OSError] | None = None
+        self._report_at = 0.0
+        self._lenient = lenient
+        self._decode: Callable[[bytes], Dnstap] = Decoder(Dnstap).decode
+        if lenient:
+            self._decode = partial(Decoder(Dnstap).decode, lenient=True)
+        if isinstance(condition, str):
+            condition = Filter(condition)
+        self._matches = None if condition is None else condition.matches
+
+    def messages(self, payloads: list[bytes]) -> Iterator[Dnstap]:
+        """Yield the messages in payloads that decode and match, and count the others."""
+        # One at a time: with a list of all of them, the garbage collector takes 7 % of the time.
+        decode, lenient, matches = self._decode, self._lenient, self._matches
+        first = self.payloads + 1
+        self.payloads += len(payloads)
+        for number, payload in enumerate(payloads, first):
+            try:
+                message = decode(payload)
+                if message.message is None and not lenient:
+                    raise MissingFieldError("message", "Dnstap")
+            except DecodeError as error:
+                self._add_problem(number, error)
+                continue
+            if matches is None or matches(message):
+                yield message
+            else:
+                self.unmatched += 1
+
+    def _add_problem(self, number: int, error: DecodeError) -> None:
+        if self.problems.first is None:
+            self._first_bad_in = f", in {self.source}" if self.source else ""
+        self.problems.add(number, error.with_traceback(None))
+        # A stream may go on for ever: its first bad payload is reported at once, and what follows now and then.
+        if (now := time.monotonic()) >= self._report_at:
+            self._report_at = now + PERIOD_S
+            self.report()
+
+    def end_file(self, name: str, reader: BaseReader | None, error: FrameStreamError | OSError | None) -> None:
+        """Report what was left out of a file. The first error is kept, to be raised after all files."""
+        if error:
+            self.failed_files += 1
+            if self._failure is None:
+                self._failure, error = (name, error), None
+        if reader:
+            for line in stream_reports(name, reader, error):
+                log_line(line)
+        elif error:
+            log_line(f"{name}: {error_text(error)}")
+
+    def report(self) -> None:
+        """Report the payloads that were left out since the last call."""
+        for line in self.problems.new_reports(self.payloads):
+            log_line(line + self._first_bad_in)
+
+    def end(self) -> None:
+        """Raise the first error of a file, if there was one."""
+        if self._failure:
+            (name, error), self._failure = self._failure, None
+            error.add_note(f"in {name}")
+            if self.failed_files > 1:
+                error.add_note(f"{self.failed_files - 1} more files could not be read to their end")
+            raise error
+
+    def close(self) -> None:
+        """Report what was not reported or raised, also if files are not read to their end."""
+        self.report()
+        if self._failure:
+            name, error = self._failure
+            log_line(f"{name}: {error_text(error)}")
+
+
+class BaseMessageReader:
+    """Common base of the blocking reader and the one for asyncio: their counts."""
+
+    def __init__(self, reading: Reading, following: Following | None) -> None:
+        self._reading = reading
+        self._following = following
+        self._closed = False
+
+    @property
+    def payloads(self) -> int:
+        """Number of payloads read so far: those of the messages yielded, and of some that follow them."""
+        return self._reading.payloads
+
+    @property
+    def problems(self) -> Problems:
+        """The payloads left out because they do not decode: `count`, and `first`, a number and an error."""
+        return self._reading.problems
+
+    @property
+    def skipped(self) -> int:
+        """Number of payloads left out because they do not decode."""
+        return self._reading.problems.count
+
+    @property
+    def unmatched(self) -> int:
+        """Number of messages that the filter left out."""
+        return self._reading.unmatched
+
+    @property
+    def failed_files(self) -> int:
+        """Number of files that could not be read to their end."""
+        return self._reading.failed_files + (self._following.failed_files if self._following else 0)
+
+    def stop(self) -> None:
+        """Stop following files: the messages that they have by now are still yielded, then the loop ends.
+
+        May be called by a signal handler or another thread. Files that are not followed are read to their end.
+        """
+        if self._following:
+            self._following.stop()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("the reader is closed")
+
+
+class MessageReader(BaseMessageReader, Generic[D]):
+    """The messages of files, to iterate over. Made by `read`.
+
+    A loop that was left can be continued by another one. `close` it, or use it in `with`, if it is not read to its end.
+    """
+
+    def __init__(
+        self, messages: Generator[D, None, None], reading: Reading, following: Following | None = None
+    ) -> None:
+        super().__init__(reading, following)
+        self._messages = messages
+
+    def __iter__(self) -> Iterator[D]:
+        """Yield the messages.
+
+        Raises: FrameStreamError, OSError: of the first file that could not be read to its end, after the messages of
+            all files.
+        """
+        self._check_open()
+        return self._messages
+
+    def __next__(self) -> D:
+        """Return the next message."""
+        return next(iter(self))
+
+    def close(self) -> None:
+        """Close the file that is being read."""
+        self._closed = True
+        self._messages.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@overload
+def read(
+    file: Path | Readable,
+    *more_files: Path | Readable,
+    filter: str | Filter | None = None,
+    lenient: Literal[False] = False,
+    follow: bool = False,
+    limits: Limits = LIMITS,
+) -> MessageReader[DnstapMessage]: ...
+
+
+@overload
+def read(
+    file: Path | Readable,
+    *more_files: Path | Readable,
+    filter: str | Filter | None = None,
+    lenient: bool,
+    follow: bool = False,
+    limits: Limits = LIMITS,
+) -> MessageReader[Dnstap]: ...
+
+
+def read(
+    file: Path | Readable,
+    *more_files: Path | Readable,
+    filter: str | Filter | None = None,
+    lenient: bool = False,
+    follow: bool = False,
+    limits: Limits = LIMITS,
+) -> MessageReader[Any]:
+    """Return the messages of files, one file after the other: `for dnstap in dnstap.read("log.fstrm")`.
+
+    Files may be compressed with gzip, bzip2, xz or zstd. Each message has its `message`. Payloads that do not decode,
+    or have none, are left out and counted (`problems`), and reported by the logger `dnstap`. A file that cannot be read
+    to its end costs none of its messages before the fault and none of the other files: its error is raised after all of
+    them, and further ones are reported by the logger.
+
+    Args:
+        file, more_files: paths, "-" for standard input, or binary file objects, which are left open. A directory is all
+            its files, and a pattern all files that match, both sorted by name.
+        filter: yield only messages that match an expression (docs/filters.md), or a Filter of `compile_filter`.
+        lenient: yield also messages without their required `type`, and those without a `message`.
+        follow: wait for the files to grow, or to be made, and go on with files that replace them, until `stop()`. A
+            directory or pattern is all files there, in the order of their last change, and those that come.
+    Raises: OSError: FileNotFoundError if there is no such file; FilterError; TypeError.
+    """
+    reading = Reading(filter, lenient=lenient)
+    check_options("limits", limits, Limits)
+    following = None
+    if follow:
+        # It loads asyncio and sockets, without which other files are read.
+        from dnstap.following import Following
+
+        following = Following((file, *more_files), limits, log_line)
+        batches = following.blocking_batches()
+    else:
+        batches = _payloads(sources_of((file, *more_files)), reading, limits)
+    return MessageReader(_messages(batches, reading), reading, following)
+
+
+def _messages(batches: Generator[list[bytes], None, None], reading: Reading) -> Generator[Dnstap, None, None]:
+    """Yield the messages in payloads, and report what was left out of them."""
+    try:
+        with closing(batches):
+            for payloads in batches:
+                yield from reading.messages(payloads)
+    finally:
+        reading.close()
+
+
+def _payloads(sources: list[Source], reading: Reading, limits: Limits) -> Generator[list[bytes], None, None]:
+    """Yield the payloads of files.
+
+    Raises: FrameStreamError, OSError: the first of them, after all files.
+    """
+    for source in sources:
+        reader = error = None
+        reading.source = source.name
+        try:
+            with read_file(source.file, [CONTENT_TYPE], limits=limits) as reader:
+                yield from reader.batches()
+        except (FrameStreamError, OSError) as caught:
+            error = caught
+        reading.end_file(source.name, reader, error)
+    reading.end()
+
+
+def sources_of(files: Sequence[Path | Readable]) -> list[Source]:
+    """Return the files that paths, patterns, directories and file objects stand for.
+
+    Raises: OSError: FileNotFoundError if there is no such file; TypeError: neither a path nor a file object.
+    """
+    sources = []
+    for file in files:
+        if not isinstance(file, str | os.PathLike):
+            open_input(file)  # Checks the object.
+            sources.append(Source(str(file), file))
+            continue
+        path = os.fspath(file)
+        if path == "-":
+            sources.append(Source("standard input", path))
+        elif is_pattern(path):
+            found = sorted(filter(os.path.isfile, paths_of(path)))
+            if not found:
+                raise FileNotFoundError(errno.ENOENT, "no file there", path)
+            sources += [Source(name, name) for name in found]
+        else:
+            os.stat(path)  # Raises now, not after the files before it.
+            sources.append(Source(path, path))
+    return sources
+
+
+def log_line(line: str) -> None:
+    """Log a warning."""
+    _log.warning("%s", line)

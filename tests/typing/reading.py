@@ -1,0 +1,59 @@
+"""dnstap.read, dnstap.write, and both for asyncio."""
+
+from pathlib import Path
+from typing import BinaryIO, assert_type
+
+import dnstap
+from dnstap import Dnstap, Filter, Message, MessageType, aio
+from dnstap.errors import DnstapError
+
+
+def read(path: Path, file: BinaryIO, condition: Filter) -> None:
+    for message in dnstap.read(path, "log.fstrm", file, "-", filter="type = CQ", follow=True):
+        assert_type(message.message, Message)  # Not None.
+        assert_type(message.message.type, MessageType | None)
+        assert_type(message.identity, bytes | None)
+        as_a_dnstap(message)
+    with dnstap.read(path, filter=condition, lenient=True) as messages:
+        assert_type(messages, dnstap.MessageReader[Dnstap])
+        assert_type(next(messages), Dnstap)
+        assert_type(next(messages).message, Message | None)
+        assert_type(messages.skipped, int)
+        assert_type(messages.problems.first, tuple[int, DnstapError] | None)
+        assert_type([messages.payloads, messages.unmatched, messages.failed_files], list[int])
+    dnstap.read()  # type: ignore[call-overload]
+    dnstap.read(3)  # type: ignore[call-overload]
+    dnstap.read(path, filter=print)  # type: ignore[call-overload]
+    dnstap.read([path])  # type: ignore[call-overload]
+
+
+def as_a_dnstap(message: Dnstap) -> None:
+    assert_type(message.message, Message | None)
+
+
+def write(path: Path, file: BinaryIO, message: Dnstap) -> None:
+    with dnstap.write(path, mode="append", lock=True) as writer:
+        assert_type(writer, dnstap.MessageWriter)
+        writer.write(message)
+        writer.write(b"payload")
+        writer.write_many(dnstap.read("log.fstrm"))
+        writer.write_many([b"payload", message])
+        writer.write(Message())  # type: ignore[arg-type]
+        writer.write("text")  # type: ignore[arg-type]
+    dnstap.write(file)
+    dnstap.write(path, mode="w")  # type: ignore[arg-type]
+
+
+async def with_asyncio(path: Path, message: Dnstap) -> None:
+    async for one in aio.read(path, follow=True):
+        assert_type(one.message, Message)
+        as_a_dnstap(one)
+    async with aio.read(path, lenient=True) as messages:
+        assert_type(messages, aio.MessageReader[Dnstap])
+        assert_type(await anext(messages), Dnstap)
+    async with aio.write(path) as writer:
+        assert_type(writer, aio.MessageWriter)
+        await writer.write(message)
+        await writer.write_many([message, b"payload"])
+    assert_type(await aio.write(path), aio.MessageWriter)
+    aio.read(3)  # type: ignore[call-overload]
