@@ -199,7 +199,8 @@ class FollowedInput(Input):
             beginning, compressed = await asyncio.to_thread(_beginning, status.path)
             if not beginning:
                 return None
-            if known is None or not beginning.startswith(known.beginning):
+            # Without a beginning it was cut, or that is another file with the number of one whose reader has ended.
+            if known is None or not known.beginning or not beginning.startswith(known.beginning):
                 # Also a removed file's number is given again, and a file may be cut and begun anew.
                 known = self._known[status.key] = _Known(beginning)
                 known.given_up = self._is_copy(status.key, beginning)

@@ -218,6 +218,20 @@ class TestDirectory:
         assert running.payloads == [*expected, b"last"]
         assert not running.reports
 
+    def test_a_compressed_file_with_the_number_of_a_longer_one(self, tmp_path: Path) -> None:
+        """It gets that of a removed file, and is as little read twice as any other."""
+        first, second = tmp_path / "1", tmp_path / "2"
+        file_of(first, b"1" * 1000)
+        with following(tmp_path) as running:
+            file_of(second, b"2" * 1000)
+            running.wait_for(b"1" * 1000, b"2" * 1000)
+            # The number of a removed file is given again when the system likes; so is that of one which is overwritten.
+            second.write_bytes(gzip.compress(first.read_bytes()))
+            wait_for(lambda: running.reports, "the report that the second was cut")
+            file_of(tmp_path / "3", b"3")
+            wait_for(lambda: b"3" in running.payloads, "the last payload")
+        assert running.payloads == [b"1" * 1000, b"2" * 1000, b"3"]
+
     def test_compressed_files_that_were_never_read_otherwise(self, tmp_path: Path) -> None:
         wire = START + encode_data_frames([b"1"]) + STOP
         (tmp_path / "a.gz").write_bytes(gzip.compress(wire)[:5])  # Its beginning, which gives nothing yet.
