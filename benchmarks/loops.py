@@ -8,6 +8,7 @@ Both skip payloads that do not decode.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ import dnstap
 from benchmarks.contest import arguments, contest
 from benchmarks.traffic import busy
 from dnstap import CONTENT_TYPE, DecodeError, Decoder, Dnstap, compile_filter
-from framestream import read_file
+from framestream import aio, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,30 @@ def by_decoder(path: Path) -> int:
                 message = decode(payload)
             except DecodeError:
                 continue
-            if message.message:
+            if message.message is not None:
+                number += message.message.type is not None
+    return number
+
+
+async def by_async_read(path: Path) -> int:
+    """Return the number of messages with a type, read by dnstap.aio.read."""
+    number = 0
+    async for message in dnstap.aio.read(path):
+        number += message.message.type is not None
+    return number
+
+
+async def by_async_decoder(path: Path) -> int:
+    """Return the same, with a loop over payloads."""
+    number = 0
+    decode = Decoder(Dnstap).decode
+    async with aio.read_file(path, [CONTENT_TYPE]) as reader:
+        async for payload in reader:
+            try:
+                message = decode(payload)
+            except DecodeError:
+                continue
+            if message.message is not None:
                 number += message.message.type is not None
     return number
 
@@ -86,6 +110,11 @@ if __name__ == "__main__":
             writer.write_many(busy("unbound-unix", COUNT))
         for job, ours, other in (
             ("a loop over messages", by_read, by_decoder),
+            (
+                "a loop over messages with asyncio",
+                lambda path: asyncio.run(by_async_read(path)),
+                lambda path: asyncio.run(by_async_decoder(path)),
+            ),
             (f"a loop over messages with the filter {FILTER}", filtered_by_read, filtered_by_decoder),
         ):
             assert ours(recording) == other(recording) > 0
