@@ -163,6 +163,8 @@ class FileOutput(Output):
         self.problems = Problems("left out")
         self.incomplete = False
         self._written = 0
+        # Those in the file when a compressor was last empty.
+        self._flushed = 0
         self._compression = compression
         # What a write has left after an error, and the bytes of it that are in the file.
         self._rest: list[bytes] = []
@@ -238,10 +240,28 @@ class FileOutput(Output):
         Raises: OSError.
         """
         try:
-            self._complete(self._file)
+            self._end(self._file)
         finally:
             if self._rotation:
                 self._rotation.close()
+
+    def _end(self, file: OutputFile) -> None:
+        """Complete a file. If that fails, frames that only its compressor has do not count as written.
+
+        Raises: OSError.
+        """
+        self._note_flushed(file)
+        try:
+            self._complete(file)
+        except OSError:
+            if self._compression:
+                self._written = self._flushed
+            raise
+        self._flushed = self._written
+
+    def _note_flushed(self, file: OutputFile) -> None:
+        if self._compression and not cast("CompressedFile", file).pending:
+            self._flushed = self._written
 
     def goes_on_after(self, error: OSError) -> bool:
         # A pipe or a device has no space that could become free.
@@ -275,6 +295,7 @@ class FileOutput(Output):
 
         Raises: OSError.
         """
+        self._note_flushed(self._file)
         try:
             self._file.write(data[self._taken :] if self._taken else data)
         except OSError:
@@ -394,7 +415,7 @@ class FileOutput(Output):
         if self._rotation:
             self._rotation.begin()
         try:
-            self._complete(old)
+            self._end(old)
         except OSError as error:
             # The new file is open, and takes what comes next.
             self._news.append(f"{self.name}: the old file cannot be completed: {error_text(error)}")

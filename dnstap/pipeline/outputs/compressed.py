@@ -59,6 +59,11 @@ class CompressedFile:
         return self._file.whole
 
     @property
+    def pending(self) -> bool:
+        """True if something that was written may not be in the file yet."""
+        return bool(self._written or self._output)
+
+    @property
     def opened_bytes(self) -> int:
         """Length of the file when it was opened."""
         return self._file.opened_bytes

@@ -442,6 +442,30 @@ def test_compressed_and_full(
     assert contents(path) == [b"1", b"2"]
 
 
+@KINDS
+def test_compressed_and_full_at_the_end(
+    tmp_path: Path, kind: Kind, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames that only the compressor had do not count as written."""
+    output = kind(str(tmp_path / "out"), compression="gzip")
+    output.write_many([payload(b"1")])
+    output.flush()
+    clock(1)
+    for number in b"2", b"3":  # Only the first is due to be put into the file at once.
+        output.write_many([payload(number)])
+        output.flush()
+    assert output.written == 3
+
+    def write(_fd: int, _data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("framestream.files.os.write", write)
+        with pytest.raises(OSError, match="No space left"):
+            finish(output)
+    assert output.written == 2
+
+
 def test_counts(tmp_path: Path) -> None:
     """As every output has them, by default."""
 
@@ -458,6 +482,7 @@ def test_counts(tmp_path: Path) -> None:
     plain.write_encoded(EncodedFrames(encode_data_frames([b"1"]), 1))
     plain.tick()
     plain.flush()
+    assert not plain.goes_on_after(OSError(errno.ENOSPC, "full"))
     assert plain.close() is None
     assert (plain.payloads, plain.blocking) == ([b"1"], False)
     assert [(counter.name, counter.value) for counter in plain.counters()] == [
