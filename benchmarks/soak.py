@@ -56,6 +56,9 @@ DESCRIPTORS = 128
 """Limit of the collector, so that a crowd of this size uses all of them up."""
 
 DISK_BYTES = 24 << 20
+FINISHED_S = 20.0
+"""Seconds after which nobody compresses a recording any more that is complete."""
+
 END_S = 30.0
 """More than the collector may take for its end (docs/collecting.md) on a machine that is busy with this."""
 
@@ -332,10 +335,19 @@ class Soak:
     def ship(self) -> None:
         """Take finished recordings away, as a cron job would, and count what is in them."""
         for path in sorted(self.recordings.glob("*.fstrm.gz")):
-            with read_file(path, [CONTENT_TYPE]) as reader:
-                self.recorded.add(reader)
-            path.unlink()
-            self.done["recordings shipped"] += 1
+            self._take(path)
+        # Moved, removed, or not compressed because the disk was full. They must not fill it for good.
+        for path in sorted(self.recordings.glob("*-*.fstrm")):
+            with contextlib.suppress(TruncatedStreamError):
+                if time.time() - path.stat().st_mtime > FINISHED_S:
+                    self._take(path)
+
+    def _take(self, path: Path) -> None:
+        with read_file(path, [CONTENT_TYPE]) as reader:
+            payloads = list(reader)
+        self.recorded.add(payloads)
+        path.unlink()
+        self.done["recordings shipped"] += 1
 
     def ship_rest(self) -> None:
         """Count what is in the recordings that are left at the end."""
@@ -460,6 +472,7 @@ def soak(folder: Path, seed: int, seconds: float, *, can_fill: bool) -> dict[str
     for thread in threads:
         thread.join(END_S)
     run.ship_rest()
+    faults = list(run.faults())
     return {
         "seed": seed,
         "done": dict(sorted(run.done.items())),
@@ -470,7 +483,8 @@ def soak(folder: Path, seed: int, seconds: float, *, can_fill: bool) -> dict[str
         "peak memory in MiB": memory >> 10,
         "lines on standard error": len(run.errors.read_text().splitlines()),
         "statistics": run.errors.read_text().splitlines()[-5:],
-        "faults": list(run.faults()),
+        "number of faults": len(faults),
+        "faults": faults[:20],
     }
 
 
