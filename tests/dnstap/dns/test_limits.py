@@ -71,7 +71,7 @@ def test_no_message_is_longer_than_65535_octets(body: bytes) -> None:
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_longer_one_does_not_parse_anywhere(body: bytes) -> None:
     longest, longer = as_dnstap(body.ljust(65_535, b"\0")), as_dnstap(body.ljust(65_536, b"\0"))
-    for expression in ("qname = a", "rcode = NOERROR", "answers >= 0"):
+    for expression in ("qname = a", "rcode = NOERROR"):
         assert compile_filter(expression).select([bytes(longest), bytes(longer)]) == [bytes(longest)]
     anonymizer = Anonymizer(truncate())
     assert anonymizer([bytes(longest), bytes(longer)])[0] == bytes(longest)
