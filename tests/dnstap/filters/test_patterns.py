@@ -101,6 +101,15 @@ def test_answers_are_those_of_re(pattern: str, some: list[str]) -> None:
         assert ours.search(text) is (expected.search(text) is not None), (pattern, text)
 
 
+@pytest.mark.parametrize("atom", ATOMS)
+def test_each_atom_alone(atom: str) -> None:
+    atom = "a" + atom if reference(atom) is None else atom
+    ours, expected = Pattern(atom), reference(atom)
+    assert expected is not None
+    for text in ("a", "b", "_", "é", "1", ".", "-", " ", "\n", "\0", "\b", "{", "}", "[", "{a}", "a{,}"):
+        assert ours.search(text) is (expected.search(text) is not None), text
+
+
 @pytest.mark.parametrize("pattern", ["ab[C-D]", "[^A]b", r"\AAB", "É", "(?i:a)B"])
 def test_any_case(pattern: str) -> None:
     ours, expected = Pattern(pattern, any_case=True), re.compile(pattern, re.IGNORECASE)
