@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dnstap.errors import FilterError as FilterError
     from dnstap.errors import KeyFileError as KeyFileError
     from dnstap.errors import MissingFieldError as MissingFieldError
+    from dnstap.fields.rows import row_reader as row_reader
     from dnstap.filters import Filter as Filter
     from dnstap.filters import compile_filter as compile_filter
     from dnstap.messages import Dnstap as Dnstap
@@ -66,6 +67,7 @@ lazy_import(
             "KeyFileError",
             "MissingFieldError",
         ),
+        "dnstap.fields.rows": ("row_reader",),
         "dnstap.filters": ("Filter", "compile_filter"),
         "dnstap.messages": ("Dnstap", "Message", "Policy"),
         "dnstap.pipeline.collector": ("Collector",),

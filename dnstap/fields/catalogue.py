@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dnstap.schema.fields import Row
 
-__all__ = ["ALL", "FIELDS", "NAMES", "Field", "chosen", "schema_field"]
+__all__ = ["ALL", "FIELDS", "NAMES", "Field", "chosen", "columns", "reads", "schema_field"]
 
 ALL = "all"
 """The name that stands for all fields in a choice of them."""
@@ -270,3 +270,27 @@ def chosen(names: Iterable[str]) -> list[tuple[str, Field]]:
             expected = ", ".join([ALL, *FIELDS])
             raise ValueError(f"unknown field {name!r}{f' ({hint})' if hint else ''}: expected one of {expected}")
     return found
+
+
+def columns(names: Iterable[str]) -> list[tuple[str, Field]]:
+    """Return the fields of names and aliases, as `chosen`, of which each name is that of one column.
+
+    Raises: ValueError: unknown name; a name comes twice, or there is none.
+    """
+    found = chosen(names)
+    if not found:
+        raise ValueError("expected the name of a field, got none")
+    seen: set[str] = set()
+    for name, _ in found:
+        if name in seen:
+            raise ValueError(f"field {name!r} is given more than once")
+        seen.add(name)
+    return found
+
+
+def reads(names: Iterable[str]) -> frozenset[str]:
+    """Return the attributes of Dnstap and Message that fields read, beside their types.
+
+    Raises: ValueError: unknown name.
+    """
+    return frozenset([name for _, field in chosen(names) for name in field.reads.split()])

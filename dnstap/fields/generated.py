@@ -34,8 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = ["beginning", "namespace"]
 
-_BEGINNING = """\
+_OF_A_MESSAGE = """\
 def {name}(dnstap):
+"""
+_OF_A_PAYLOAD = """\
+def {name}(payload):
+    dnstap = decode(payload)
+"""
+_BEGINNING = """\
     message = dnstap.message
     if message is None:
         message = no_message
@@ -55,14 +61,17 @@ _WIRE = """\
 _NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
 
 
-def beginning(name: str, body: str, reads: Collection[str]) -> str:
+def beginning(name: str, body: str, reads: Collection[str], *, decoding: bool = False) -> str:
     """Return the source before the body of a function of one Dnstap.
 
-    Args: reads: attributes of the Dnstap and its Message that the body needs.
+    Args:
+        reads: attributes of the Dnstap and its Message that the body needs.
+        decoding: whether the function takes a payload instead, for the function `decode` of its globals.
     """
+    start = _OF_A_PAYLOAD if decoding else _OF_A_MESSAGE
     wire = _WIRE if "query_message" in reads else ""
     direction = _DIRECTION if wire or "is_query" in body else ""
-    return f"{_BEGINNING.format(name=name)}{direction}{wire}"
+    return f"{start.format(name=name)}{_BEGINNING}{direction}{wire}"
 
 
 def namespace(peer: CurrentPeer | None) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""The kinds of values that fields have, and their texts in lines.
+"""The kinds of values that fields have, their texts in lines, and their values in rows.
 
-A text is one word, and never empty. The kinds that filters compare in a way of their own are named here; a filter knows
-the operators and the notation of each (dnstap/filters/fields.py).
+A text is one word, and never empty. A value in a row is a number, true or false, text of one line, or a tuple of
+numbers or texts; always of the same type, and never empty.
+
+The kinds that filters compare in a way of their own are named here; a filter knows the operators and the notation of
+each (dnstap/filters/fields.py).
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.dns.addresses import address_text
 from dnstap.dns.bounded_cache import BoundedCache
-from dnstap.dns.escapes import printable, raw_text
+from dnstap.dns.escapes import escaped_text, printable, raw_text
 from dnstap.dns.names import unpack_name, without_blanks
 from dnstap.dns.registry import class_text, type_text
 from dnstap.dns.text import FLAGS as FLAG_BITS
@@ -45,12 +48,16 @@ __all__ = [
     "TYPE",
     "Kind",
     "Notation",
+    "Remembered",
     "enum_kind",
     "name_text",
 ]
 
 MAX_TEXTS = 16384
 """Number of addresses or names whose text is remembered, as in `-q`."""
+
+MAX_KEY = 128
+"""Length of bytes or text up to which what is made of them is remembered, as in bounded_cache.py."""
 
 MAX_SECONDS = 4096
 """Number of seconds whose text is remembered, as in times.py."""
@@ -74,27 +81,65 @@ class Kind(NamedTuple):
     Attributes:
         name: the kind in a word or two, for documentation.
         texts: function that returns the function from a value that is there to its text.
+        python_type: type of the values in rows: int, bool, str or tuple.
+        in_row: function from a value that is there to that in a row; None if they are the same.
         enum: the enum whose numbers the values are.
     """
 
     name: str
     texts: Callable[[Notation], Callable[[Any], str]]
+    python_type: type[int | str | tuple[Any, ...]]
+    in_row: Callable[[Any], Any] | None = None
     enum: type[OpenEnum] | None = None
 
 
-def _plain(name: str, text: Callable[[Any], str]) -> Kind:
-    """Return a kind whose texts do not depend on options."""
-    return Kind(name, lambda _: text)
+class Remembered(dict[Any, Any]):
+    """Results of a function by its argument, remembered: `remembered[value]`.
+
+    It is a dict so that a value that was seen before takes a look-up and no call.
+
+    Args:
+        make: the function.
+        absent: the result for None.
+    """
+
+    def __init__(self, make: Callable[[Any], Any], absent: Any = None) -> None:
+        super().__init__()
+        self._make = make
+        self._absent = absent
+
+    def __missing__(self, value: Any) -> Any:
+        if value is None:
+            made = self._absent
+        else:
+            made = self._make(value)
+            # The senders' texts can be of any length.
+            if isinstance(value, bytes | str) and len(value) > MAX_KEY:
+                return made
+        if len(self) >= MAX_TEXTS:
+            self.clear()
+        self[value] = made
+        return made
+
+
+def _number(name: str, text: Callable[[Any], str] = str) -> Kind:
+    """Return a kind of numbers whose texts do not depend on options."""
+    return Kind(name, lambda _: text, int)
+
+
+def _word(name: str, text: Callable[[Any], str]) -> Kind:
+    """Return a kind whose texts do not depend on options, and are the values in rows."""
+    return Kind(name, lambda _: text, str, text)
 
 
 def _remembered(name: str, text: Callable[[bytes], str]) -> Kind:
-    """Return a kind of bytes whose texts are remembered."""
+    """Return a kind of bytes whose texts are remembered, and are the values in rows."""
 
     def texts(_: Notation) -> Callable[[bytes], str]:
         known: BoundedCache[str] = BoundedCache(MAX_TEXTS)
         return lambda value: known.get(value) or known.store(value, text(value))
 
-    return Kind(name, texts)
+    return Kind(name, texts, str, text)
 
 
 class _EnumTexts(dict[int, str]):
@@ -107,7 +152,7 @@ class _EnumTexts(dict[int, str]):
 def enum_kind(enum: type[OpenEnum]) -> Kind:
     """Return the kind of an enum of the schema."""
     names = _EnumTexts({int(member): member.name for member in enum})
-    return Kind(enum.__name__, lambda _: names.__getitem__, enum)
+    return Kind(enum.__name__, lambda _: names.__getitem__, str, names.__getitem__, enum)
 
 
 def name_text(name: bytes) -> str:
@@ -164,23 +209,32 @@ def _texts_texts(notation: Notation) -> Callable[[tuple[str, ...]], str]:
     return lambda texts: ",".join([word(text).replace(",", "\\044") for text in texts])
 
 
-DIRECTION = _plain("Q or R", lambda is_query: "Q" if is_query else "R")
-BOOLEAN = _plain("true or false", lambda value: "true" if value else "false")
-NUMBER = _plain("number", str)
-COUNT = _plain("number, 0 to 65535", str)
-PORT = _plain("port", str)
-SIZE = _plain("number of bytes", lambda size: f"{size}b")
-NUMBERS = _plain("numbers", lambda numbers: ",".join(map(str, numbers)))
-OPCODE = _plain("opcode", lambda opcode: OPCODES.get(opcode) or f"OPCODE{opcode}")
-RCODE = _plain("rcode", _rcode_text)
-TYPE = _plain("record type", type_text)
-CLASS = _plain("class", class_text)
-FLAGS = _plain("flags", lambda flags: ",".join([name for bit, name in FLAG_BITS if flags & bit]))
-DURATION = _plain("duration", lambda nanoseconds: f"{nanoseconds / 1e6:.3f}ms")
-SUBNET = _plain("network", _subnet_text)
+def _flag_names(flags: int) -> tuple[str, ...]:
+    return tuple([name for bit, name in FLAG_BITS if flags & bit])
+
+
+def _bytes_in_row(data: bytes) -> str:
+    # A record of CSV is then one line, whatever a sender writes.
+    return escaped_text(data).replace("\n", "\\010").replace("\t", "\\009")
+
+
+DIRECTION = _word("Q or R", lambda is_query: "Q" if is_query else "R")
+BOOLEAN = Kind("true or false", lambda _: lambda value: "true" if value else "false", bool)
+NUMBER = _number("number")
+COUNT = _number("number, 0 to 65535")
+PORT = _number("port")
+SIZE = _number("number of bytes", lambda size: f"{size}b")
+DURATION = _number("duration", lambda nanoseconds: f"{nanoseconds / 1e6:.3f}ms")
+NUMBERS = Kind("numbers", lambda _: lambda numbers: ",".join(map(str, numbers)), tuple)
+OPCODE = _word("opcode", lambda opcode: OPCODES.get(opcode) or f"OPCODE{opcode}")
+RCODE = _word("rcode", _rcode_text)
+TYPE = _word("record type", type_text)
+CLASS = _word("class", class_text)
+FLAGS = Kind("flags", lambda _: lambda flags: ",".join(_flag_names(flags)), tuple, _flag_names)
+SUBNET = _word("network", _subnet_text)
 ADDRESS = _remembered("address", address_text)
 NAME = _remembered("domain name", name_text)
-TIME = Kind("time", _times)
-BYTES = Kind("text", _bytes_texts)
-TEXTS = Kind("texts", _texts_texts)
-PEER = Kind("address and port", _words)
+TIME = Kind("time", _times, int)
+BYTES = Kind("text", _bytes_texts, str, _bytes_in_row)
+TEXTS = Kind("texts", _texts_texts, tuple, lambda texts: tuple(map(printable, texts)))
+PEER = Kind("address and port", _words, str, printable)

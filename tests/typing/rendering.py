@@ -1,7 +1,7 @@
-"""dnstap.render, renderer, FORMATS and Style."""
+"""dnstap.render, renderer, row_reader, FORMATS and Style."""
 
 from collections.abc import Callable, Mapping
-from typing import assert_type
+from typing import Any, assert_type
 
 import dnstap
 from dnstap import FORMATS, Dnstap, Style
@@ -38,3 +38,11 @@ def style_options() -> None:
     Style(fields=["time"])  # type: ignore[arg-type]
     Style(timezone="utc")  # type: ignore[call-arg]
     style.date = False  # type: ignore[misc]
+
+
+def rows(payload: bytes) -> None:
+    read = dnstap.row_reader(["time", "qname"])
+    assert_type(read, Callable[[bytes], Any])
+    dnstap.row_reader(("time", "qname"))
+    read("payload")  # type: ignore[arg-type]
+    dnstap.row_reader([5])  # type: ignore[list-item]

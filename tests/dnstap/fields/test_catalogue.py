@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnstap.fields import kinds
-from dnstap.fields.catalogue import ALL, FIELDS, NAMES, chosen, schema_field
+from dnstap.fields.catalogue import ALL, FIELDS, NAMES, chosen, columns, reads, schema_field
 from dnstap.filters import fields as filters
 from dnstap.schema.enums import HttpProtocol
 from dnstap.schema.fields import MessageFields, Row, rows
@@ -80,3 +80,18 @@ def test_fields_for_rows_that_are_added_to_the_schema() -> None:
     assert (enum.kind.enum, enum.reads) == (HttpProtocol, "version")
     text = schema_field(Row("note", 17, "bytes", bytes))
     assert (text.kind, text.source) == (kinds.BYTES, "(message.note or None)")
+
+
+def test_columns_have_names_of_their_own() -> None:
+    assert columns(["answers", "ancount"]) == chosen(["answers", "ancount"])
+    with pytest.raises(ValueError, match=r"^field 'qname' is given more than once$"):
+        columns(["qname", "all"])
+    with pytest.raises(ValueError, match=r"^expected the name of a field, got none$"):
+        columns([])
+    with pytest.raises(ValueError, match="unknown field"):
+        columns(["nonsense"])
+
+
+def test_attributes_that_are_decoded() -> None:
+    texts = {"identity", "version", "extra"}
+    assert reads(("qr", "client", "identity")) == {"query_address", "response_address", *texts}

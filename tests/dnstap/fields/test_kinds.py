@@ -8,7 +8,7 @@ import pytest
 
 from dnstap.dns.text import FLAGS
 from dnstap.fields import kinds
-from dnstap.fields.kinds import MAX_SECONDS, Notation, enum_kind, name_text
+from dnstap.fields.kinds import MAX_KEY, MAX_SECONDS, MAX_TEXTS, Notation, Remembered, enum_kind, name_text
 from dnstap.schema.enums import SocketProtocol
 
 if TYPE_CHECKING:
@@ -88,3 +88,50 @@ def test_seconds_are_remembered_and_bounded() -> None:
 
 def test_name_text() -> None:
     assert name_text(b"\3a.b\3org\0") == "a\\.b.org."
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (enum_kind(SocketProtocol), 7, "DOQ"),
+        (enum_kind(SocketProtocol), 99, "99"),
+        (kinds.DIRECTION, True, "Q"),
+        (kinds.BOOLEAN, False, False),
+        (kinds.SIZE, 5, 5),
+        (kinds.DURATION, -1_500_500, -1_500_500),
+        (kinds.TIME, 1_999_999_999, 1_999_999_999),
+        (kinds.NUMBERS, (22, 3), (22, 3)),
+        (kinds.RCODE, 16, "BADVERS"),
+        (kinds.TYPE, 65, "HTTPS"),
+        (kinds.FLAGS, 0x8583, ("qr", "aa", "rd", "ra")),
+        (kinds.ADDRESS, b"\xc0\0\2\1", "192.0.2.1"),
+        (kinds.NAME, b"\3a b\3Org\0", "a\\032b.Org."),
+        (kinds.SUBNET, (4, 8, 0xC00002), "192.0.2.0/24"),
+        (kinds.BYTES, b"my \xff\x1b\n\t\\", "my \\255\\027\\010\\009\\\\"),
+        (kinds.TEXTS, ("a, b", "c\x1b\n"), ("a, b", "c\\027\\010")),
+        (kinds.PEER, "/run/my dnstap[7]", "/run/my dnstap[7]"),
+    ],
+)
+def test_values_in_rows(kind: Kind, value: Any, expected: Any) -> None:
+    found = kind.in_row(value) if kind.in_row else value
+    assert found == expected
+    assert type(found) is kind.python_type
+
+
+def test_what_is_remembered() -> None:
+    asked = []
+
+    def make(value: Any) -> str:
+        asked.append(value)
+        return f"<{value!r}>"
+
+    remembered = Remembered(make, "nothing")
+    assert [remembered[value] for value in (None, 5, None, 5)] == ["nothing", "<5>"] * 2
+    assert asked == [5]
+    for long in (b"x" * (MAX_KEY + 1), "x" * (MAX_KEY + 1)):
+        assert [remembered[long] for _ in range(2)] == [f"<{long!r}>"] * 2
+    assert len(asked) == 5
+    for value in range(2 * MAX_TEXTS):
+        assert remembered[value] == f"<{value}>"
+        assert len(remembered) <= MAX_TEXTS
+    assert remembered[None] == "nothing"
