@@ -1,4 +1,4 @@
-"""Lines of chosen fields (`--fields`) beside `-q`, decoding included.
+"""Chosen fields beside `-q`, decoding included: lines (`--fields`), rows, and typed lines of JSON and CSV.
 
     python benchmarks/fields.py [--json] [--rounds N]
 
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.contest import arguments, contest
 from benchmarks.traffic import busy
-from dnstap import Style
+from dnstap import Style, row_reader
 from dnstap.rendering.formats import decoder_for, renderer
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ CHOICES = (
     "all",
 )
 
+TYPED = "time,client,qname,rcode,latency"
+
 
 def spent(run: Callable[[], object]) -> float:
     """Return the processor seconds of a call."""
@@ -42,11 +44,17 @@ def spent(run: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def lines(payloads: list[bytes], fields: tuple[str, ...]) -> int:
+def lines(payloads: list[bytes], fields: tuple[str, ...], name: str = "quiet") -> int:
     """Render all payloads, and return the length of their text."""
     style = Style("utc", fields=fields)
-    decode, render = decoder_for("quiet", style), renderer("quiet", style)
+    decode, render = decoder_for(name, style), renderer(name, style)
     return sum([len(render(decode(payload))) for payload in payloads])
+
+
+def rows(payloads: list[bytes], fields: tuple[str, ...]) -> int:
+    """Read the rows of all payloads, and return their number."""
+    read = row_reader(fields)
+    return len([read(payload) for payload in payloads])
 
 
 def main() -> None:
@@ -55,6 +63,9 @@ def main() -> None:
     payloads = busy("unbound-unix", COUNT)
     contestants = {"-q": partial(lines, payloads, ())}
     contestants |= {f"--fields {names}": partial(lines, payloads, tuple(names.split(","))) for names in CHOICES}
+    names = tuple(TYPED.split(","))
+    contestants[f"row_reader {TYPED}"] = partial(rows, payloads, names)
+    contestants |= {f"{name} {TYPED}": partial(lines, payloads, names, name) for name in ("quiet", "json", "csv")}
     contest("lines of chosen fields", COUNT, contestants, options, [], spent)
 
 

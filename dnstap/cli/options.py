@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 from dnstap import __version__
-from dnstap.rendering.formats import FORMATS, renderer, time_zone
+from dnstap.rendering.formats import FORMATS, TABLES, renderer, time_zone
 from dnstap.rendering.style import Style
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ examples:
         print a file, one line per message
   dnstap -r capture.fstrm -j --filter 'rcode = NXDOMAIN'
         print the messages about names that do not exist as JSON
+  dnstap -r capture.fstrm --fields time,client,qname,rcode --format csv
+        print a table for spreadsheets and databases
   dnstap -u /run/dnstap.sock -a -w log.fstrm
         record what a server sends; without -a the old file is emptied
   dnstap -l :6000 -T 192.0.2.1:6000 --anonymize truncate
@@ -273,7 +275,7 @@ RULES = (
         lambda run: run.words.colour == "never" or run.format == "quiet",
         "lines: -q or --fields NAMES",
     ),
-    _Rule("raw", lambda run: run.words.fields, "--fields NAMES"),
+    _Rule("raw", lambda run: run.words.fields and run.format == "quiet", "lines of --fields NAMES"),
     # Sockets.
     _Rule(
         "timeout",
@@ -404,8 +406,8 @@ def _written(words: _Words, paths: Sequence[str]) -> tuple[Written, ...]:
 
     Raises: ValueError.
     """
-    if words.fields and words.format not in (None, "quiet"):
-        raise ValueError("--fields: only for lines, not with -y, -j or another --format")
+    if words.fields and words.format not in (None, "quiet", "json", *TABLES):
+        raise ValueError("--fields: only for -q, -j and --format csv or tsv, not with -y or another --format")
     seen: set[str] = set()
     for path in paths:
         if not path:
@@ -415,7 +417,7 @@ def _written(words: _Words, paths: Sequence[str]) -> tuple[Written, ...]:
         if name in seen:
             raise ValueError(f"-w: {path} is given more than once")
         seen.add(name)
-    lines = "quiet" if words.fields else words.format
+    lines = words.format or ("quiet" if words.fields else None)
     frames = lines == "frames"
     return tuple(
         [
@@ -837,14 +839,15 @@ def _add_text(made: argparse.ArgumentParser) -> None:
         metavar="NAME",
         choices=(*FORMATS, "frames"),
         help="quiet, yaml or json as above; json-full or yaml-full with everything in a message, its DNS message too;"
-        " frames, also to standard output",
+        " csv or tsv, tables of --fields or of all fields with a header; frames, also to standard output",
     )
     group.add_argument(
         "--fields",
         metavar="NAMES",
         type=lambda names: tuple(names.split(",")),
         default=(),
-        help="lines of these fields, e.g. time,qr,client,qname,qtype,rcode,latency; all shows all (docs/formats.md)",
+        help="lines of these fields, e.g. time,qr,client,qname,qtype,rcode,latency; with -j as flat"
+        " JSON objects, with --format csv or tsv as a table; all shows all (docs/formats.md)",
     )
     group.add_argument(
         "--time-zone",

@@ -6,10 +6,10 @@ in texts of the sender is escaped.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnstap._generated import compile_function
-from dnstap.fields.catalogue import chosen
+from dnstap.fields.catalogue import chosen, reads
 from dnstap.fields.generated import beginning, namespace
 from dnstap.fields.kinds import Notation
 from dnstap.rendering.times import clock_formatter
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnstap.peer import CurrentPeer
     from dnstap.rendering.style import Style
 
-__all__ = ["attributes", "paint", "renderer"]
+__all__ = ["line_function", "paint", "renderer"]
 
 ABSENT = "-"
 
@@ -68,10 +68,24 @@ def renderer(style: Style, peer: CurrentPeer | None = None) -> Callable[[Dnstap]
         if style.colour:
             space[f"paint_{number}"] = _painter(field.name)
             text = f"paint_{number}({text})"
-        texts.append(f"        {text},\n")
-    form = " ".join(["%s"] * len(fields)) + r"\n"
-    body = f'    return "{form}" % (\n{"".join(texts)}    )\n'
-    return compile_function("render", beginning("render", body, attributes(style.fields)) + body, space)
+        texts.append(text)
+    form = " ".join(["%s"] * len(fields)) + "\n"
+    return line_function(form, texts, style.fields, space)
+
+
+def line_function(
+    form: str, texts: list[str], names: tuple[str, ...], space: dict[str, Any]
+) -> Callable[[Dnstap], str]:
+    """Return the function from a message to a line.
+
+    Args:
+        form: the line, with %s for each text.
+        texts: sources of the texts.
+        names: the fields that these read.
+        space: globals of the function, see generated.namespace.
+    """
+    body = f"    return {form!r} % (\n{''.join([f'        {text},{chr(10)}' for text in texts])}    )\n"
+    return compile_function("render", beginning("render", body, reads(names)) + body, space)
 
 
 def _missing(field: Field) -> str:
@@ -87,11 +101,3 @@ def _painter(name: str) -> Callable[[str], str]:
         return paint(text, colour) if colour else text
 
     return painted
-
-
-def attributes(names: tuple[str, ...]) -> frozenset[str]:
-    """Return the attributes of Dnstap and Message that lines of these fields show, beside their types.
-
-    Raises: ValueError: unknown field.
-    """
-    return frozenset([name for _, field in chosen(names) for name in field.reads.split()])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnstap.messages import Dnstap
     from dnstap.peer import CurrentPeer
 
-__all__ = ["FORMATS", "decoder_for", "render", "renderer", "renderer_of_peer", "shows_peer", "time_zone"]
+__all__ = ["FORMATS", "decoder_for", "header", "render", "renderer", "renderer_of_peer", "shows_peer", "time_zone"]
 
 # Modules are imported on first use: the command starts faster with the one that it needs.
 _MODULES = {
@@ -26,7 +26,12 @@ _MODULES = {
     "json": "json_lines",
     "json-full": "json_full",
     "yaml-full": "yaml_full",
+    "csv": "tables",
+    "tsv": "tables",
 }
+
+TABLES = ("csv", "tsv")
+"""Formats whose files begin with a header."""
 
 
 def renderer(name: str, style: Style = DEFAULT) -> Callable[[Dnstap], str]:
@@ -50,13 +55,35 @@ def renderer_of_peer(name: str, style: Style, peer: CurrentPeer | None) -> Calla
 
     Raises: as `renderer`.
     """
-    make: Callable[..., Callable[[Dnstap], str]] = import_module(f"dnstap.rendering.{_MODULES[name]}").renderer
+    make: Callable[..., Callable[[Dnstap], str]]
+    if name in TABLES or (name == "json" and style.fields):
+        from dnstap.rendering import tables
+
+        make = tables.json_renderer if name == "json" else partial(tables.separated_renderer, name)
+    else:
+        make = import_module(f"dnstap.rendering.{_MODULES[name]}").renderer
     return make(style, peer=peer) if shows_peer(name, style) else make(style)
 
 
 def shows_peer(name: str, style: Style) -> bool:
     """Return whether a format shows the sender of messages."""
-    return name in ("json-full", "yaml-full") or (name == "quiet" and not {"peer", "all"}.isdisjoint(style.fields))
+    return name in ("json-full", "yaml-full") or not {"peer", "all"}.isdisjoint(_fields(name, style))
+
+
+def _fields(name: str, style: Style) -> tuple[str, ...]:
+    """Return the fields that a format shows; none if it does not show chosen ones."""
+    if name in TABLES:
+        return style.fields or ("all",)
+    return style.fields if name in ("quiet", "json") else ()
+
+
+def header(name: str, style: Style) -> str:
+    """Return the line that a file in a format begins with; "" if there is none."""
+    if name not in TABLES:
+        return ""
+    from dnstap.rendering import tables
+
+    return tables.header(name, style)
 
 
 def time_zone(name: str, style: Style) -> str:
@@ -74,13 +101,13 @@ def decoder_for(name: str, style: Style) -> Callable[[bytes], Dnstap]:
     from dnstap.codec.learned import Decoder
 
     # These formats show a fixed set of fields, or chosen ones. The others may show any, so they need the typed classes.
-    if name in ("yaml", "json", "quiet"):
+    if name in ("yaml", "json", "quiet", *TABLES):
         from dnstap.codec import projections
 
-        if style.fields and name == "quiet":
-            from dnstap.rendering.columns import attributes
+        if fields := _fields(name, style):
+            from dnstap.fields.catalogue import reads
 
-            return Decoder(projections.for_fields(attributes(style.fields))).decode
+            return Decoder(projections.for_fields(reads(fields))).decode
         return Decoder(projections.for_quiet() if name == "quiet" else projections.for_documents()).decode
     from dnstap.messages import Dnstap
 

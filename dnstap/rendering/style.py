@@ -27,7 +27,8 @@ class Style(_Options):
             in documents.
         date: put the date before the time, in lines.
         escape: escape invisible characters in identity, version and extra, in lines.
-        fields: the columns of a line (docs/formats.md); empty for the line of the Go tool.
+        fields: what lines and tables show, and JSON (docs/formats.md); empty for the line and the JSON of the Go tool,
+            and for tables of all fields.
         colour: colour lines, for a terminal.
         terminal: in the documents of the Go tool, escape also what it does not, and a terminal may take for a command
             or a change of the direction of writing. The other formats always do.

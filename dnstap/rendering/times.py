@@ -10,7 +10,7 @@ from dnstap.dns.escapes import time_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["clock_formatter", "local_time_formatter", "timestamp_formatter", "utc_offsets"]
+__all__ = ["clock_formatter", "local_time_formatter", "nanosecond_formatter", "timestamp_formatter", "utc_offsets"]
 
 MAX_SECONDS = 4096
 """Number of seconds whose text is remembered: the messages of one second come together, and out of order by at most
@@ -139,5 +139,27 @@ def timestamp_formatter(
         if nanoseconds:
             return text + (".%09d" % nanoseconds).rstrip("0") + zone  # noqa: UP031 (twice as fast as an f-string)
         return text + zone
+
+    return timestamp
+
+
+def nanosecond_formatter(local_time: Callable[[int], tuple[str, str]]) -> Callable[[int], str]:
+    """Return the function from nanoseconds since 1970 to the time, with nine digits of the second.
+
+    Seconds are read as signed, as by `timestamp_formatter`. All texts have one length, as columns of tables should.
+
+    Args: local_time: see local_time_formatter.
+    """
+    known: dict[int, tuple[str, str]] = {}
+
+    def timestamp(time_ns: int) -> str:
+        seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
+        texts = known.get(seconds)
+        if texts is None:
+            if len(known) >= MAX_SECONDS:
+                known.clear()
+            texts = known[seconds] = local_time(_signed(seconds))
+        text, zone = texts
+        return "%s.%09d%s" % (text, nanoseconds, zone)  # noqa: UP031 (faster than an f-string)
 
     return timestamp

@@ -63,7 +63,7 @@ VALUES: dict[str, list[str]] = {
     "-q": [],
     "-y": [],
     "-j": [],
-    "--format": ["json-full", "yaml-full", "x"],
+    "--format": ["json-full", "yaml-full", "csv", "tsv", "x"],
     "--fields": ["time,qname", "", ",", "x", "\udcff"],
     "--time-zone": ["utc", "local", "Europe/Prague", "Europe", "..", "/etc/passwd", "", "x" * 300],
     "--date": [],

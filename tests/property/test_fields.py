@@ -1,20 +1,24 @@
-"""The catalogue of fields: what lines of chosen fields show and what filters find agree, for any payload."""
+"""The catalogue of fields: what lines, rows, JSON and CSV show and what filters find agree, for any payload."""
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 import struct
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap import Dnstap, DnstapError, DnstapType, Message, MessageType, Style, compile_filter
+from dnstap import Dnstap, DnstapError, DnstapType, Message, MessageType, Style, compile_filter, row_reader
+from dnstap.dns import unescaped_bytes
 from dnstap.fields import kinds
 from dnstap.fields.catalogue import FIELDS
+from dnstap.fields.kinds import Notation
 from dnstap.filters import fields as filters
 from dnstap.filters.grammar import parse_expression
 from dnstap.rendering.formats import decoder_for, renderer
@@ -204,3 +208,61 @@ def texts(name: str, dnstaps: list[Dnstap]) -> list[str]:
 
 def quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+@cache
+def row() -> Callable[[bytes], Any]:
+    return row_reader(WITHOUT_SENDER)
+
+
+@cache
+def table(name: str) -> Callable[[Dnstap], str]:
+    return renderer(name, STYLE)
+
+
+@given(payloads)
+def test_rows_json_and_csv_agree_with_lines(payload: bytes) -> None:
+    dnstap = parsed(payload)
+    if dnstap is None:
+        with pytest.raises(DnstapError):
+            row()(payload)
+        return
+    found = row()(payload)._asdict()
+    objects, cells = json.loads(table("json")(dnstap)), table("csv")(dnstap)
+    records = [*csv.reader([cells], strict=True), *csv.reader([table("tsv")(dnstap)], delimiter="\t", strict=True)]
+    assert records[0] == records[1]
+    # The same from a message with only the attributes that are read.
+    assert table("csv")(decoder_for("csv", STYLE)(payload)) == cells
+    assert list(found) == list(objects) == WITHOUT_SENDER
+    for (name, text), cell in zip(values(dnstap).items(), records[0], strict=True):
+        kind, value, member = FIELDS[name].kind, found[name], objects[name]
+        if value is None:
+            assert (member, cell) == (None, "")
+            assert text in ("-", "X")
+            continue
+        assert type(value) is kind.python_type
+        if isinstance(value, int) and kind is kinds.TIME:
+            assert member == cell
+            assert member.startswith(text)
+            assert member.endswith(f".{value % 10**9:09d}Z")
+            continue
+        assert member == (list(value) if isinstance(value, tuple) else value)
+        assert type(member) is (list if isinstance(value, tuple) else type(value))
+        assert cell == in_csv(value)
+        assert text == in_line(kind, value)
+
+
+def in_csv(value: Any) -> str:
+    """Return the text of a value of a row in CSV, without quotes."""
+    if isinstance(value, tuple):
+        return ",".join([str(one).replace(",", "\\044") for one in value])
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def in_line(kind: kinds.Kind, value: Any) -> str:
+    """Return the text of a value of a row in a line."""
+    if kind is kinds.BYTES:
+        return kind.texts(Notation(str))(unescaped_bytes(value))
+    if kind in (kinds.SIZE, kinds.DURATION):
+        return kind.texts(Notation(str))(value)
+    return in_csv(value).replace(" ", "\\032")

@@ -213,10 +213,10 @@ class FileOutput(Output):
         Raises: OSError, FrameStreamError.
         """
 
-    def _open_compressed(self, path: str, mode: Literal["replace", "append"]) -> CompressedFile:
+    def _open_compressed(self, path: str, mode: Literal["replace", "append"], header: bytes = b"") -> CompressedFile:
         from dnstap.pipeline.outputs.compressed import open_compressed
 
-        return open_compressed(path, mode, self._compression or "")
+        return open_compressed(path, mode, self._compression or "", header=header)
 
     @abstractmethod
     def _write(self, payloads: list[bytes]) -> None:

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import Literal
 
+from dnstap.pipeline.outputs.headers import check_header
 from framestream.compression import Compressor, Decompressor
 from framestream.errors import CompressionError, LocalProtocolError
 from framestream.files import FileOutput as OpenFile
@@ -21,6 +22,10 @@ FLUSH_BYTES = 1 << 22
 """Bytes after which it must be, too. They are kept until then, to be written again if another program cuts the file."""
 
 
+FIRST_BYTES = 8192
+"""Bytes that are kept of the contents of a file to append to, which must begin with the same header."""
+
+
 class NotAppendableError(LocalProtocolError):
     """A file to append to does not end with the end of compressed data of the same format."""
 
@@ -32,6 +37,7 @@ class CompressedFile:
         file: the file, which is closed with this.
         compression: one of COMPRESSIONS.
         name: of the file, for errors.
+        first: the first FIRST_BYTES of what it holds.
     Raises: MissingLibraryError: the library of the compression is not installed.
 
     Attributes: beginning, taken: see FileOutput.
@@ -39,8 +45,9 @@ class CompressedFile:
 
     taken = 0  # A write that fails has written nothing.
 
-    def __init__(self, file: OpenFile, compression: str, name: str = "") -> None:
+    def __init__(self, file: OpenFile, compression: str, name: str = "", first: bytes = b"") -> None:
         self.beginning = b""
+        self.first = first
         self._name = name
         self._file = file
         self._compression = compression
@@ -144,37 +151,46 @@ class CompressedFile:
 
 
 def open_compressed(
-    path: str, mode: Literal["replace", "append", "new"], compression: str, *, lock: bool = True
+    path: str,
+    mode: Literal["replace", "append", "new"],
+    compression: str,
+    *,
+    lock: bool = True,
+    header: bytes = b"",
 ) -> CompressedFile:
     """Open a file to write compressed data to, or to append more of them to those that it holds.
 
-    Raises: OSError; NotAppendableError; MissingLibraryError: the library of the compression is not installed.
+    Args: header: what those must begin with.
+    Raises: OSError; NotAppendableError; LocalProtocolError: another header; MissingLibraryError: the
+        library of the compression is not installed.
     """
     Compressor(compression)  # Before anything is truncated.
     file = OpenFile(path, mode, lock=lock)
     try:
-        if mode == "append" and file.regular:
-            _check_appendable(file, compression)
-        return CompressedFile(file, compression, path)
+        first = _check_appendable(file, compression) if mode == "append" and file.regular else b""
+        check_header(header, first)
+        return CompressedFile(file, compression, path, first)
     except BaseException:
         file.close()
         raise
 
 
-def _check_appendable(file: OpenFile, compression: str) -> None:
+def _check_appendable(file: OpenFile, compression: str) -> bytes:
     """Check that a file is empty, or compressed data with its end. It is read to its end.
 
+    Returns: the first FIRST_BYTES of what it holds.
     Raises: NotAppendableError: it is not, or it is compressed in another way; OSError.
     """
-    decompressor, offset = Decompressor(), 0
+    decompressor, offset, first = Decompressor(), 0, b""
     try:
         while data := file.read(offset):
             offset += len(data)
-            for _ in decompressor.feed(data):
-                pass
+            for piece in decompressor.feed(data):
+                first += piece[: FIRST_BYTES - len(first)]
     except CompressionError as error:
         raise NotAppendableError(str(error)) from None
     if offset and decompressor.name != compression:
         raise NotAppendableError(f"expected {compression} data, got {decompressor.name or 'something else'}")
     if decompressor.unfinished:
         raise NotAppendableError(f"expected the end of its {compression} data, got the end of the file")
+    return first

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Literal
 
 from dnstap.pipeline.outputs.base import FileOutput, OutputFile
+from dnstap.pipeline.outputs.headers import check_header
 from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
 from dnstap.rendering.style import DEFAULT, Style
 from framestream.files import FileOutput as OpenFile
@@ -23,7 +23,7 @@ class TextOutput(FileOutput):
     Args:
         format_name: one of FORMATS.
         append: whether to keep the text that is in the file.
-    Raises: OSError.
+    Raises: OSError; LocalProtocolError: the file to append to has another header.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class TextOutput(FileOutput):
         renderer = BatchRenderer(format_name, style)
         self._render = renderer.render
         self._peer = renderer.peer
+        self._header = renderer.header
         self.uses_peer = renderer.shows_peer
         # Payloads left out of the batch that was last written, if that failed.
         self._counted = 0
@@ -69,10 +70,30 @@ class TextOutput(FileOutput):
 
     def _open(self, path: str, mode: Literal["replace", "append"]) -> OutputFile:
         if self._compression:
-            return self._open_compressed(path, mode)
+            compressed = self._open_compressed(path, mode, self._header)
+            return self._begun(compressed, empty=not compressed.first)
         file = OpenFile(path, mode, lock=True)
-        # Part of a line, which a killed process has left, must not take in the first line of ours.
-        size = os.fstat(file.fileno()).st_size if mode == "append" and file.regular else 0
-        if size and file.read(size - 1) != b"\n":
-            file.write(b"\n")
+        try:
+            size = file.opened_bytes if mode == "append" and file.regular else 0
+            if size:
+                check_header(self._header, file.read(0))
+                # Part of a line, which a killed process has left, must not take in the first line of ours.
+                if file.read(size - 1) != b"\n":
+                    file.write(b"\n")
+        except BaseException:
+            file.close()
+            raise
+        return self._begun(file, empty=not size)
+
+    def _begun(self, file: OutputFile, *, empty: bool) -> OutputFile:
+        """Return a file that is open, with the header at its beginning."""
+        if self._header:
+            if empty:
+                try:
+                    file.write(self._header)
+                except BaseException:
+                    file.close()
+                    raise
+            # A file that another program cuts gets it again.
+            file.beginning = self._header
         return file

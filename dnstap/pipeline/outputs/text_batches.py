@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dnstap.errors import DnstapError
 from dnstap.peer import CurrentPeer
-from dnstap.rendering.formats import decoder_for, renderer_of_peer, shows_peer
+from dnstap.rendering.formats import decoder_for, header, renderer_of_peer, shows_peer
 from dnstap.rendering.style import DEFAULT, Style
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class BatchRenderer:
     Attributes:
         peer: sender of the next payloads.
         shows_peer: whether the text shows it.
+        header: what a file of this text begins with.
     """
 
     def __init__(self, format_name: str, style: Style = DEFAULT) -> None:
         self._decode = decoder_for(format_name, style)
         self.peer = CurrentPeer()
         self.shows_peer = shows_peer(format_name, style)
+        self.header = header(format_name, style).encode()
         self._render = renderer_of_peer(format_name, style, self.peer)
 
     def render(self, payloads: Sequence[bytes]) -> RenderedBatch:

@@ -137,6 +137,9 @@ def test_keepalive() -> None:
         ("-r a -j -w out", [("out", "json")]),
         ("-r a --fields time", [("-", "quiet")]),
         ("-r a --fields time -w out", [("out", "quiet")]),
+        ("-r a --fields time -j -w out", [("out", "json")]),
+        ("-r a --fields time --format csv", [("-", "csv")]),
+        ("-r a --format tsv -w out", [("out", "tsv")]),
         ("-r a -U /s", []),
         ("-r a -U /s -w -", [("-", "quiet")]),
         ("-u /s", [("-", "quiet")]),
@@ -210,10 +213,14 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         (["-r", "x", "-w", "-", "-w", "y", "-w", "-"], "-w: - is given more than once"),
         (["-r", "x", "--filter", "type = CQ", "--filter", "type) or (size > 7"], "--filter: expected an operator"),
         (["-r", "x", "-w", "y.gz", "--compress", "xz"], "--compress xz: by its name y.gz is compressed with gzip"),
-        (["-r", "x", "--format", "frames", "--fields", "time"], "--fields: only for lines"),
+        (["-r", "x", "--format", "frames", "--fields", "time"], "--fields: only for -q, -j and "),
         (["-r", "x", "--format", "frames", "--jobs", "2"], "--jobs: no effect without text"),
         (["-r", "x", "-w", "y", "--rotate", ""], "--rotate: expected a limit such as size=100M"),
-        (["-r", "x", "--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
+        (
+            ["-r", "x", "--fields", "time", "-y"],
+            "--fields: only for -q, -j and --format csv or tsv, not with -y or another --format",
+        ),
+        (["-r", "x", "--fields", "qname,qname", "-j"], "field 'qname' is given more than once"),
         (["-r", "x", "--fields", "time,what"], "unknown field 'what': expected one of all, time, "),
         (["-r", "x", "--time-zone", "Mars"], "unknown time zone 'Mars'"),
         (["-r", "x", "--filter", "type ="], "--filter: "),
@@ -312,8 +319,8 @@ _READ, _RECORD = ("-r", "x"), ("-r", "x", "-w", "y")
         (("-r", "x", "-j"), ("--date",), "lines"),
         (_RECORD, ("--date",), "lines"),
         (("-r", "x", "-y"), ("--color", "always"), "lines"),
-        (_READ, ("--raw",), "--fields NAMES"),
-        (("-r", "x", "-j"), ("--raw",), "--fields NAMES"),
+        (_READ, ("--raw",), "lines of --fields NAMES"),
+        (("-r", "x", "-j", "--fields", "time"), ("--raw",), "lines of --fields NAMES"),
         (_READ, ("-t", "5s"), "a socket"),
         (("--connect", "tcp:h:1"), ("--max-connections", "5"), "a socket to listen on"),
         (("--connect", "tcp:h:1"), ("--max-handshakes", "5"), "a socket to listen on"),
@@ -421,7 +428,7 @@ def test_the_examples_of_the_help_are_valid() -> None:
     lines = [
         line.split("dnstap ", 1)[1] for line in parser().format_help().splitlines() if line.startswith("  dnstap ")
     ]
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         arguments = subprocess.run(["sh", "-c", f'printf "%s\\n" {line}'], capture_output=True, text=True, check=True)
         assert parse_options(arguments.stdout.splitlines())

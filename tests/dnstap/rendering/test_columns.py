@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Policy, PolicyAction, Style, render
 from dnstap.fields.catalogue import FIELDS, NAMES
-from dnstap.rendering.columns import attributes
 from dnstap.schema.enums import HttpProtocol, SocketFamily, SocketProtocol
 from dnstap.strategies import dnstaps
 from tests.dnstap.filters.examples import DNSTAP as EVERYTHING
@@ -116,11 +115,6 @@ def test_every_field() -> None:
     assert render("quiet", DNSTAP, Style("utc", fields=("all",))) == " ".join(EXPECTED.values()) + "\n"
     for name, field in NAMES.items():
         assert shown(name, DNSTAP) == EXPECTED[field.name]
-
-
-def test_attributes_that_are_decoded() -> None:
-    texts = {"identity", "version", "extra"}
-    assert attributes(("qr", "client", "identity")) == {"query_address", "response_address", *texts}
 
 
 def test_absent_fields() -> None:

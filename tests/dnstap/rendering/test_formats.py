@@ -10,12 +10,15 @@ import dnstap
 from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style
 from dnstap.messages.classes import Policy
 from dnstap.rendering import formats, renderer
-from dnstap.rendering.formats import decoder_for, time_zone
+from dnstap.rendering.formats import decoder_for, header, time_zone
 from tests.made_messages import DATA, read_frames
 
 MESSAGE = Dnstap(
     b"ns1", type=DnstapType.MESSAGE, message=Message(MessageType.CLIENT_QUERY, query_time_sec=0, query_time_nsec=0)
 )
+
+CHOSEN = ("quiet", "json", "csv", "tsv")
+"""Formats of chosen fields."""
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -36,7 +39,7 @@ def test_time_zones(name: str) -> None:
 
 def test_unknown_format() -> None:
     with pytest.raises(
-        ValueError, match="unknown format 'xml': expected one of quiet, yaml, json, json-full, yaml-full"
+        ValueError, match="unknown format 'xml': expected one of quiet, yaml, json, json-full, yaml-full, csv, tsv"
     ):
         renderer("xml")
 
@@ -46,7 +49,7 @@ def test_unknown_format() -> None:
 def test_decoders_keep_the_fields_of_their_format(path: Any, name: str) -> None:
     """Messages with only the fields that a format shows give the same text as complete ones."""
     payloads = list(read_frames(path)) * 2
-    for style in (Style(), Style(fields=("type", "qname"))) if name == "quiet" else (Style(),):
+    for style in (Style(), Style(fields=("type", "qname"))) if name in CHOSEN else (Style(),):
         decode, render = decoder_for(name, style), renderer(name, style)
         assert [render(decode(p)) for p in payloads] == [dnstap.render(name, Dnstap.parse(p), style) for p in payloads]
 
@@ -83,3 +86,18 @@ def test_zones_that_are_not_asked_for() -> None:
     """Lines are in local time, and documents in UTC."""
     assert [time_zone(name, Style()) for name in ("quiet", "yaml", "json-full")] == ["local", "utc", "utc"]
     assert [time_zone(name, Style("Asia/Kathmandu")) for name in ("quiet", "yaml")] == ["Asia/Kathmandu"] * 2
+
+
+def test_the_lines_that_files_begin_with() -> None:
+    style = Style(fields=("time", "client"))
+    assert {name: line for name in FORMATS if (line := header(name, style))} == {
+        "csv": "time,client\n",
+        "tsv": "time\tclient\n",
+    }
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_that_show_the_sender(name: str) -> None:
+    shown = [formats.shows_peer(name, Style(fields=fields)) for fields in ((), ("peer",), ("all",), ("qname",))]
+    full = name.endswith("-full")
+    assert shown == [full or name in ("csv", "tsv"), full or name in CHOSEN, full or name in CHOSEN, full]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import struct
 import time
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,6 +15,9 @@ import yaml
 from dnstap import FORMATS, Dnstap, DnstapType, Message, MessageType, Style, render
 from dnstap.fields.catalogue import FIELDS
 from tests.dnstap.dns.test_cached_texts import EXAMPLE, IN_A, IN_NAME, message, opt, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BODY_LIMIT = 65_000
 NASTY = b"\0\n\r\t\"'<&>\\%\x1b[31m\x07\x7f\x80\xff" + "\x85\u2028\u2029\ufeff".encode()
@@ -57,6 +61,15 @@ def dnstap(wire: bytes) -> Dnstap:
     return Dnstap(NASTY, NASTY, NASTY, Message(MessageType.CLIENT_RESPONSE, **fields), DnstapType.MESSAGE)
 
 
+@pytest.fixture
+def long_fields() -> Iterator[None]:
+    """Let the csv module read the longest texts."""
+    before = csv.field_size_limit(1 << 24)
+    yield
+    csv.field_size_limit(before)
+
+
+@pytest.mark.usefixtures("long_fields")
 @pytest.mark.parametrize("wire", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_stays_well_formed(name: str, wire: bytes) -> None:
@@ -70,6 +83,10 @@ def test_every_format_stays_well_formed(name: str, wire: bytes) -> None:
     text.encode()
     if name == "quiet":
         assert text.count("\n") == 1
+    elif name in ("csv", "tsv"):
+        assert text.count("\n") == 1
+        (record,) = csv.DictReader([text], [*FIELDS], delimiter="," if name == "csv" else "\t", strict=True)
+        assert record["type"] == "CLIENT_RESPONSE"
     elif name.startswith("json"):
         assert text.count("\n") == 1
         assert json.loads(text)["type"] == "MESSAGE"
@@ -83,6 +100,9 @@ def test_lines_of_fields(wire: bytes) -> None:
     text = render("quiet", dnstap(wire), Style("utc", fields=tuple(FIELDS)))
     assert text[:-1].isprintable()
     assert len(text.split(" ")) == len(FIELDS)
+    text = render("json", dnstap(wire), Style(fields=("all",)))
+    assert text[:-1].isprintable()
+    assert [*json.loads(text)] == [*FIELDS]
 
 
 @pytest.mark.parametrize("name", ["a name that points to itself", "rdata that is cut off", "256 octets", "no octets"])

@@ -44,8 +44,10 @@ def test_default_is_a_style_without_options() -> None:
 
 def test_options_of_lines_do_not_change_documents() -> None:
     style = Style(date=True, escape=False, fields=("time",), colour=True)
-    for name in ("yaml", "json", "json-full", "yaml-full"):
+    for name in ("yaml", "json-full", "yaml-full"):
         assert render(name, MESSAGE, style) == render(name, MESSAGE)
+    assert render("json", MESSAGE, style._replace(fields=())) == render("json", MESSAGE)
+    assert render("json", MESSAGE, style) == render("json", MESSAGE, Style(fields=("time",)))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from dnstap.rendering.times import clock_formatter, local_time_formatter, timestamp_formatter, utc_offsets
+from dnstap.rendering.times import (
+    MAX_SECONDS,
+    clock_formatter,
+    local_time_formatter,
+    nanosecond_formatter,
+    timestamp_formatter,
+    utc_offsets,
+)
 
 SUMMER, WINTER = 1_751_371_200, 1_767_268_800  # noon in UTC, in July 2025 and January 2026
 
@@ -53,3 +60,24 @@ def test_timestamps() -> None:
         timestamp_formatter(local_time_formatter(form, "Asia/Kathmandu", "", ""))(SUMMER, 0)
         == "2025-07-01 17:45:00+05:45"
     )
+
+
+def test_times_of_one_length() -> None:
+    text = nanosecond_formatter(local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", "Europe/Prague", "Z", ""))
+    assert text(SUMMER * 10**9) == "2025-07-01T14:00:00.000000000+02:00"
+    assert text(SUMMER * 10**9 + 120) == "2025-07-01T14:00:00.000000120+02:00"
+    # Read as signed, as in the other formats.
+    assert text(((1 << 64) - 1) * 10**9 + 5) == "1970-01-01T00:59:59.000000005+01:00"
+
+
+def test_seconds_of_times_of_one_length_are_remembered_and_bounded() -> None:
+    asked = []
+
+    def local_time(second: int) -> tuple[str, str]:
+        asked.append(second)
+        return f"{second}", "Z"
+
+    text = nanosecond_formatter(local_time)
+    for second in (*range(MAX_SECONDS), 7, MAX_SECONDS, 7):
+        assert text(second * 10**9) == f"{second}.000000000Z"
+    assert asked == [*range(MAX_SECONDS), MAX_SECONDS, 7]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from typing import TYPE_CHECKING
 
-from dnstap import Dnstap, DnstapType
+import pytest
+
+from dnstap import Dnstap, DnstapType, Style
 from dnstap.pipeline.outputs.text import TextOutput
+from dnstap.pipeline.rotation import FileLimits, Rotation
+from framestream import LocalProtocolError
+from framestream.sockets import PeerAddress
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def payload(octets: bytes) -> bytes:
@@ -100,3 +104,91 @@ def test_compressed(tmp_path: Path) -> None:
         output.write_many([payload(number)])
         output.close()
     assert gzip.decompress(path.read_bytes()) == document(b"1") + document(b"2")
+
+
+IDENTITIES = Style(fields=("identity", "version"))
+HEADER = b"identity,version\n"
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_table_has_one_header(tmp_path: Path, compression: str | None) -> None:
+    path = tmp_path / "out"
+    for append in False, False, True, True:
+        output = TextOutput(str(path), "csv", IDENTITIES, append=append, compression=compression)
+        output.write_many([payload(b"1")])
+        output.close()
+    contents = path.read_bytes()
+    assert (gzip.decompress(contents) if compression else contents) == HEADER + b"1,\n" * 3
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_table_with_other_columns_is_not_appended_to(tmp_path: Path, compression: str | None) -> None:
+    path = tmp_path / "out"
+    contents = b"identity,versions\n1,2\n"
+    path.write_bytes(gzip.compress(contents) if compression else contents)
+    before = path.read_bytes()
+    said = r"^expected the header 'identity,version' in the file, got 'identity,versions'$"
+    for _ in range(2):  # It is not locked after the first attempt.
+        with pytest.raises(LocalProtocolError, match=said):
+            TextOutput(str(path), "csv", IDENTITIES, append=True, compression=compression)
+    assert path.read_bytes() == before
+
+
+def test_part_of_a_record_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(HEADER + b"1")
+    output = TextOutput(str(path), "csv", IDENTITIES, append=True)
+    output.write_many([payload(b"2")])
+    output.close()
+    assert path.read_bytes() == HEADER + b"1\n2,\n"
+
+
+def test_each_file_of_a_rotation_has_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = TextOutput(str(path), "csv", IDENTITIES, rotation=Rotation(FileLimits(frames=2), print))
+    output.write_many([payload(b"%d" % number) for number in range(5)])
+    output.close()
+    files = sorted(tmp_path.iterdir(), key=lambda file: (file == path, file.name))
+    assert [file.read_bytes() for file in files] == [HEADER + rows for rows in (b"0,\n1,\n", b"2,\n3,\n", b"4,\n")]
+
+
+def test_a_table_that_is_cut_gets_the_header_again(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = TextOutput(str(path), "csv", IDENTITIES)
+    output.write_many([payload(b"1")])
+    os.truncate(path, 0)
+    output.write_many([payload(b"2")])
+    output.close()
+    assert path.read_bytes() == HEADER + b"2,\n"
+
+
+def test_a_table_on_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    output = TextOutput("-", "tsv", IDENTITIES)
+    output.write_many([payload(b"1")])
+    output.close()
+    assert capfd.readouterr().out == "identity\tversion\n1\t\n"
+
+
+def test_a_header_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out"
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("framestream.files.os.write", full)
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            TextOutput(str(path), "csv", IDENTITIES)
+    # It is not locked any more.
+    TextOutput(str(path), "csv", IDENTITIES).close()
+    assert path.read_bytes() == HEADER
+
+
+def test_the_sender_in_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = TextOutput(str(path), "csv", Style(fields=("peer", "identity")))
+    assert output.uses_peer
+    output.set_peer(PeerAddress("192.0.2.1", 4711))
+    output.write_many([payload(b"1")])
+    output.close()
+    assert path.read_bytes() == b"peer,identity\n192.0.2.1:4711,1\n"

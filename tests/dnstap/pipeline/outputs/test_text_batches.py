@@ -30,3 +30,8 @@ def test_octets_that_are_no_text() -> None:
     payload = bytes(Dnstap(b"\xff\xc3\xbc", type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
     renderer = BatchRenderer("quiet", Style(fields=("identity",), escape=False))
     assert renderer.render([payload]).text == b"\xff\xc3\xbc\n"
+
+
+def test_the_header() -> None:
+    style = Style(fields=("identity",))
+    assert [BatchRenderer(name, style).header for name in ("csv", "json", "quiet")] == [b"identity\n", b"", b""]
