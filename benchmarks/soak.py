@@ -338,7 +338,8 @@ class Soak:
             self._take(path)
         # Moved, removed, or not compressed because the disk was full. They must not fill it for good.
         for path in sorted(self.recordings.glob("*-*.fstrm")):
-            with contextlib.suppress(TruncatedStreamError):
+            # It may still be written to, or be compressed at this moment.
+            with contextlib.suppress(TruncatedStreamError, FileNotFoundError):
                 if time.time() - path.stat().st_mtime > FINISHED_S:
                     self._take(path)
 
@@ -469,6 +470,7 @@ def soak(folder: Path, seed: int, seconds: float, *, can_fill: bool) -> dict[str
         status, end_s, memory = run.finish()
     finally:
         run.process.kill()
+        run.process.wait()
     for thread in threads:
         thread.join(END_S)
     run.ship_rest()
