@@ -40,6 +40,7 @@ from dnstap import (
 )
 from dnstap.cli.main import _fill_standard_descriptors, main, run
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.fields.catalogue import FIELDS
 from dnstap.pipeline.counters import Counts
 from framestream import (
     FrameStreamError,
@@ -184,7 +185,33 @@ def test_format_by_name(capfd: pytest.CaptureFixture[str]) -> None:
         messages = [Dnstap.parse(payload) for payload in reader]
     for name, text_of in FORMATS.items():
         assert main(["-r", str(SAMPLE), "--format", name]) == 0
-        assert capfd.readouterr().out == "".join(map(text_of, messages))
+        header = {"csv": ",".join(FIELDS) + "\n", "tsv": "\t".join(FIELDS) + "\n"}.get(name, "")
+        assert capfd.readouterr().out == header + "".join(map(text_of, messages))
+
+
+def test_tables_of_files_and_standard_output(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Each gets the header once, also with --jobs, when it is appended to, and at a rotation."""
+    table, path = ["-r", str(SAMPLE), "--fields", "id,qname", "--format", "csv"], tmp_path / "out.csv"
+    assert main([*table, "-w", str(path), "-w", "-"]) == 0
+    header, *records = path.read_text().splitlines()
+    assert header == "id,qname"
+    assert capfd.readouterr().out == path.read_text()
+    assert main([*table, "-w", str(path), "-a", "--jobs", "2"]) == 0
+    assert path.read_text().splitlines() == [header, *records, *records]
+    assert main([*table[:-4], "--fields", "id", "--format", "csv", "-w", str(path), "-a"]) == 1
+    assert f"{path}: cannot write: expected the header 'id' in the file, got 'id,qname'" in capfd.readouterr().err
+    assert path.read_text().splitlines() == [header, *records, *records]
+    path.unlink()
+    assert main([*table, "-w", str(path), "--rotate", f"count={len(records) - 1}"]) == 0
+    files = sorted(tmp_path.iterdir(), key=lambda file: (file == path, file.name))
+    assert [file.read_text().splitlines() for file in files] == [[header, *records[:-1]], [header, records[-1]]]
+
+
+def test_fields_as_json(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", str(SAMPLE), "--fields", "id,tc,client", "-j"]) == 0
+    objects = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    # The capture has messages that are cut off.
+    assert {tuple(map(type, each.values())) for each in objects} == {(int, bool, str), (type(None), type(None), str)}
 
 
 def test_fields(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -219,7 +246,7 @@ def test_documents_in_a_time_zone(capfd: pytest.CaptureFixture[str]) -> None:
     ("arguments", "text"),
     [
         (["--fields", "time,what"], "unknown field 'what': expected one of all, time, "),
-        (["--fields", "time", "-y"], "--fields: only for lines, not with -y, -j or another --format"),
+        (["--fields", "time", "-y"], "--fields: only for -q, -j and --format csv or tsv, not with -y or "),
         (["--time-zone", "Mars"], "unknown time zone 'Mars': expected utc, local or a name of the time zone database"),
     ],
 )
