@@ -341,7 +341,7 @@ class Collector:
         tasks.stopping = True
         await tasks.cancel_idle()
         forwarder.dispatcher.end()
-        # What waits has come before the end, and nothing else comes after it.
+        # No more are accepted afterwards, so those that wait need no limits.
         self._connections.max_connections = self._connections.max_handshakes = None
         for source in self._inputs:
             await source.take_waiting(partial(self._begin, source))

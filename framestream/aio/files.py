@@ -164,7 +164,7 @@ async def read_file(
         file: path, or binary file object, which is left open.
         content_types: content types that the file may have; any if there are none.
         follow: wait for a regular file to grow, until `end_input()` is called, or it was removed or its name given to
-            another file and nothing more has come for a second.
+            another file and it has not grown for a second.
     Raises: OSError. Errors in the contents are raised by reading. A regular file that ends without STOP is truncated,
         unless it is followed.
     """

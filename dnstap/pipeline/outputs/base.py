@@ -454,8 +454,8 @@ class FileOutput(Output):
         Returns: the new file, and what `publish` returned.
         Raises: OSError, FrameStreamError: nothing has changed.
         """
-        # It gets its name when it is complete, with START. So any failure leaves everything as it was, and whoever
-        # renames it again at once gets no empty file.
+        # It gets its name when it is complete, with START. So any failure leaves everything as it was, and a
+        # file that is renamed again at once is not empty.
         temporary = temporary_name(path)
         os.close(create_like(temporary, os.fstat(old.fileno())))
         try:
