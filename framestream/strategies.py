@@ -10,19 +10,21 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from framestream.arguments import check_type
 from framestream.control import MAX_CONTENT_TYPE_BYTES, MAX_SENT_CONTROL_BYTES, ControlFrame, ControlType
 from framestream.conversations import Conversation, Turn, wire_of
 from framestream.protocol import DATA, TRANSITIONS, Role, State, Transport
 
 try:
     from hypothesis import strategies as st
+    from hypothesis.strategies import SearchStrategy
 except ImportError as error:
     raise ImportError("framestream.strategies needs Hypothesis: pip install hypothesis") from error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hypothesis.strategies import DrawFn, SearchStrategy
+    from hypothesis.strategies import DrawFn
 
 __all__ = [
     "BrokenControlFrame",
@@ -88,9 +90,18 @@ def payloads(max_bytes: int = MAX_BYTES) -> SearchStrategy[bytes]:
     return st.binary(min_size=1, max_size=max_bytes)
 
 
-def payload_lists(max_bytes: int = MAX_BYTES, max_size: int = 12) -> SearchStrategy[list[bytes]]:
-    """Generate lists of up to `max_size` payloads, each up to `max_bytes` long."""
-    return st.lists(payloads(max_bytes), max_size=max_size)
+def payload_lists(
+    max_bytes: int = MAX_BYTES, max_size: int = 12, *, payloads: SearchStrategy[bytes] | None = None
+) -> SearchStrategy[list[bytes]]:
+    """Generate lists of payloads.
+
+    Args:
+        max_bytes: longest payload, unless there is a strategy for them.
+        max_size: most payloads of a list.
+        payloads: strategy for payloads; `payloads(max_bytes)` by default. Empty ones, which no data frame can have, are
+            left out.
+    """
+    return st.lists(_payloads(payloads, max_bytes), max_size=max_size)
 
 
 def unknown_control_frames() -> SearchStrategy[ControlFrame]:
@@ -137,11 +148,23 @@ def broken_control_frames(draw: DrawFn) -> BrokenControlFrame:
     return BrokenControlFrame(struct.pack(">I", few) + count * field, f"{few.name} has at most {most} content types")
 
 
+def streams(
+    max_bytes: int = MAX_BYTES, *, content_type: bytes | None = None, payloads: SearchStrategy[bytes] | None = None
+) -> SearchStrategy[Stream]:
+    """Generate complete streams that are valid for every reader that accepts their content type, or any.
+
+    Args:
+        max_bytes: longest payload, unless there is a strategy for them.
+        content_type: content type of all streams; by default they have any, or none.
+        payloads: strategy for payloads, as for `payload_lists`.
+    """
+    return _streams(_one_name(content_type), _payloads(payloads, max_bytes))
+
+
 @st.composite
-def streams(draw: DrawFn, max_bytes: int = MAX_BYTES) -> Stream:
-    """Generate complete streams that are valid for every reader that accepts any content type."""
-    sent = draw(st.lists(payloads(max_bytes) | unknown_control_frames(), max_size=12))
-    named = draw(st.lists(content_types(), max_size=1).map(tuple))
+def _streams(draw: DrawFn, name: SearchStrategy[bytes] | None, payloads: SearchStrategy[bytes]) -> Stream:
+    sent = draw(st.lists(payloads | unknown_control_frames(), max_size=12))
+    named = draw(st.lists(content_types(), max_size=1).map(tuple) if name is None else st.tuples(name))
     transport = draw(st.sampled_from(Transport))
     frames: list[bytes | ControlFrame] = [ControlFrame(ControlType.START, named), *sent, ControlFrame(ControlType.STOP)]
     if transport is Transport.BIDIRECTIONAL:
@@ -192,32 +215,109 @@ def hostile(max_bytes: int = MAX_BYTES) -> SearchStrategy[bytes]:
     return st.lists(parts, max_size=12).map(b"".join)
 
 
-@st.composite
 def conversations(
-    draw: DrawFn,
     *,
+    content_type: bytes | None = None,
     names: SearchStrategy[bytes] | None = None,
+    payloads: SearchStrategy[bytes] | None = None,
     transports: Sequence[Transport] = tuple(Transport),
     max_bytes: int = MAX_BYTES,
-) -> Conversation:
+) -> SearchStrategy[Conversation]:
     """Generate valid conversations, for a writer that offers `offered` or a reader that accepts `accepted`.
 
     Both ends prefer the same one of the content types that both have, so that a peer may name only that, or all.
 
     Args:
-        names: strategy for content types; `content_types()` by default.
+        content_type: the only content type that both ends have, as in programs that know one.
+        names: strategy for content types otherwise, of which each end has several, one or none; `content_types()` by
+            default.
+        payloads: strategy for payloads, as for `payload_lists`.
         transports: kinds of stream to choose from.
-        max_bytes: longest payload.
+        max_bytes: longest payload, unless there is a strategy for them.
+    Raises: TypeError; ValueError: both `content_type` and `names`, or no transports.
     """
-    names = content_types() if names is None else names
-    offered = draw(st.lists(names, max_size=4, unique=True).filter(_fit))
+    return _conversations(
+        _names(content_type, names), _payloads(payloads, max_bytes), _transports(transports), content_type is not None
+    )
+
+
+def refused_conversations(
+    refused_by: Role,
+    *,
+    content_type: bytes | None = None,
+    names: SearchStrategy[bytes] | None = None,
+    payloads: SearchStrategy[bytes] | None = None,
+    transports: Sequence[Transport] = tuple(Transport),
+    max_bytes: int = MAX_BYTES,
+) -> SearchStrategy[Conversation]:
+    """Generate conversations that end with a fault of one end, which the other end, `refused_by`, must refuse.
+
+    Faults are a frame out of order, a content type that was not offered or accepted, a broken control frame, a length
+    of 4 GiB, bytes that are not a frame, and a frame that is cut short.
+
+    Args:
+        refused_by: the end under test. Only bidirectional conversations are made for a writer, as it receives nothing
+            in others.
+        content_type, names, payloads, transports, max_bytes: as for `conversations`.
+    Raises: as conversations.
+    """
+    check_type("refused_by", refused_by, Role, "a Role")
+    chosen = _transports(transports) if refused_by is Role.READER else [Transport.BIDIRECTIONAL]
+    good = conversations(
+        content_type=content_type, names=names, payloads=payloads, transports=chosen, max_bytes=max_bytes
+    )
+    return good.flatmap(lambda conversation: _refused(conversation, refused_by))
+
+
+def _payloads(given: SearchStrategy[bytes] | None, max_bytes: int) -> SearchStrategy[bytes]:
+    if given is None:
+        return payloads(max_bytes)
+    check_type("payloads", given, SearchStrategy, "a strategy")
+    return given.filter(bool)
+
+
+def _one_name(content_type: bytes | None) -> SearchStrategy[bytes] | None:
+    if content_type is None:
+        return None
+    check_type("content_type", content_type, bytes, "bytes")
+    return st.just(content_type)
+
+
+def _names(content_type: bytes | None, names: SearchStrategy[bytes] | None) -> SearchStrategy[bytes]:
+    only = _one_name(content_type)
+    if names is None:
+        return content_types() if only is None else only
+    check_type("names", names, SearchStrategy, "a strategy")
+    if only is not None:
+        raise ValueError("names: expected none beside content_type")
+    return names
+
+
+def _transports(transports: Sequence[Transport]) -> Sequence[Transport]:
+    check_type("transports", transports, (tuple, list), "a list of Transports")
+    for transport in transports:
+        check_type("transports", transport, Transport, "a list of Transports")
+    if not transports:
+        raise ValueError("transports: expected at least one")
+    return transports
+
+
+@st.composite
+def _conversations(
+    draw: DrawFn,
+    names: SearchStrategy[bytes],
+    payloads: SearchStrategy[bytes],
+    transports: Sequence[Transport],
+    one_name: bool,
+) -> Conversation:
+    offered = draw(st.lists(names, min_size=one_name, max_size=4, unique=True).filter(_fit))
     accepted: list[bytes] = []
-    if draw(st.booleans()):
+    if one_name or draw(st.booleans()):
         first = offered[:1] or draw(st.lists(names, max_size=1))
         others = st.lists(st.sampled_from([*offered, *first]) | names if first else names, max_size=3)
         accepted = draw(others.map(lambda others: list(dict.fromkeys([*first, *others]))).filter(_fit))
     good = Conversation.of(
-        draw(payload_lists(max_bytes)),
+        draw(payload_lists(payloads=payloads)),
         offered=offered,
         accepted=accepted,
         transport=draw(st.sampled_from(transports)),
@@ -226,23 +326,8 @@ def conversations(
 
 
 @st.composite
-def refused_conversations(
-    draw: DrawFn,
-    refused_by: Role,
-    *,
-    names: SearchStrategy[bytes] | None = None,
-    transports: Sequence[Transport] = tuple(Transport),
-    max_bytes: int = MAX_BYTES,
-) -> Conversation:
-    """Generate conversations that end with a fault of one end, which the other end, `refused_by`, must refuse.
-
-    Faults are a frame out of order, a content type that was not offered or accepted, a broken control frame, a length
-    of 4 GiB, bytes that are not a frame, and a frame that is cut short. The other arguments are as for `conversations`.
-    """
-    if refused_by is Role.WRITER:
-        # In a unidirectional stream the reader sends nothing that could be refused.
-        transports = [Transport.BIDIRECTIONAL]
-    good = draw(conversations(names=names, transports=transports, max_bytes=max_bytes))
+def _refused(draw: DrawFn, good: Conversation, refused_by: Role) -> Conversation:
+    """Generate variants of a valid conversation that end with a fault."""
     turns = [number for number, turn in enumerate(good.turns) if turn.sender is not refused_by]
     number = draw(st.sampled_from(turns))
     turn = good.turns[number]

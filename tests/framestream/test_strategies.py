@@ -5,7 +5,8 @@ from __future__ import annotations
 import runpy
 import struct
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import Phase, find, given, settings
@@ -243,6 +244,68 @@ def test_conversations_can_be_restricted(conversation: Conversation) -> None:
     assert {*conversation.offered, *conversation.accepted} <= {b"a"}
     assert conversation.transport is Transport.UNIDIRECTIONAL
     assert all(len(payload) <= 3 for payload in conversation.payloads)
+
+
+OWN = st.sampled_from([b"", b"one", b"three"])
+"""Payloads of a user's strategy; a data frame cannot be empty."""
+
+MADE_OF_OWN = {
+    "conversations": conversations(content_type=b"type", payloads=OWN, max_bytes=1),
+    "refused by the reader": refused_conversations(Role.READER, content_type=b"type", payloads=OWN),
+    "refused by the writer": refused_conversations(Role.WRITER, content_type=b"type", payloads=OWN),
+}
+
+
+@pytest.mark.parametrize("kind", MADE_OF_OWN)
+@given(data=st.data())
+def test_conversations_have_given_payloads_and_content_type(kind: str, data: st.DataObject) -> None:
+    conversation = data.draw(MADE_OF_OWN[kind])
+    assert conversation.offered == conversation.accepted == (b"type",)
+    assert conversation.content_type == b"type"
+    assert set(conversation.payloads) <= {b"one", b"three"}
+    sent = [frame for frame in conversation.part(Role.WRITER) if isinstance(frame, bytes)]
+    assert tuple(sent) == conversation.payloads
+
+
+def test_each_given_payload_is_drawn() -> None:
+    for strategy in MADE_OF_OWN.values():
+        draw_until_seen(strategy, [b"one", b"three"], lambda conversation, _: conversation.payloads)
+    draw_until_seen(streams(payloads=OWN), [b"one", b"three"], lambda stream, _: stream.payloads)
+
+
+@given(stream=streams(1, content_type=b"type", payloads=OWN), several=payload_lists(1, payloads=OWN, max_size=2))
+def test_streams_and_lists_have_given_payloads(stream: Stream, several: list[bytes]) -> None:
+    assert stream.content_type == b"type"
+    assert {*stream.payloads, *several} <= {b"one", b"three"}
+    assert len(several) <= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"payloads": [b"payload"]}, "payloads: expected a strategy, got"),
+        ({"names": b"type"}, "names: expected a strategy, got"),
+        ({"content_type": "type"}, "content_type: expected bytes, got"),
+        ({"content_type": b"type", "names": st.just(b"type")}, "names: expected none beside content_type"),
+        ({"transports": Transport.BIDIRECTIONAL}, "transports: expected a list of Transports, got"),
+        ({"transports": ["unix"]}, "transports: expected a list of Transports, got 'unix'"),
+        ({"transports": []}, "transports: expected at least one"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_the_call(arguments: dict[str, Any], message: str) -> None:
+    for make in (conversations, partial(refused_conversations, Role.READER)):
+        with pytest.raises((TypeError, ValueError), match=message):
+            make(**arguments)
+
+
+def test_other_wrong_arguments_are_refused_by_the_call() -> None:
+    with pytest.raises(TypeError, match="refused_by: expected a Role, got 'reader'"):
+        refused_conversations("reader")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="content_type: expected bytes, got"):
+        streams(content_type="type")  # type: ignore[arg-type]
+    for make in (streams, payload_lists):
+        with pytest.raises(TypeError, match="payloads: expected a strategy, got"):
+            make(payloads=b"payload")  # type: ignore[arg-type]
 
 
 def test_without_hypothesis_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
