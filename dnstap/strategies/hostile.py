@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from dnstap import Dnstap, DnstapType, Message, MessageType
 from dnstap.dns.limits import MAX_MESSAGE
@@ -22,10 +23,11 @@ from dnstap.strategies.wire_fields import (
     fields_of,
     written,
 )
+from framestream.arguments import check_type
 from framestream.strategies import mutations
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn, SearchStrategy
+    from hypothesis.strategies import DrawFn
 
 __all__ = ["edits", "hostile_payloads", "unknown_fields"]
 
@@ -35,10 +37,12 @@ def hostile_payloads(payloads: SearchStrategy[bytes] | None = None) -> SearchStr
 
     Some are still valid and mean the same, some are valid and mean something else, and the others must be refused.
 
-    Args: payloads: payloads to change; by default, any legal values and those of servers.
+    Args: payloads: strategy for valid payloads to change; by default, any legal values and those of servers.
+    Raises: TypeError.
     """
     if payloads is None:
         payloads = dnstaps(nameless=True).map(bytes) | server_payloads() | _small_payloads()
+    check_type("payloads", payloads, SearchStrategy, "a strategy")
     changed = payloads.flatmap(edits)
     return st.one_of(
         # Mostly changed fields: they get past the first checks of a reader, which random bytes seldom do.
@@ -60,13 +64,17 @@ def _small_payloads() -> SearchStrategy[bytes]:
     return st.builds(Dnstap, message=message, type=st.just(DnstapType.MESSAGE)).map(bytes)
 
 
-@st.composite
-def edits(draw: DrawFn, payload: bytes) -> bytes:
+def edits(payload: bytes) -> SearchStrategy[bytes]:
     """Return a payload with one to three changes to its fields, at any depth.
 
     Args: payload: a valid one.
+    Raises: DecodeError: not a payload that `Dnstap.parse` accepts with `lenient=True`.
     """
-    fields = fields_of(payload)
+    return _edits(fields_of(payload))
+
+
+@st.composite
+def _edits(draw: DrawFn, fields: tuple[WireField, ...]) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         fields = _edited(draw, fields)
     return written(fields)

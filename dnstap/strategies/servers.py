@@ -12,6 +12,8 @@ from dnstap import Dnstap, DnstapType, HttpProtocol, Message, MessageType, Socke
 from dnstap.codec.tables import table_of
 from dnstap.strategies.senders import SENDERS
 from dnstap.strategies.wire_fields import WireField, fields_of, written
+from dnstap.suggestions import did_you_mean
+from framestream.arguments import check_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +43,8 @@ class Logged:
 def server_payloads(servers: Sequence[str] = tuple(SENDERS)) -> SearchStrategy[bytes]:
     """Return payloads like those of real servers: with their fields in their order, DNS messages, addresses and times.
 
-    Args: servers: names in dnstap.strategies.SENDERS.
+    Args: servers: names in dnstap.strategies.SENDERS; all by default.
+    Raises: TypeError, ValueError: as logged.
     """
     return logged(servers).map(lambda log: log.payload)
 
@@ -50,12 +53,25 @@ _IDENTITIES = st.sampled_from([b"ns1.example.org", b"resolver", b""]) | st.binar
 _EXTRAS = st.sampled_from([b"q:www.example.org.", b"rtt=312\n", b""]) | st.binary(max_size=20)
 
 
-@st.composite
-def logged(draw: DrawFn, servers: Sequence[str] = tuple(SENDERS)) -> Logged:
+def logged(servers: Sequence[str] = tuple(SENDERS)) -> SearchStrategy[Logged]:
     """Return payloads as `server_payloads` does, with the server's name and the values.
 
-    Args: servers: names in dnstap.strategies.SENDERS.
+    Args: servers: names in dnstap.strategies.SENDERS; all by default.
+    Raises: TypeError: not a list of names; ValueError: none, or one of no server.
     """
+    check_type("servers", servers, (tuple, list), "a list of names")
+    if not servers:
+        raise ValueError("servers: expected at least one")
+    for server in servers:
+        check_type("servers", server, str, "a list of names")
+        if server not in SENDERS:
+            hint = did_you_mean(server, SENDERS) or f"expected one of {', '.join(SENDERS)}"
+            raise ValueError(f"servers: {server!r} is not in SENDERS; {hint}")
+    return _logged(servers)
+
+
+@st.composite
+def _logged(draw: DrawFn, servers: Sequence[str]) -> Logged:
     server = draw(st.sampled_from(servers))
     sender = SENDERS[server]
     kind = draw(st.sampled_from(list(sender.messages)))

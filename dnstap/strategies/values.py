@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dnstap import Dnstap, Message, Policy
 from dnstap.codec.tables import BYTES, ENUM, MESSAGE, STRING, table_of
+from framestream.arguments import check_number
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -32,6 +33,7 @@ def dnstaps(*, nameless: bool = False, lenient: bool = False, max_bytes: int = M
         nameless: include enum numbers without a name in the schema, such as a newer schema may have.
         lenient: include messages without the required `type`.
         max_bytes: length of the longest bytes field. 65536 makes lengths of one, two and three bytes on the wire.
+    Raises: TypeError, ValueError: `max_bytes` is not a whole number of at least 0.
     """
     return _any(Dnstap, nameless, lenient, max_bytes)
 
@@ -47,6 +49,7 @@ def policies(*, nameless: bool = False, max_bytes: int = MAX_BYTES) -> SearchStr
 
 
 def _any(cls: type[M], nameless: bool, lenient: bool, max_bytes: int) -> SearchStrategy[M]:
+    check_number("max_bytes", max_bytes, 0)
     table = table_of(cls)
     values = {}
     for field in table.fields:

@@ -142,6 +142,9 @@ def test_given_payloads_are_changed() -> None:
     own = b"\x0a\x03own\x78\1"
     find(hostile_payloads(st.just(own)), lambda payload: payload == own[:-2], settings=until_found)
     find(edits(own), lambda payload: payload == b"\x78\1\x0a\x03own", settings=until_found)
+    # A message that other bytes replace.
+    message = b"\x72\2\x08\1\x78\1"
+    find(edits(message), lambda payload: (payload[:2], len(payload)) == (b"\x72\1", 5), settings=until_found)
     with pytest.raises(MissingFieldError):
         Dnstap.parse(find(edits(own), lambda payload: payload == own[:5], settings=until_found))
 
@@ -151,3 +154,10 @@ def test_unknown_fields_are_well_formed(fields: list[WireField]) -> None:
     """Except those that are nested too deeply, and field 14 with any bytes, which are not a Message."""
     if depth(tuple(fields)) <= 100 and not any((field.number, field.wire_type) == (14, LENGTH) for field in fields):
         assert fields_of(written(fields)) == tuple(fields)
+
+
+def test_wrong_payloads_are_refused_by_the_call() -> None:
+    with pytest.raises(TypeError, match="payloads: expected a strategy, got b'own'"):
+        hostile_payloads(b"own")  # type: ignore[arg-type]
+    with pytest.raises(DecodeError):
+        edits(b"own")

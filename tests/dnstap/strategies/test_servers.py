@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import Phase, find, given, settings
@@ -83,3 +85,19 @@ def test_each_family_and_protocol_occurs() -> None:
 
 def test_long_responses_occur() -> None:
     find(server_payloads(), lambda payload: len(payload) > 1000, settings=until_found)
+
+
+@pytest.mark.parametrize(
+    ("servers", "message"),
+    [
+        ("dnsdist", "servers: expected a list of names, got 'dnsdist'"),
+        ([53], "servers: expected a list of names, got 53"),
+        ([], "servers: expected at least one"),
+        (["CoreDNS", "unbound"], "servers: 'unbound' is not in SENDERS; did you mean Unbound?"),
+        (["djbdns"], "servers: 'djbdns' is not in SENDERS; expected one of BIND, "),
+    ],
+)
+def test_wrong_servers_are_refused_by_the_call(servers: Any, message: str) -> None:
+    for strategy in (logged, server_payloads):
+        with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+            strategy(servers)

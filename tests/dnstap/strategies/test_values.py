@@ -13,7 +13,7 @@ from dnstap.strategies import dnstaps, messages, policies
 from tests.drawing import draw_until_seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hypothesis.strategies import SearchStrategy
 
@@ -110,3 +110,11 @@ def test_without_the_required_type_when_asked_for() -> None:
 def test_bytes_are_long_when_asked_for(length: int) -> None:
     lengths = policies(max_bytes=65536).map(lambda policy: len(policy.value or b""))
     find(lengths, lambda found: found == length, settings=until_found)
+
+
+@pytest.mark.parametrize("strategy", [dnstaps, messages, policies])
+def test_a_wrong_length_is_refused_by_the_call(strategy: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match="max_bytes: expected a whole number of at least 0, got -1"):
+        strategy(max_bytes=-1)
+    with pytest.raises(TypeError, match="max_bytes: expected a whole number of at least 0, got '9'"):
+        strategy(max_bytes="9")
