@@ -480,7 +480,7 @@ def _filter(texts: list[str], zone: str) -> Filter | None:
         # One by one, so that an error shows the expression that it is in.
         for text in texts:
             compile_filter(text)
-        return compile_filter(texts[0] if len(texts) == 1 else " and ".join([f"({text})" for text in texts]), zone)
+        return compile_filter(texts[0] if len(texts) == 1 else " and ".join([f"({text}\n)" for text in texts]), zone)
     except FilterError as error:
         raise ValueError(f"--filter: {error}") from None
 

@@ -164,7 +164,7 @@ _BY_KIND: dict[Kind, _Values] = {
     kinds.PORT: _Values(ORDER_OPERATORS, number_parser(65535), "a port (0 to 65535)"),
     kinds.TIME: _Values(ORDER_OPERATORS, parse_time, "a time such as 2026-11-23T21:45:12.973Z or 21:45:12"),
     kinds.DURATION: _Values(ORDER_OPERATORS, parse_duration, "a duration such as 20ms, 1.5s or 300us"),
-    kinds.SIZE: _Values(ORDER_OPERATORS, parse_size, "a number of bytes"),
+    kinds.SIZE: _Values(ORDER_OPERATORS, parse_size, "a number of bytes such as 512, 4k or 1MiB"),
     kinds.COUNT: _COUNTS,
     kinds.NUMBER: _Values(ORDER_OPERATORS, number_parser((1 << 64) - 1), "a number"),
     kinds.OPCODE: _Values(

@@ -30,6 +30,8 @@ _token_at = re.compile(
     re.DOTALL,
 ).match
 _escape = re.compile(r'\\(["\\])')
+# As in a shell, a comment begins where a word could: `a#b` is a word.
+_blank_at = re.compile(r"\s+|#[^\n]*").match
 
 _EXPECTED_FIELD = f"a field: one of {', '.join([*CATALOGUE, *EITHER_FIELD])}"
 _EXPECTED_TEST = f"a test: (, not, has, flag, or {_EXPECTED_FIELD}"
@@ -115,8 +117,8 @@ class _Parser:
         return FilterError(self._text, token.position, expected, token.shown, hint)
 
     def _next_token(self) -> _Token:
-        while self._text[self._end : self._end + 1].isspace():
-            self._end += 1
+        while blank := _blank_at(self._text, self._end):
+            self._end = blank.end()
         position = self._end
         found = _token_at(self._text, position)
         if found is None:

@@ -44,6 +44,7 @@ _match_time = re.compile(
     rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_CLOCK}(?:[Zz]|( ?[+-])([0-9]{{2}}):?([0-5][0-9]))?)?"
 ).fullmatch
 _match_clock = re.compile(_CLOCK).fullmatch
+_match_size = re.compile(r"([0-9]{1,10})(?:b|([kKMG])(?:iB)?)?").fullmatch
 _match_duration = re.compile(rf"(-?)([0-9]{{1,24}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
 
 
@@ -76,8 +77,14 @@ def _integer(word: str, least: int, greatest: int) -> int:
 
 
 def parse_size(word: str) -> int:
-    """Return a number of bytes; lines show it with a `b`."""
-    return _integer(word.removesuffix("b"), 0, (1 << 32) - 1)
+    """Return a number of bytes: 512, 512b as lines show it, 4k or 4KiB. As in options of the command, 1k is 1024."""
+    found = _match_size(word)
+    if found is None:
+        raise ValueError(word)
+    size = int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[(found[2] or "").upper()]
+    if size >= 1 << 32:
+        raise ValueError(word)
+    return size
 
 
 def parse_text(text: str) -> bytes:

@@ -1008,6 +1008,13 @@ def test_a_printed_time_in_a_filter(capfd: pytest.CaptureFixture[str], monkeypat
     assert f"{in_utc} of them match" in capfd.readouterr().err
 
 
+def test_several_filters_with_comments(capfd: pytest.CaptureFixture[str]) -> None:
+    """A comment of one ends with it."""
+    assert main(["-r", str(SAMPLE), "--filter", "type = AQ # queries", "--filter", "size > 0k # of any size"]) == 0
+    lines = [line for line in SAMPLE.with_suffix(".q.txt").read_text().splitlines(keepends=True) if " AQ " in line]
+    assert capfd.readouterr().out == "".join(lines)
+
+
 def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["-r", str(SAMPLE), "--filter", "type = CQ and port = dns"])

@@ -119,7 +119,7 @@ PASSED = {
     "query_time": ("= 2023-11-14T22:13:20.999z", "< 2023-11-14T22:13:21"),
     "response_time": ("= 2023-11-14T22:13:21.0015Z",),
     "latency": ("= 2.5ms", "= 2500us", "= 2500\N{MICRO SIGN}s", "= 2500000ns", "> -1s", "< 0.0026s"),
-    "size": (f"= {len(BADVERS)}", "> 12", "!= 0"),
+    "size": (f"= {len(BADVERS)}", "> 12", "!= 0", "< 1k", "< 1MiB"),
     "id": ("= 7", "< 8"),
     "opcode": ("= QUERY", "= OPCODE0", "< 1"),
     "rcode": ("= BADVERS", "= badsig", "= RCODE16", "= 16", "!= NOERROR", "> 15", "in (NXDOMAIN, 16)"),

@@ -52,6 +52,10 @@ A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
         ("time > 2023-13-01", 7, "a time such as 2026-11-23T21:45:12.973Z or 21:45:12", "'2023-13-01'"),
         ("time > yesterday", 7, "a time such as 2026-11-23T21:45:12.973Z or 21:45:12", "'yesterday'"),
         ("latency > 20", 10, "a duration such as 20ms, 1.5s or 300us", "'20'"),
+        ("size > 4q", 7, "a number of bytes such as 512, 4k or 1MiB", "'4q'"),
+        ("type = CQ# no comment", 7, "a message type such as CLIENT_QUERY or CQ or a number", "'CQ#'"),
+        ("type = # CQ", 11, "a message type such as CLIENT_QUERY or CQ or a number", "the end"),
+        ("# nothing\n", 10, A_TEST, "the end"),
         ("latency > 0.5ns", 10, "a duration such as 20ms, 1.5s or 300us", "'0.5ns'"),
         ("qtype = TYPE65536", 8, "a record type such as AAAA, TYPE65 or 65", "'TYPE65536'"),
         ("rcode = NOPE", 8, "an rcode such as NXDOMAIN, RCODE3 or 3", "'NOPE'"),
@@ -140,6 +144,17 @@ def test_a_star_is_a_name_of_its_own() -> None:
         assert compile_filter(text).text == text
     wire = struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\1*\7example\3org\0" + bytes(4)
     assert matches(r"qname = \*.example.org", response(wire))
+
+
+def test_comments() -> None:
+    for text in (
+        "# responses\ntype = CR # of clients\r\n and # all\n#\nqr = R",
+        "type = CR #",
+        "type in (CQ, # a query\n CR # a response\n)",
+        'type = CR and not identity = "# no comment"',
+    ):
+        assert matches(text), text
+    assert not matches("qname = a#b or type = CQ # or type = CR")
 
 
 def test_nesting_is_limited() -> None:

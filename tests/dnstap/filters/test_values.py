@@ -54,7 +54,10 @@ def test_numbers() -> None:
 
 def test_sizes() -> None:
     assert [parse_size(word) for word in ("0", "512", "512b", "4294967295")] == [0, 512, 512, (1 << 32) - 1]
-    refuses(parse_size, "", "b", "-1", "512bb", "4294967296", "1k")
+    assert [parse_size(word) for word in ("1k", "4K", "4KiB", "1M", "1MiB", "3GiB")] == [
+        1 << 10, 4 << 10, 4 << 10, 1 << 20, 1 << 20, 3 << 30
+    ]  # fmt: skip
+    refuses(parse_size, "", "b", "-1", "512bb", "4294967296", "4G", "1kb", "1MB", "1m", "1.5k", "1 k", "k")
 
 
 def test_texts() -> None:
