@@ -70,18 +70,18 @@ def name_of(shown: tuple[str, ...]) -> str:
     return (".".join(shown) + ".").replace("\\ ", "\\032")
 
 
-def evaluate(node: Node, dnstap: Dnstap) -> bool:
-    """Return whether a message matches a tree."""
+def evaluate(node: Node, dnstap: Dnstap, now_ns: int = 0) -> bool:
+    """Return whether a message matches a tree; relative times count from `now_ns`."""
     if isinstance(node, Not):
-        return not evaluate(node.part, dnstap)
+        return not evaluate(node.part, dnstap, now_ns)
     if isinstance(node, AllOf):
-        return all(evaluate(part, dnstap) for part in node.parts)
+        return all(evaluate(part, dnstap, now_ns) for part in node.parts)
     if isinstance(node, AnyOf):
-        return any(evaluate(part, dnstap) for part in node.parts)
-    return _passes(node, value(node.field.name, dnstap))
+        return any(evaluate(part, dnstap, now_ns) for part in node.parts)
+    return _passes(node, value(node.field.name, dnstap), now_ns)
 
 
-def _passes(test: Test, found: Any) -> bool:
+def _passes(test: Test, found: Any, now_ns: int) -> bool:
     """Return whether a field that has this value passes a test; an absent one never does."""
     field, word, wanted = test
     if found is None:
@@ -99,7 +99,7 @@ def _passes(test: Test, found: Any) -> bool:
     if field.kind is kinds.SUBNET and word.endswith("in"):
         return any(_is_in(found, network) for network in wanted) is (word == "in")
     if field.kind is kinds.TIME:
-        return _passes_time(word, wanted, found)
+        return _passes_time(word, wanted, found, now_ns)
     if word in COMPARISONS:
         return COMPARISONS[word](found, wanted[0])
     if word == "under":
@@ -126,9 +126,10 @@ def _is_in(subnet: tuple[int, int, int], network: Any) -> bool:
     return bool((prefix << shift) >> network.shift == network.prefix)
 
 
-def _passes_time(word: str, wanted: tuple[Time, ...], found: int) -> bool:
+def _passes_time(word: str, wanted: tuple[Time, ...], found: int, now_ns: int) -> bool:
     """Return whether nanoseconds since 1970 pass a test, with times in UTC."""
-    spans = [(time, found % (86_400 * 10**9) if time.scale == "clock" else found) for time in wanted]
+    scales = {"clock": found % (86_400 * 10**9), "now": found - now_ns}
+    spans = [(time, scales.get(time.scale, found)) for time in wanted]
     if word in COMPARISONS:
         time, at = spans[0]
         return COMPARISONS[word](at, time.first if word in ("<", ">=") else time.last)

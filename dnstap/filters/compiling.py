@@ -38,7 +38,7 @@ from dnstap.fields import kinds
 from dnstap.fields.generated import beginning, namespace
 from dnstap.filters.fields import ADDRESS_KINDS, LIST_KINDS
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
-from dnstap.filters.values import Time, network_matcher, subdomain_matcher, subnet_matcher
+from dnstap.filters.values import Time, network_matcher, subdomain_matcher, subnet_matcher, times_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,17 +62,18 @@ SEARCH_COST = 3
 
 
 def compile_tree(
-    tree: Node, time_zone: str = "utc", peer: CurrentPeer | None = None
+    tree: Node, time_zone: str = "utc", peer: CurrentPeer | None = None, now_ns: int = 0
 ) -> tuple[Callable[[Any], bool], frozenset[str]]:
     """Compile a tree.
 
     Args:
         time_zone: of times that are written without a zone, see dnstap.rendering.times.utc_offsets.
         peer: the sender of each message that the function is called with.
+        now_ns: the time, in nanoseconds since 1970, that relative times count from.
     Raises: ValueError: unknown time zone.
     Returns: the function that returns whether a Dnstap matches, and the attributes that it reads, beside both types.
     """
-    generator = _Generator(_local_time(time_zone), peer)
+    generator = _Generator(_local_time(time_zone), peer, now_ns)
     _, condition = generator.condition(tree)
     # A condition may give any object, such as the bits of a flag; callers get True or False.
     body = f"    return True if {condition} else False\n"
@@ -88,8 +89,9 @@ class _Generator:
         namespace: globals of the function, the constants among them.
     """
 
-    def __init__(self, local_time: Callable[[int], int] | None, peer: CurrentPeer | None) -> None:
+    def __init__(self, local_time: Callable[[int], int] | None, peer: CurrentPeer | None, now_ns: int) -> None:
         self.reads: set[str] = set()
+        self._now_ns = now_ns
         self._has_zone = local_time is not None
         self.namespace = {**namespace(peer), "local_time": local_time}
         self._constants = 0
@@ -136,7 +138,7 @@ class _Generator:
             # Most names do not even end with the bytes of a single name, which is quicker to see.
             ending = [f"value.endswith({self._constant(values[0])})"] if len(values) == 1 else []
             return [present, *ending, f"{self._constant(subdomain_matcher(frozenset(values)))}(value)"]
-        if isinstance(values[0], Time):
+        if field.kind is kinds.TIME:
             return [present, self._time_test(operator, values)]
         if operator not in ("=", "!=", "in", "not in"):
             return [present, f"value {operator} {self._constant(values[0])}"]
@@ -170,15 +172,20 @@ class _Generator:
 
     def _time_test(self, operator: str, times: tuple[Time, ...]) -> str:
         """Return the condition on `value`, in nanoseconds since 1970."""
-        conditions = []
+        by_scale: dict[str, list[Time]] = {}
         for time in times:
-            found = "local_time(value)" if time.scale != "instant" and self._has_zone else "value"
-            found = f"{found} % {DAY_NS}" if time.scale == "clock" else found
+            by_scale.setdefault(time.scale, []).append(time)
+        conditions = []
+        for scale, some in by_scale.items():
+            found = "local_time(value)" if scale in ("local", "clock") and self._has_zone else "value"
+            found = f"{found} % {DAY_NS}" if scale == "clock" else found
+            since = self._now_ns if scale == "now" else 0
             if operator in ("<", ">="):
-                return f"{found} {operator} {self._constant(time.first)}"
+                return f"{found} {operator} {self._constant(some[0].first + since)}"
             if operator in ("<=", ">"):
-                return f"{found} {operator} {self._constant(time.last)}"
-            conditions.append(f"{self._constant(time.first)} <= {found} <= {self._constant(time.last)}")
+                return f"{found} {operator} {self._constant(some[0].last + since)}"
+            spans = [time._replace(first=time.first + since, last=time.last + since) for time in some]
+            conditions.append(f"{self._constant(times_matcher(spans))}({found})")
         return f"{'not ' if operator in ('!=', 'not in') else ''}({' or '.join(conditions)})"
 
 

@@ -109,6 +109,16 @@ def _network_hint(name: str, word: str) -> str:
     return f"for a network: {name} in {network}"
 
 
+def _time_hint(word: str) -> str:
+    if word.isdecimal():
+        return "seconds since 1970 have 9 to 11 digits; of a year, the first day is meant by 2026-01-01"
+    try:
+        parse_duration(word)
+    except ValueError:
+        return ""
+    return f"for a time before now: -{word}"
+
+
 def _parse_name(word: str) -> bytes:
     """Return a name in wire format and in lower case."""
     if _has_star(word):
@@ -162,7 +172,12 @@ _BY_KIND: dict[Kind, _Values] = {
     kinds.ADDRESS: _ADDRESSES,
     kinds.PEER: _ADDRESSES,
     kinds.PORT: _Values(ORDER_OPERATORS, number_parser(65535), "a port (0 to 65535)"),
-    kinds.TIME: _Values(ORDER_OPERATORS, parse_time, "a time such as 2026-11-23T21:45:12.973Z or 21:45:12"),
+    kinds.TIME: _Values(
+        ORDER_OPERATORS,
+        parse_time,
+        "a time such as 2026-11-23T21:45:12.973Z, 21:45:12, 1795470312.973 or -1h",
+        _time_hint,
+    ),
     kinds.DURATION: _Values(ORDER_OPERATORS, parse_duration, "a duration such as 20ms, 1.5s or 300us"),
     kinds.SIZE: _Values(ORDER_OPERATORS, parse_size, "a number of bytes such as 512, 4k or 1MiB"),
     kinds.COUNT: _COUNTS,

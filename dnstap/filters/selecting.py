@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from dnstap.codec.learned import Decoder
@@ -27,7 +28,8 @@ class Filter:
     Args:
         text: the expression; docs/filters.md has the grammar.
         time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
-    Raises: FilterError; ValueError: unknown time zone; TypeError: not text.
+        now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
+    Raises: FilterError; ValueError: unknown time zone; TypeError: not text, or not a time.
 
     Attributes:
         text: the expression.
@@ -38,8 +40,9 @@ class Filter:
         reads_peer: whether the expression asks for the sender.
     """
 
-    def __init__(self, text: str, time_zone: str = "utc") -> None:
+    def __init__(self, text: str, time_zone: str = "utc", *, now_ns: int | None = None) -> None:
         check_type("text", text, str, "text")
+        check_type("now_ns", now_ns, (int, type(None)), "nanoseconds since 1970, or None")
         self.text = text
         self.payloads = 0
         self.matched = 0
@@ -47,7 +50,7 @@ class Filter:
         self.peer = CurrentPeer()
         tree = parse_expression(text)
         self.reads_peer = "peer" in fields_of(tree)
-        self._matches, reads = compile_tree(tree, time_zone, self.peer)
+        self._matches, reads = compile_tree(tree, time_zone, self.peer, time.time_ns() if now_ns is None else now_ns)
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
 
     def matches(self, message: Dnstap) -> bool:
@@ -100,10 +103,12 @@ class Filter:
             return False
 
 
-def compile_filter(text: str, time_zone: str = "utc") -> Filter:
+def compile_filter(text: str, time_zone: str = "utc", *, now_ns: int | None = None) -> Filter:
     """Compile an expression such as `type = CQ and qname under example.org`.
 
-    Args: time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
+    Args:
+        time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
+        now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
     Raises: FilterError: the expression is wrong; the text of the error shows where. ValueError: unknown time zone.
     """
-    return Filter(text, time_zone)
+    return Filter(text, time_zone, now_ns=now_ns)

@@ -7,6 +7,7 @@ that the user sees.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -30,6 +31,7 @@ __all__ = [
     "parse_time",
     "subdomain_matcher",
     "subnet_matcher",
+    "times_matcher",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,6 +39,7 @@ _SECOND = timedelta(seconds=1)
 
 _UNITS_NS = {"ns": 1, "us": 1000, "\N{MICRO SIGN}s": 1000, "\N{GREEK SMALL LETTER MU}s": 1000}
 _UNITS_NS |= {"ms": 1_000_000, "s": 1_000_000_000}
+_UNITS_NS |= {"m": 60 * _UNITS_NS["s"], "h": 3600 * _UNITS_NS["s"], "d": 86_400 * _UNITS_NS["s"]}
 
 _is_integer = re.compile(r"-?[0-9]{1,10}").fullmatch
 _CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
@@ -45,7 +48,11 @@ _match_time = re.compile(
 ).fullmatch
 _match_clock = re.compile(_CLOCK).fullmatch
 _match_size = re.compile(r"([0-9]{1,10})(?:b|([kKMG])(?:iB)?)?").fullmatch
-_match_duration = re.compile(rf"(-?)([0-9]{{1,24}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})").fullmatch
+# With fewer digits than those of 1973 it is more likely a year or a date, and with more it is not in seconds.
+_match_epoch = re.compile(r"([0-9]{9,11})(?:\.([0-9]{1,9}))?").fullmatch
+_PART = rf"([0-9]{{1,24}})(?:\.([0-9]{{1,9}}))?({'|'.join(_UNITS_NS)})"
+_is_duration = re.compile(rf"(?:{_PART})+").fullmatch
+_parts = re.compile(_PART).findall
 
 
 def enum_parser(names: Mapping[str, int]) -> Callable[[str], int]:
@@ -185,21 +192,28 @@ def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:
 class Time(NamedTuple):
     """A time as it is written.
 
-    It is a microsecond, the precision of lines, unless it is written with more digits.
+    It is a microsecond, the precision of lines, unless it is written with more digits or relative to now.
 
     Attributes:
         scale: "instant" for nanoseconds since 1970 UTC, "local" for the same without a zone, "clock" for nanoseconds
-            since midnight, of any day, without a zone.
+            since midnight, of any day, without a zone, "now" for nanoseconds since the expression was compiled.
         first, last: its first and last nanosecond.
     """
 
-    scale: Literal["instant", "local", "clock"]
+    scale: Literal["instant", "local", "clock", "now"]
     first: int
     last: int
 
 
 def parse_time(word: str) -> Time:
-    """Return a time in ISO 8601, or without a date, as each of the text formats prints it."""
+    """Return a time in ISO 8601 or without a date, as each of the text formats prints it, in seconds since 1970, or
+    relative to now: now, -1h, +10m.
+    """
+    if word.lower() == "now":
+        return Time("now", 0, 0)
+    if word.startswith(("-", "+")) and word[1:2].isdecimal():
+        relative = parse_duration(word.removeprefix("+"))
+        return Time("now", relative, relative)
     scale: Literal["instant", "local", "clock"] = "instant"
     if found := _match_time(word):
         *numbers, fraction, sign, hours, minutes = found.groups("0")
@@ -210,6 +224,9 @@ def parse_time(word: str) -> Time:
         # On the day of the epoch, so that the result is nanoseconds since midnight.
         *clock, fraction = found.groups("0")
         numbers, ahead, scale = ["1970", "1", "1", *clock], 0, "clock"
+    elif found := _match_epoch(word):
+        since, fraction = found.groups("0")
+        numbers, ahead = ["1970", "1", "1", "0", "0", "0"], -int(since)
     else:
         raise ValueError(word)
     year, month, day, hour, minute, second = map(int, numbers)
@@ -218,15 +235,37 @@ def parse_time(word: str) -> Time:
     return Time(scale, first, first if len(fraction) > 6 else first + 999)
 
 
+def times_matcher(times: Iterable[Time]) -> Callable[[int], bool]:
+    """Return a function that tests whether nanoseconds, since what the scale of all times counts from, are one of them.
+
+    It takes one binary search, however many times there are.
+    """
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for _, first, last in sorted(times):
+        if lasts and first <= lasts[-1]:
+            lasts[-1] = max(last, lasts[-1])
+        else:
+            firsts.append(first)
+            lasts.append(last)
+
+    def contains(nanoseconds: int) -> bool:
+        index = bisect_right(firsts, nanoseconds) - 1
+        return index >= 0 and nanoseconds <= lasts[index]
+
+    return contains
+
+
 def parse_duration(word: str) -> int:
-    """Return nanoseconds, from a number with a unit: 20ms, 1.5s."""
-    found = _match_duration(word)
-    if found is None:
+    """Return nanoseconds, from numbers with units: 20ms, 1.5s, 1h30m."""
+    magnitude = word.removeprefix("-")
+    if not _is_duration(magnitude):
         raise ValueError(word)
-    sign, whole, fraction, unit = found.groups("")
-    parts: int = 10 ** len(fraction)
-    nanoseconds, rest = divmod(int(whole + fraction) * _UNITS_NS[unit], parts)
-    # A part of a nanosecond is an error instead of being rounded: it would compare as another value.
-    if rest:
-        raise ValueError(word)
-    return -nanoseconds if sign else nanoseconds
+    nanoseconds = 0
+    for whole, fraction, unit in _parts(magnitude):
+        part, rest = divmod(int(whole + fraction) * _UNITS_NS[unit], 10 ** len(fraction))
+        # A part of a nanosecond is an error instead of being rounded: it would compare as another value.
+        if rest:
+            raise ValueError(word)
+        nanoseconds += part
+    return nanoseconds if magnitude == word else -nanoseconds

@@ -56,6 +56,9 @@ ENUMS: dict[str, Any] = {
     "http": HttpProtocol,
     "policy": PolicyAction,
 }
+NOW_NS = 1_795_000_000_000_000_000
+"""The time that relative times count from."""
+
 NUMBERS: dict[str, list[int]] = {
     **{name: [0, 53, 65535] for name in PORTS},
     **{name: [0, 1_700_000_000_123_456_789] for name in TIMES},
@@ -89,6 +92,11 @@ def spelled(draw: DrawFn, name: str, wanted: Any) -> str | None:
         return draw(st.sampled_from([str(wanted), quoted(str(wanted))]))
     if name in TIMES:
         seconds, nanoseconds = divmod(wanted, 1_000_000_000)
+        way = draw(st.sampled_from(["date", "date", "epoch", "now"]))
+        if way == "now":
+            return f"{wanted - NOW_NS:+d}ns"
+        if way == "epoch" and 9 <= len(str(seconds)) <= 11:
+            return f"{seconds}.{nanoseconds:09d}"
         if seconds > 250_000_000_000:
             return None
         ahead = draw(st.sampled_from([0, 60, -330]))
@@ -228,22 +236,22 @@ some_message = st.one_of(
 @given(st.data(), st.lists(some_message, min_size=1, max_size=6))
 def test_matches_what_the_values_say(data: st.DataObject, messages: list[Dnstap]) -> None:
     text, check = data.draw(expressions(messages))
-    matches = compile_filter(text).matches
+    matches = compile_filter(text, now_ns=NOW_NS).matches
     tree = parse_expression(text)
     # A second time, since texts and names of the first are remembered.
     for dnstap in messages + messages:
-        assert matches(dnstap) is check(dnstap) is evaluate(tree, dnstap), text
+        assert matches(dnstap) is check(dnstap) is evaluate(tree, dnstap, NOW_NS), text
 
 
 @given(st.data(), st.lists(some_message, min_size=1, max_size=3), st.lists(hostile_payloads() | server_payloads()))
 def test_selects_what_matches(data: st.DataObject, messages: list[Dnstap], payloads: list[bytes]) -> None:
     text, _ = data.draw(expressions(messages))
-    tree, chosen = parse_expression(text), compile_filter(text)
+    tree, chosen = parse_expression(text), compile_filter(text, now_ns=NOW_NS)
     payloads = payloads + [captured()[index] for index in data.draw(st.lists(st.integers(0, 399)))]
     expected, bad = [], []
     for number, payload in enumerate(payloads, 1):
         try:
-            expected += [payload] if evaluate(tree, Dnstap.parse(payload)) else []
+            expected += [payload] if evaluate(tree, Dnstap.parse(payload), NOW_NS) else []
         except DnstapError as error:
             bad.append((number, str(error)))
     assert chosen.select(payloads) == expected
@@ -257,7 +265,7 @@ def test_selecting_from_a_whole_capture_gives_what_matches(data: st.DataObject, 
     """With plans, which decode only the fields that a filter needs."""
     text, check = data.draw(comparisons(messages))
     payloads = captured()
-    chosen = compile_filter(text)
+    chosen = compile_filter(text, now_ns=NOW_NS)
     expected = [payload for payload in payloads if check(Dnstap.parse(payload))]
     assert chosen.select(payloads) == expected, text
     assert chosen.select(payloads) == expected, text

@@ -96,6 +96,35 @@ def test_times_without_a_zone(text: str, zone: str, answer: bool) -> None:
     assert compile_filter(text, zone).matches(DNSTAP) is answer
 
 
+def test_times_relative_to_a_time() -> None:
+    """The response came at 1,700,000,001.0015 s."""
+    now_ns = 1_700_000_011_001_500_000
+    for text, answer in {
+        "time > -10s": False,
+        "time >= -10s": True,
+        "time = -10s": True,
+        "time in (-9s, -10000ms)": True,
+        "time not in (-10s, 2026-01-01)": False,
+        "time <= -10s and time > -10.000000001s": True,
+        "time > -1m and time < now": True,
+        "time < -11s or time > now": False,
+        "query_time < +1h and response_time != +1h": True,
+    }.items():
+        assert compile_filter(text, "Asia/Kathmandu", now_ns=now_ns).matches(DNSTAP) is answer, text
+        later = compile_filter(text, now_ns=now_ns + 10**15)
+        assert later.matches(changed(response_time_sec=1_701_000_001)) is answer, text
+    chosen = compile_filter("time > -1h", now_ns=now_ns)
+    # What comes later is not asked how old it is when it comes.
+    assert chosen.matches(changed(response_time_sec=1_800_000_000))
+
+
+def test_times_of_day_over_midnight() -> None:
+    night = compile_filter("time >= 22:00 or time < 02:00")
+    midnight_s = 1_699_999_999 // 86_400 * 86_400
+    for clock_s, answer in ((0, True), (7199, True), (7200, False), (79_199, False), (79_200, True), (86_399, True)):
+        assert night.matches(changed(response_time_sec=midnight_s + clock_s, response_time_nsec=0)) is answer
+
+
 def test_flags() -> None:
     names = ("qr", "aa", "tc", "rd", "ra", "z", "ad", "cd")
     for number, bit in enumerate((0x8000, 0x400, 0x200, 0x100, 0x80, 0x40, 0x20, 0x10)):

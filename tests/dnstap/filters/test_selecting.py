@@ -60,6 +60,8 @@ def test_wrong_arguments() -> None:
     for text in (None, 5, b"type = CQ"):
         with pytest.raises(TypeError, match=r"^text: expected text, got "):
             anything(text)
+    with pytest.raises(TypeError, match=r"^now_ns: expected nanoseconds since 1970, or None, got 1\.5"):
+        anything("type = CQ", now_ns=1.5)
     wanted: Any = compile_filter("type = CQ")
     for payloads in (None, b"abc", "abc", 5):
         with pytest.raises(TypeError, match=r"^payloads: expected a list of bytes, got "):

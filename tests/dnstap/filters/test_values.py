@@ -21,6 +21,7 @@ from dnstap.filters.values import (
     parse_time,
     subdomain_matcher,
     subnet_matcher,
+    times_matcher,
 )
 
 if TYPE_CHECKING:
@@ -99,8 +100,34 @@ def test_times() -> None:
     assert parse_time("1970-01-01 00:00:00.0000001") == Time("local", 100, 100)
     assert parse_time("00:01") == Time("clock", 60 * SECOND, 60 * SECOND + 999)
     assert parse_time("23:59:59.123456") == Time("clock", 86399 * SECOND + 123456000, 86399 * SECOND + 123456999)
-    refuses(parse_time, "", "1970", "1970-13-01", "1970-01-01T25:00", "1970-01-01T00:00:00.0000000001", "now")
+    refuses(parse_time, "", "1970", "1970-13-01", "1970-01-01T25:00", "1970-01-01T00:00:00.0000000001", "then")
     refuses(parse_time, "24:00", "1:00", "01:60", "01:00Z", "01:00:61", "0000-01-01", "1970-01-01+01:00")
+
+
+def test_epoch_times() -> None:
+    """They are as exact as they are written, and no shorter than a time that could be one."""
+    assert parse_time("1764500000") == Time("instant", 1764500000 * SECOND, 1764500000 * SECOND + 999)
+    assert parse_time("99999999999.25").first == 99999999999 * SECOND + SECOND // 4
+    assert parse_time("100000000.000000001") == Time("instant", 100000000 * SECOND + 1, 100000000 * SECOND + 1)
+    refuses(parse_time, "20261123", "2026", "1764500000123", "1764500000.", "1764500000.0000000001", ".5", "1e9", "0")
+
+
+def test_times_relative_to_now() -> None:
+    assert parse_time("now") == parse_time("NOW") == parse_time("-0s") == Time("now", 0, 0)
+    assert parse_time("-1h") == Time("now", -3600 * SECOND, -3600 * SECOND)
+    assert parse_time("-1d12h30m1.5s").first == -(131_401 * SECOND + SECOND // 2)
+    assert parse_time("+10m") == Time("now", 600 * SECOND, 600 * SECOND)
+    refuses(parse_time, "1h", "-1", "--1h", "+-1h", "-", "+", "-1w", "- 1h", "-h", "-1h-1m", "now-1h")
+
+
+def test_times_among_many() -> None:
+    words = "00:00:03", "00:00:01", "00:00:01.000000500", "00:00:01.0000009", "00:00:01.000001"
+    contains = times_matcher([parse_time(word) for word in words])
+    inside = SECOND, SECOND + 1999, 3 * SECOND, 3 * SECOND + 999
+    outside = 0, SECOND - 1, SECOND + 2000, 3 * SECOND - 1, 3 * SECOND + 1000
+    assert all(map(contains, inside))
+    assert not any(map(contains, outside))
+    assert not times_matcher([])(0)
 
 
 def test_durations() -> None:
@@ -111,7 +138,9 @@ def test_durations() -> None:
     assert parse_duration("1.000000001s") == SECOND + 1
     # The longest that lines show: the seconds of times have 64 bits.
     assert parse_duration("18446744073709551615000.000ms") == ((1 << 64) - 1) * SECOND
-    refuses(parse_duration, "", "20", "1m", "1.5ns", "s", "1e3s")
+    assert parse_duration("1h30m") == parse_duration("90m") == 5400 * SECOND
+    assert parse_duration("-2d") == -48 * 3600 * SECOND
+    refuses(parse_duration, "", "20", "1w", "1.5ns", "s", "1e3s", "1h30", "--1s", "1s-1s", "1 s", "-")
 
 
 def test_subdomains() -> None:
