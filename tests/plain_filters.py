@@ -224,6 +224,19 @@ def _answer_data(message: Message) -> tuple[str, ...] | None:
     return None if too_long else tuple([text for text in texts if text]) or None
 
 
+SUFFIXES = {("in-addr", "arpa"), ("ip6", "arpa")}
+"""The public suffixes of two labels in the names that tests have; all others have one."""
+
+
+def _suffix(message: Message, labels_more: int) -> tuple[str, ...] | None:
+    """Return the public suffix of the question's name, with a number of labels before it."""
+    if message.wire is None or not (question := unpack_question(message.wire)):
+        return None
+    found = labels(question.name)
+    size = 2 if found[-2:] in SUFFIXES else 1
+    return found[-size - labels_more :] if found and len(found) >= size + labels_more else None
+
+
 READERS: dict[str, Callable[[Message], Any]] = {
     "type": lambda message: message.type,
     "qr": lambda message: is_query(message.type),
@@ -253,6 +266,8 @@ READERS: dict[str, Callable[[Message], Any]] = {
         for bit, name in FLAGS
         if name != "qr"
     },
+    "tld": lambda message: _suffix(message, 0),
+    "registered_domain": lambda message: _suffix(message, 1),
     "qdcount": lambda message: _header(message)[2],
     "nscount": lambda message: _header(message)[4],
     "arcount": lambda message: _header(message)[5],

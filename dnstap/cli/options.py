@@ -358,7 +358,7 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     )
     # Checked here, because opening the output truncates the old file, which a mistyped field must not cost.
     if run.format:
-        renderer(run.format, style)  # Raises ValueError if the style is invalid.
+        _check_style(run.format, style)
     anonymizer, warnings = _anonymizer(words)
     # -t is one duration for each of the four waits: connecting, the handshake, a write, and FINISH.
     deadlines = Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES
@@ -470,18 +470,28 @@ def _command(text: str | None) -> str:
     return text
 
 
+def _check_style(name: str, style: Style) -> None:
+    from framestream.errors import MissingLibraryError
+
+    try:
+        renderer(name, style)  # Raises ValueError if the style is invalid.
+    except MissingLibraryError as error:
+        raise ValueError(f"--fields: {error}") from None
+
+
 def _filter(texts: list[str], zone: str) -> Filter | None:
     if not texts:
         return None
     from dnstap.errors import FilterError
     from dnstap.filters.selecting import compile_filter
+    from framestream.errors import MissingLibraryError
 
     try:
         # One by one, so that an error shows the expression that it is in.
         for text in texts:
             compile_filter(text)
         return compile_filter(texts[0] if len(texts) == 1 else " and ".join([f"({text}\n)" for text in texts]), zone)
-    except FilterError as error:
+    except (FilterError, MissingLibraryError) as error:
         raise ValueError(f"--filter: {error}") from None
 
 
@@ -847,7 +857,8 @@ def _add_text(made: argparse.ArgumentParser) -> None:
         type=lambda names: tuple(names.split(",")),
         default=(),
         help="lines of these fields, e.g. time,qr,client,qname,qtype,rcode,latency; with -j as flat"
-        " JSON objects, with --format csv or tsv as a table; all shows all (docs/formats.md)",
+        " JSON objects, with --format csv or tsv as a table; all shows all, without those that need an extra which is"
+        " not installed (docs/formats.md)",
     )
     group.add_argument(
         "--time-zone",

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from dnstap.fields import kinds
+from dnstap.fields import kinds, suffixes
 from dnstap.fields.kinds import Kind, enum_kind
 from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, PolicyMatch, SocketFamily, SocketProtocol
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.suggestions import did_you_mean
+from framestream.errors import MissingLibraryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dnstap.schema.fields import Row
 
-__all__ = ["ALL", "FIELDS", "NAMES", "Field", "chosen", "columns", "reads", "schema_field"]
+__all__ = ["ALL", "FIELDS", "NAMES", "Field", "check_installed", "chosen", "columns", "reads", "schema_field"]
 
 ALL = "all"
 """The name that stands for all fields in a choice of them."""
@@ -39,6 +40,7 @@ class Field(NamedTuple):
         bad: an expression that is true if the field is there but does not parse; asked only where the value is None.
         shown: the expression of the value for output, where filters compare another; None where that is None.
         aliases: other names.
+        extra: the extra of this distribution that it needs, "" for none.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Field(NamedTuple):
     bad: str = ""
     shown: str = ""
     aliases: tuple[str, ...] = ()
+    extra: str = ""
 
 
 # Attributes are decoded in these groups, not one by one: the decoder keeps a class for each set of them.
@@ -93,6 +96,12 @@ def _question(name: str, kind: Kind, meaning: str, index: int, shown: int | None
     question = "(question or (question := read_question(wire)))"
     shown_source = "" if shown is None else f"{question}[{shown}]"
     return Field(name, kind, meaning, f"{question}[{index}]", _WIRES, 10, "wire is not None", shown_source)
+
+
+def _suffix(name: str, meaning: str, index: int) -> Field:
+    qname = "(question or (question := read_question(wire)))[0]"
+    bad = "wire is not None and question[0] is None"
+    return Field(name, kinds.NAME, meaning, f"read_suffix({qname})[{index}]", _WIRES, 20, bad, extra="psl")
 
 
 def _flag(name: str, meaning: str, octet: int, bit: int) -> Field:
@@ -179,6 +188,8 @@ _ALL = [
     _question("qname", kinds.NAME, "name of the first question", 0, 3),
     _question("qtype", kinds.TYPE, "type of the first question", 1),
     _question("qclass", kinds.CLASS, "class of the first question", 2),
+    _suffix("tld", "public suffix of qname, such as `co.uk.`, in lower case", 0),
+    _suffix("registered_domain", "domain of qname that was registered below it: `example.co.uk.`, in lower case", 1),
     _header("qdcount", kinds.COUNT, "number of questions, by the header", "wire[4] << 8 | wire[5]"),
     _header("ancount", kinds.COUNT, "number of answers, by the header", "wire[6] << 8 | wire[7]", "answers"),
     _header("nscount", kinds.COUNT, "number of authority records, by the header", "wire[8] << 8 | wire[9]"),
@@ -254,16 +265,28 @@ NAMES = {name: field for field in _ALL for name in (field.name, *field.aliases)}
 """The fields by name and alias."""
 
 
-def chosen(names: Iterable[str]) -> list[tuple[str, Field]]:
-    """Return the fields of names and aliases, each with the name by which it was chosen; "all" stands for every field.
+def check_installed(field: Field) -> None:
+    """Check that the library is there that a field needs.
 
-    Raises: ValueError: unknown name.
+    Raises: MissingLibraryError.
+    """
+    if field.extra and not suffixes.is_installed():
+        raise MissingLibraryError(f"field {field.name!r}", field.extra)
+
+
+def chosen(names: Iterable[str]) -> list[tuple[str, Field]]:
+    """Return the fields of names and aliases, each with the name by which it was chosen.
+
+    "all" stands for every field except those that need a library which is not installed.
+
+    Raises: ValueError: unknown name; MissingLibraryError: a field that is named needs such a library.
     """
     found: list[tuple[str, Field]] = []
     for name in names:
         if name == ALL:
-            found += FIELDS.items()
+            found += [(name, field) for name, field in FIELDS.items() if not field.extra or suffixes.is_installed()]
         elif name in NAMES:
+            check_installed(NAMES[name])
             found.append((name, NAMES[name]))
         else:
             hint = did_you_mean(name, NAMES)
@@ -275,7 +298,7 @@ def chosen(names: Iterable[str]) -> list[tuple[str, Field]]:
 def columns(names: Iterable[str]) -> list[tuple[str, Field]]:
     """Return the fields of names and aliases, as `chosen`, of which each name is that of one column.
 
-    Raises: ValueError: unknown name; a name comes twice, or there is none.
+    Raises: ValueError: unknown name; a name comes twice, or there is none; MissingLibraryError: as `chosen`.
     """
     found = chosen(names)
     if not found:
@@ -291,6 +314,6 @@ def columns(names: Iterable[str]) -> list[tuple[str, Field]]:
 def reads(names: Iterable[str]) -> frozenset[str]:
     """Return the attributes of Dnstap and Message that fields read, beside their types.
 
-    Raises: ValueError: unknown name.
+    Raises: ValueError: unknown name; MissingLibraryError: as `chosen`.
     """
     return frozenset([name for _, field in chosen(names) for name in field.reads.split()])

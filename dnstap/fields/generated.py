@@ -13,7 +13,7 @@ tests of filters do. They have these variables:
     edns        values of the OPT record; None until an expression has asked for them
 
 and the readers of wires.py: read_question(wire), read_outcome(wire), read_edns(wire, outcome), read_answers(wire) and
-read_zone(query_zone).
+read_zone(query_zone); and that of suffixes.py: read_suffix(name).
 
 An expression gives None where the field is absent or does not parse. It never raises, and it changes nothing but
 `question`, `outcome`, `edns` and helper variables that it sets before it reads them, so expressions work in any order.
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dnstap.fields.suffixes import suffix_reader
 from dnstap.fields.wires import answers_reader, edns_reader, outcome_reader, question_reader, zone_reader
 from dnstap.peer import CurrentPeer
 from dnstap.schema.fields import MessageFields, rows
@@ -88,4 +89,5 @@ def namespace(peer: CurrentPeer | None) -> dict[str, Any]:
         "read_edns": edns_reader(),
         "read_answers": answers_reader(),
         "read_zone": zone_reader(),
+        "read_suffix": suffix_reader(),
     }

@@ -30,7 +30,8 @@ def row_reader(fields: Sequence[str]) -> Callable[[bytes], Any]:
     remembers parts of what it has read, so that it gets faster: use one for all payloads of a stream.
 
     Args: fields: names or aliases of fields, which become the names in the tuple; "all" stands for every field.
-    Raises: ValueError: a field is unknown, comes twice, or there is none; TypeError: not a list or tuple of text.
+    Raises: ValueError: a field is unknown, comes twice, or there is none; TypeError: not a list or tuple of text;
+        MissingLibraryError: a field needs a library that is not installed.
     """
     check_type("fields", fields, (tuple, list), "a list of names")
     for name in fields:

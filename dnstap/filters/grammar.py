@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.errors import FilterError
 from dnstap.fields.catalogue import FIELDS as CATALOGUE
+from dnstap.fields.catalogue import check_installed
 from dnstap.fields.kinds import NAME
 from dnstap.filters.fields import ADDRESS_KINDS, EITHER_FIELD, FIELDS, FLAG, NETWORK_KINDS, OPERATORS, Field
 from dnstap.filters.patterns import Pattern
@@ -210,6 +211,7 @@ class _Parser:
         if self._token.kind != "word" or names[0] not in FIELDS:
             raise self._error(expected, hint=did_you_mean(name, [*FIELDS, *EITHER_FIELD]))
         self._take()
+        check_installed(FIELDS[names[0]].field)
         return [FIELDS[name] for name in names]
 
     def _operator(self, field: Field) -> str:

@@ -29,7 +29,8 @@ class Filter:
         text: the expression; docs/filters.md has the grammar.
         time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
         now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
-    Raises: FilterError; ValueError: unknown time zone; TypeError: not text, or not a time.
+    Raises: FilterError; ValueError: unknown time zone; TypeError: not text, or not a time; MissingLibraryError: a field
+        needs a library that is not installed.
 
     Attributes:
         text: the expression.
@@ -110,5 +111,6 @@ def compile_filter(text: str, time_zone: str = "utc", *, now_ns: int | None = No
         time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
         now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
     Raises: FilterError: the expression is wrong; the text of the error shows where. ValueError: unknown time zone.
+        MissingLibraryError: a field needs a library that is not installed.
     """
     return Filter(text, time_zone, now_ns=now_ns)

@@ -41,7 +41,7 @@ def renderer(name: str, style: Style = DEFAULT) -> Callable[[Dnstap], str]:
 
     Args: name: one of FORMATS.
     Raises: ValueError: unknown format, or a field or time zone of the style is unknown; TypeError: an argument of a
-        wrong type.
+        wrong type; MissingLibraryError: a field needs a library that is not installed.
     """
     check_type("name", name, str, "the name of a format")
     check_type("style", style, Style, "a Style")

@@ -256,6 +256,16 @@ def test_wrong_command_lines(arguments: list[str], text: str, capsys: pytest.Cap
     assert "usage:" not in err
 
 
+def test_fields_that_need_a_library(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
+    for option, value in ("--fields", "time,tld"), ("--filter", "tld = org"):
+        with pytest.raises(SystemExit):
+            parse_options(["-r", "x", option, value])
+        err = capsys.readouterr().err
+        assert err.startswith(f"dnstap: error: {option}: field 'tld' needs a library that is not installed; ")
+        assert "pip install '.[psl]'" in err
+
+
 @pytest.mark.parametrize("endpoint", ["--listen", "--connect", "--relay"])
 @pytest.mark.parametrize(
     ("certificate", "key", "ca", "text"),

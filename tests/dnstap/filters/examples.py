@@ -183,6 +183,8 @@ PASSED = {
         '~ "^(www|ftp)\\.exa(?:m|n)"',
         "~ \\.org\\.$",
     ),
+    "tld": ("= org", "under org", "!= com"),
+    "registered_domain": ("= Example.org.", "under org", "in (a, example.org)", "~ ^exa"),
     "qtype": ("= AAAA", "= aaaa", "= TYPE28", "= 28", "!= A", "< 29", "in (A, AAAA)"),
     "qclass": ("= IN", "= CLASS1", "!= ANY"),
     "zone": ("= example.org", "under org", "~ ^exa", "!= org"),

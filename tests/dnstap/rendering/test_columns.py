@@ -74,6 +74,8 @@ EXPECTED = {
     "qname": "example.org.",
     "qtype": "AAAA",
     "qclass": "IN",
+    "tld": "org.",
+    "registered_domain": "example.org.",
     "qdcount": "1",
     "ancount": "1",
     "nscount": "0",
