@@ -6,9 +6,10 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
+from dnstap._log import log_line
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.following import Following
-from dnstap.reading import BaseMessageReader, Reading, log_line, sources_of
+from dnstap.reading import BaseMessageReader, Reading, sources_of
 from dnstap.writing import close_compressed, open_if_compressed, payload_of
 from framestream import aio
 from framestream.aio.awaitable import awaitable
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
     from types import TracebackType
 
+    from dnstap.decoding import DnstapMessage
     from dnstap.filters.selecting import Filter
     from dnstap.messages import Dnstap
     from dnstap.pipeline.outputs.compressed import CompressedFile
-    from dnstap.reading import DnstapMessage, Source
+    from dnstap.reading import Source
     from framestream.endpoints import Path
     from framestream.files import FileMode, Readable, Writable
 

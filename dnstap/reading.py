@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import time
 from contextlib import closing
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeVar, overload
 
-from dnstap.codec.learned import Decoder
+from dnstap._log import log_line
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.errors import DecodeError, MissingFieldError
-from dnstap.filters.selecting import Filter
-from dnstap.messages import Dnstap
+from dnstap.decoding import Decoding
 from dnstap.pipeline.diagnostics import stream_reports
 from dnstap.pipeline.inputs.paths import is_pattern, paths_of
-from dnstap.problems import Problems
-from framestream.arguments import check_options, check_type
+from framestream.arguments import check_options
 from framestream.errors import FrameStreamError
 from framestream.files import open_input
 from framestream.reporting import PERIOD_S, error_text
@@ -26,26 +21,23 @@ from framestream.streams import LIMITS, Limits
 from framestream.sync.files import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from types import TracebackType
 
+    from dnstap.decoding import DnstapMessage
+    from dnstap.errors import DecodeError
+    from dnstap.filters.selecting import Filter
     from dnstap.following import Following
-    from dnstap.messages import Message
+    from dnstap.messages import Dnstap
+    from dnstap.problems import Problems
     from framestream.endpoints import Path
     from framestream.files import Readable
     from framestream.streams import BaseReader
 
-    class DnstapMessage(Dnstap):
-        """A Dnstap as `read` yields it without `lenient`: its `message` is there. Only type checkers see this class."""
-
-        message: Message  # type: ignore[misc] # the fields before it have defaults, as it has in Dnstap
-
 
 D = TypeVar("D", covariant=True)
 
-__all__ = ["BaseMessageReader", "MessageReader", "Reading", "Source", "log_line", "read", "sources_of"]
-
-_log = logging.getLogger("dnstap")
+__all__ = ["BaseMessageReader", "MessageReader", "Reading", "Source", "read", "sources_of"]
 
 
 class Source(NamedTuple):
@@ -55,7 +47,7 @@ class Source(NamedTuple):
     file: Path | Readable
 
 
-class Reading:
+class Reading(Decoding):
     """Common part of the blocking reader and the one for asyncio: from payloads to messages, and what was left out.
 
     Apart from the readers, because generators keep it: a reader that is left without `close` is then freed, and with it
@@ -65,46 +57,17 @@ class Reading:
     """
 
     def __init__(self, condition: str | Filter | None, *, lenient: bool) -> None:
-        check_type("filter", condition, (str, Filter, type(None)), "an expression, or a Filter of compile_filter")
-        self.payloads = 0
-        self.unmatched = 0
-        self.problems = Problems("do not decode and were left out")
+        super().__init__(condition, lenient=lenient)
         self.failed_files = 0
         self.source = ""
         self._first_bad_in = ""
         self._failure: tuple[str, FrameStreamError | OSError] | None = None
         self._report_at = 0.0
-        self._lenient = lenient
-        self._decode: Callable[[bytes], Dnstap] = Decoder(Dnstap).decode
-        if lenient:
-            self._decode = partial(Decoder(Dnstap).decode, lenient=True)
-        if isinstance(condition, str):
-            condition = Filter(condition)
-        self._matches = None if condition is None else condition.matches
 
-    def messages(self, payloads: list[bytes]) -> Iterator[Dnstap]:
-        """Yield the messages in payloads that decode and match, and count the others."""
-        # One at a time: with a list of all of them, the garbage collector takes 7 % of the time.
-        decode, lenient, matches = self._decode, self._lenient, self._matches
-        first = self.payloads + 1
-        self.payloads += len(payloads)
-        for number, payload in enumerate(payloads, first):
-            try:
-                message = decode(payload)
-                if message.message is None and not lenient:
-                    raise MissingFieldError("message", "Dnstap")
-            except DecodeError as error:
-                self._add_problem(number, error)
-                continue
-            if matches is None or matches(message):
-                yield message
-            else:
-                self.unmatched += 1
-
-    def _add_problem(self, number: int, error: DecodeError) -> None:
+    def add_problem(self, number: int, error: DecodeError) -> None:
         if self.problems.first is None:
             self._first_bad_in = f", in {self.source}" if self.source else ""
-        self.problems.add(number, error.with_traceback(None))
+        super().add_problem(number, error)
         # A stream may go on for ever: its first bad payload is reported at once, and what follows now and then.
         if (now := time.monotonic()) >= self._report_at:
             self._report_at = now + PERIOD_S
@@ -339,8 +302,3 @@ def sources_of(files: Sequence[Path | Readable]) -> list[Source]:
             os.stat(path)  # Raises now, not after the files before it.
             sources.append(Source(path, path))
     return sources
-
-
-def log_line(line: str) -> None:
-    """Log a warning."""
-    _log.warning("%s", line)

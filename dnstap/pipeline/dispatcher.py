@@ -6,7 +6,7 @@ Collector uses the one of queues.py, in which each output has a queue.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dnstap.pipeline.outputs.custom import as_output
 from dnstap.pipeline.stages import as_stage
@@ -16,24 +16,10 @@ if TYPE_CHECKING:
 
     from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.outputs.custom import Writable
+    from dnstap.pipeline.sources import Source
     from dnstap.pipeline.stages import Stage
-    from framestream.sockets import PeerAddress
 
-__all__ = ["Dispatcher", "Source"]
-
-
-class Source(NamedTuple):
-    """The stream that a batch was read from.
-
-    Attributes:
-        name: for reports.
-        file: whether it can wait without losing anything, as files can. Its frames are never dropped.
-        peer: address of the sender; None if there is none, or it is not known.
-    """
-
-    name: str
-    file: bool
-    peer: PeerAddress | None = None
+__all__ = ["Dispatcher"]
 
 
 class Dispatcher:
@@ -46,7 +32,7 @@ class Dispatcher:
         stages: applied in this order; functions are allowed, too.
 
     Attributes:
-        uses_peer: whether a stage or output asks for the sender of payloads.
+        uses_source: whether a stage or output asks for the stream of payloads.
         encoded: whether batches are EncodedFrames instead of lists of payloads, because nothing has to look into them
             and every output takes them so without waiting.
     """
@@ -58,7 +44,7 @@ class Dispatcher:
     ) -> None:
         self.outputs = [as_output(output) for output in outputs]
         self.stages = [as_stage(stage) for stage in stages]
-        self.uses_peer = any(part.uses_peer for part in (*self.stages, *self.outputs))
+        self.uses_source = any(part.uses_source for part in (*self.stages, *self.outputs))
         # Stages need payloads. Encoded frames are written in the thread of the event loop, so no output may block, and
         # an output that would have to take them apart gains nothing from them.
         self.encoded = (
@@ -75,8 +61,8 @@ class Dispatcher:
         """
         for stage in self.stages:
             before = len(batch)
-            if self.uses_peer:
-                stage.set_peer(source.peer)
+            if self.uses_source:
+                stage.set_source(source)
                 source = source._replace(peer=stage.changed_peer(source.peer))
             batch = stage.process(batch)
             stage.removed += before - len(batch)
@@ -107,6 +93,6 @@ class Dispatcher:
         if self.encoded:
             output.write_encoded(batch)
         else:
-            if output.uses_peer:
-                output.set_peer(source.peer)
+            if output.uses_source:
+                output.set_source(source)
             output.write_many(batch)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.counters import Counts, InputCounters
 from dnstap.pipeline.diagnostics import stream_reports
-from dnstap.pipeline.dispatcher import Dispatcher, Source
+from dnstap.pipeline.dispatcher import Dispatcher
+from dnstap.pipeline.sources import Source
 from framestream.errors import FrameStreamError
 from framestream.streams import LIMITS, Limits
 from framestream.sync.files import read_file

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnstap.pipeline.counters import InputCounters
 from dnstap.pipeline.diagnostics import stream_reports
-from dnstap.pipeline.dispatcher import Source
+from dnstap.pipeline.sources import Source
 from framestream.errors import FrameStreamError, TruncatedStreamError
 from framestream.protocol import State
 from framestream.reporting import RateLimitedReporter
@@ -81,9 +81,9 @@ class Forwarder:
         Raises: an exception of an output.
         """
         dispatcher, tasks = self.dispatcher, self._tasks
-        origin = Source(name, source.file, reader.address)
         # One kind for all connections to a socket: a faulty server may make hundreds.
         kind = name.partition(" connection ")[0]
+        origin = Source(name if source.file else kind, source.file, reader.address)
         verbose = self._verbose and not source.file
         if verbose:
             self.reports.report(f"{kind}: beginning", f"{name}: connected")

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dnstap.pipeline.counters import Counter
-    from framestream.sockets import PeerAddress
+    from dnstap.pipeline.sources import Source
 
 __all__ = ["Part"]
 
@@ -16,13 +16,13 @@ __all__ = ["Part"]
 class Part:
     """A part of a pipeline. The defaults are those of a part that counts nothing.
 
-    Attributes: uses_peer: whether it asks for the sender of payloads. If no part does, nothing is spent on it.
+    Attributes: uses_source: whether it asks for the stream of payloads. If no part does, nothing is spent on it.
     """
 
-    uses_peer: bool = False
+    uses_source: bool = False
 
-    def set_peer(self, peer: PeerAddress | None) -> None:
-        """Set the sender of the payloads that come next; None for those of files."""
+    def set_source(self, source: Source) -> None:
+        """Set the stream of the payloads that come next."""
 
     def counters(self) -> Sequence[Counter]:
         """Return the counters of this part, for metrics."""

@@ -11,7 +11,7 @@ from collections import deque
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from dnstap.pipeline.dispatcher import Dispatcher, Source
+from dnstap.pipeline.dispatcher import Dispatcher
 from framestream.aio.daemon import DaemonThread
 from framestream.reporting import error_text
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.outputs.custom import Writable
+    from dnstap.pipeline.sources import Source
     from dnstap.pipeline.stages import Stage
 
 __all__ = ["QUEUE_BYTES", "OutputQueue", "Overload", "QueueingDispatcher", "memory"]
@@ -112,8 +113,8 @@ class OutputQueue:
         """
         output = self._output
         if not self._busy and self._thread is None:
-            if output.uses_peer:
-                output.set_peer(source.peer)
+            if output.uses_source:
+                output.set_source(source)
             output.given += number
             if (pending := self._write_now(batch)) is not None:
                 self._written_bytes = self._bytes = memory(_payloads(batch))
@@ -209,11 +210,11 @@ class OutputQueue:
     def _write_next(self) -> tuple[Awaitable[object] | None, int]:
         """Begin to write the oldest batches, and return what to await and their number."""
         payloads, self._written_bytes, source = self._waiting.popleft()
-        if self._output.uses_peer:
-            self._output.set_peer(source.peer)
+        if self._output.uses_source:
+            self._output.set_source(source)
         batches = 1
         while self._waiting and self._written_bytes + self._waiting[0].size <= MERGED_BYTES:
-            if self._output.uses_peer and self._waiting[0].source.peer != source.peer:
+            if self._output.uses_source and self._waiting[0].source != source:
                 break
             if batches == 1:
                 payloads = payloads.copy()  # Other outputs have the same list.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dnstap.anonymize import Anonymizer
     from dnstap.filters.selecting import Filter
+    from dnstap.pipeline.sources import Source
     from framestream.sockets import PeerAddress
 
 __all__ = ["Anonymizing", "FunctionStage", "Head", "Matching", "Sample", "Stage", "as_stage"]
@@ -41,10 +42,10 @@ class Matching(Stage):
 
     def __init__(self, wanted: Filter) -> None:
         self._filter = wanted
-        self.uses_peer = wanted.reads_peer
+        self.uses_source = wanted.reads_peer
 
-    def set_peer(self, peer: PeerAddress | None) -> None:
-        self._filter.peer.set(peer)
+    def set_source(self, source: Source) -> None:
+        self._filter.peer.set(source.peer)
 
     def process(self, payloads: list[bytes]) -> list[bytes]:
         return self._filter.select(payloads)

@@ -12,7 +12,7 @@ from framestream.files import FileOutput as OpenFile
 
 if TYPE_CHECKING:
     from dnstap.pipeline.rotation import Rotation
-    from framestream.sockets import PeerAddress
+    from dnstap.pipeline.sources import Source
 
 __all__ = ["TextOutput"]
 
@@ -40,13 +40,13 @@ class TextOutput(FileOutput):
         self._render = renderer.render
         self._peer = renderer.peer
         self._header = renderer.header
-        self.uses_peer = renderer.shows_peer
+        self.uses_source = renderer.shows_peer
         # Payloads left out of the batch that was last written, if that failed.
         self._counted = 0
         super().__init__(path, append=append, compression=compression, rotation=rotation)
 
-    def set_peer(self, peer: PeerAddress | None) -> None:
-        self._peer.set(peer)
+    def set_source(self, source: Source) -> None:
+        self._peer.set(source.peer)
 
     def _write(self, payloads: list[bytes]) -> None:
         self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1, len(payloads))

@@ -6,8 +6,8 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from dnstap.pipeline.dispatcher import Source
 from dnstap.pipeline.outputs.base import Output
+from dnstap.pipeline.sources import Source
 from dnstap.problems import Problems
 from tests.wait import DEADLINE_S
 
@@ -48,15 +48,15 @@ class Kept(Output):
 class KeptWithPeers(Kept):
     """An output that asks for the sender of payloads."""
 
-    uses_peer = True
+    uses_source = True
 
     def __init__(self) -> None:
         super().__init__()
         self.peers: list[PeerAddress | None] = []
         self._peer: PeerAddress | None = None
 
-    def set_peer(self, peer: PeerAddress | None) -> None:
-        self._peer = peer
+    def set_source(self, source: Source) -> None:
+        self._peer = source.peer
 
     def write_many(self, payloads: list[bytes], /) -> None:
         super().write_many(payloads)

@@ -100,7 +100,7 @@ class TestPeers:
         payload = Dnstap(type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_QUERY)).encode()
         stages: list[Any] = [Matching(compile_filter("peer = 192.0.2.77")), lambda payloads: payloads[:1]]
         dispatcher = Dispatcher([output, other], stages)
-        assert dispatcher.uses_peer
+        assert dispatcher.uses_source
         dispatcher.write([payload] * 2, SOCKET._replace(peer=self.PEER))
         dispatcher.write([payload] * 2, SOCKET._replace(peer=PeerAddress("192.0.2.78", 1)))
         dispatcher.write([payload] * 2, FILE)
@@ -129,5 +129,5 @@ class TestPeers:
 
     def test_nobody_asks(self) -> None:
         dispatcher = Dispatcher([Kept()], [Sample(1)])
-        assert not dispatcher.uses_peer
+        assert not dispatcher.uses_source
         dispatcher.write([b"1"], SOCKET._replace(peer=self.PEER))

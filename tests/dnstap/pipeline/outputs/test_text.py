@@ -12,6 +12,7 @@ import pytest
 from dnstap import Dnstap, DnstapType, Style
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.rotation import FileLimits, Rotation
+from dnstap.pipeline.sources import Source
 from framestream import LocalProtocolError
 from framestream.sockets import PeerAddress
 
@@ -187,8 +188,8 @@ def test_a_header_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_sender_in_a_table(tmp_path: Path) -> None:
     path = tmp_path / "out"
     output = TextOutput(str(path), "csv", Style(fields=("peer", "identity")))
-    assert output.uses_peer
-    output.set_peer(PeerAddress("192.0.2.1", 4711))
+    assert output.uses_source
+    output.set_source(Source("a socket", file=False, peer=PeerAddress("192.0.2.1", 4711)))
     output.write_many([payload(b"1")])
     output.close()
     assert path.read_bytes() == b"peer,identity\n192.0.2.1:4711,1\n"
