@@ -90,11 +90,13 @@ def _passes(test: Test, found: Any, now_ns: int) -> bool:
         return True
     if word == "flag":
         return bool(found & wanted[0])
+    if word == "like" and field.kind is kinds.NAME:
+        return re.search(wanted[0].pattern, name_of(found)[:-1] or ".", re.IGNORECASE) is not None
     if word == "~" and field.kind is kinds.NAME:
         return re.search(wanted[0].pattern, name_of(found), re.IGNORECASE) is not None
     if field.kind in LISTS:
         return _passes_list(word, wanted, found)
-    if word == "~":
+    if word in ("~", "like"):
         return re.search(wanted[0].pattern, raw_text(found)) is not None
     if field.kind is kinds.SUBNET and word.endswith("in"):
         return any(_is_in(found, network) for network in wanted) is (word == "in")
@@ -113,7 +115,7 @@ LISTS = (kinds.NUMBERS, kinds.TEXTS)
 
 def _passes_list(word: str, wanted: tuple[Any, ...], found: tuple[Any, ...]) -> bool:
     """Return whether one of several values passes a test."""
-    if word == "~":
+    if word in ("~", "like"):
         return any(re.search(wanted[0].pattern, one) for one in found)
     return any(one in wanted for one in found) is (word in ("=", "in"))
 

@@ -37,6 +37,7 @@ from dnstap.dns.escapes import raw_text
 from dnstap.fields import kinds
 from dnstap.fields.generated import beginning, namespace
 from dnstap.filters.fields import ADDRESS_KINDS, LIST_KINDS
+from dnstap.filters.globs import name_glob_text
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
 from dnstap.filters.values import Time, network_matcher, subdomain_matcher, subnet_matcher, times_matcher
 
@@ -58,7 +59,7 @@ DAY_NS = 86_400_000_000_000
 """Nanoseconds of a day."""
 
 SEARCH_COST = 3
-"""Cost of `~` and `under` beside that of reading the field, in the unit of Field.cost."""
+"""Cost of `~`, `like` and `under` beside that of reading the field, in the unit of Field.cost."""
 
 
 def compile_tree(
@@ -102,7 +103,7 @@ class _Generator:
         if isinstance(node, Test):
             field = node.field.field
             self.reads.update(field.reads.split())
-            cost = field.cost + (SEARCH_COST if node.operator in ("~", "under") else 0)
+            cost = field.cost + (SEARCH_COST if node.operator in ("~", "like", "under") else 0)
             lines = f"\n{deeper}and ".join(self._test(node, field.source))
             return cost, f"({lines})"
         if isinstance(node, Not):
@@ -131,8 +132,9 @@ class _Generator:
             return [present, f"value & {self._constant(values[0])}"]
         if field.kind in LIST_KINDS:
             return [present, self._list_test(operator, values)]
-        if operator == "~":
-            search = _search(values[0], kinds.name_text if field.kind is kinds.NAME else raw_text)
+        if operator in ("~", "like"):
+            of_name = kinds.name_text if operator == "~" else name_glob_text
+            search = _search(values[0], of_name if field.kind is kinds.NAME else raw_text)
             return [present, f"{self._constant(search)}(value)"]
         if operator == "under":
             # Most names do not even end with the bytes of a single name, which is quicker to see.
@@ -164,7 +166,7 @@ class _Generator:
 
     def _list_test(self, operator: str, values: tuple[Any, ...]) -> str:
         """Return the condition that one of several values in `value` passes a test; of `!=`, that none is equal."""
-        if operator == "~":
+        if operator in ("~", "like"):
             return f"any(map({self._constant(values[0].search)}, value))"
         # An absent field passes no test, and there is no value where there are none.
         negated = operator in ("!=", "not in")

@@ -48,7 +48,7 @@ __all__ = [
 
 EQUALITY_OPERATORS = ("=", "!=", "in")
 ORDER_OPERATORS = (*EQUALITY_OPERATORS, "<", "<=", ">", ">=")
-TEXT_OPERATORS = (*EQUALITY_OPERATORS, "~")
+TEXT_OPERATORS = (*EQUALITY_OPERATORS, "~", "like")
 NAME_OPERATORS = (*TEXT_OPERATORS, "under")
 OPERATORS = {*ORDER_OPERATORS, *NAME_OPERATORS}
 
@@ -131,7 +131,7 @@ def _name_hint(name: str, word: str) -> str:
         return ""
     if word.startswith("*."):
         return f"for all names below a name: {name} under {word[2:]}; for the name with a star: \\{word}"
-    return f"for a pattern: {name} ~; for the name with a star: \\*"
+    return f"for a pattern: {name} like {word}; for the name with a star: \\*"
 
 
 def _has_star(word: str) -> bool:

@@ -13,6 +13,7 @@ from dnstap.fields.catalogue import FIELDS as CATALOGUE
 from dnstap.fields.catalogue import check_installed
 from dnstap.fields.kinds import NAME
 from dnstap.filters.fields import ADDRESS_KINDS, EITHER_FIELD, FIELDS, FLAG, NETWORK_KINDS, OPERATORS, Field
+from dnstap.filters.globs import glob_pattern, name_glob_pattern
 from dnstap.filters.patterns import Pattern
 from dnstap.suggestions import did_you_mean
 
@@ -190,9 +191,8 @@ class _Parser:
         fields = self._fields(_EXPECTED_TEST)
         field = fields[0]
         operator = self._operator(field)
-        if operator == "~":
-            # Names are in lower case, and the pattern may be in any.
-            return self._test_each(fields, "~", (self._pattern(any_case=field.kind is NAME),))
+        if operator in ("~", "like"):
+            return self._test_each(fields, operator, (self._pattern(operator, is_name=field.kind is NAME),))
         if operator == "under" or operator.endswith("in"):
             return self._test_each(fields, operator, self._values(field, operator))
         is_address = field.kind in ADDRESS_KINDS
@@ -255,15 +255,19 @@ class _Parser:
             raise self._error(field.expected, hint=field.hint(token.value))
         raise self._error(field.expected)
 
-    def _pattern(self, *, any_case: bool) -> Pattern:
+    def _pattern(self, operator: str, *, is_name: bool) -> Pattern:
+        expected = "a regular expression" if operator == "~" else "a glob such as ad?.*"
         token = self._token
         if token.kind not in ("word", "text"):
-            raise self._error("a regular expression")
+            raise self._error(expected)
         self._take()
         try:
-            return Pattern(token.value, any_case=any_case)
+            if operator == "like":
+                return name_glob_pattern(token.value) if is_name else glob_pattern(token.value)
+            # Names are in lower case, and the pattern may be in any.
+            return Pattern(token.value, any_case=is_name)
         except ValueError as error:
-            raise self._error(f"a regular expression ({error})", token) from None
+            raise self._error(f"{expected} ({error})", token) from None
 
 
 def _without_prefix(word: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,8 @@ def comparisons(draw: DrawFn, pool: list[Dnstap]) -> tuple[str, Check]:
     ways = ["=", "==", "!=", "in", "not in"]
     if names[0] in NUMBERS:
         ways += ["<", "<=", ">", ">="]
-    ways += {"qname": ["under", "under", "~"], "zone": ["under", "~"]}.get(name, ["~"] if name in TEXTS else [])
+    ways += {"qname": ["under", "under"], "zone": ["under"]}.get(name, [])
+    ways += ["~", "like"] if name in (*TEXTS, *NAMES) else []
     ways += ["net", "not net"] if names[0] in ADDRESSES else []
     way = draw(st.sampled_from(ways))
     if way in COMPARISONS:
@@ -172,6 +174,11 @@ def comparisons(draw: DrawFn, pool: list[Dnstap]) -> tuple[str, Check]:
         pattern = draw(st.sampled_from(["^www", "a", "example\\.org\\.$", "[0-9]", re.escape(str(wanted)[2:5])]))
         text = quoted(pattern)
         check = _searched(pattern, name)
+    elif way == "like":
+        shown = shown_for_glob(wanted)
+        glob = draw(st.sampled_from(["www*", "*a*", "*.org", "?*[0-9]*", "[!w]*", f"{shown[:3]}*", f"*{shown[2:5]}*"]))
+        text = quoted(glob)
+        check = _globbed(glob, name)
     else:
         network = ip_network((wanted, draw(st.integers(0, wanted.max_prefixlen))), strict=False)
         text, check = str(network), _within(network, negated=way == "not net")
@@ -195,6 +202,18 @@ def _searched(pattern: str, name: str) -> Callable[[Any], bool]:
     if name in NAMES:
         return lambda got: re.search(pattern, name_of(got), re.IGNORECASE) is not None
     return lambda got: re.search(pattern, raw_text(got)) is not None
+
+
+def shown_for_glob(wanted: Any) -> str:
+    """Return the text that a glob is compared with, without what has a meaning in globs."""
+    text = raw_text(wanted) if isinstance(wanted, bytes) else name_of(wanted)[:-1]
+    return re.sub(r"[][*?\\]", "", text)
+
+
+def _globbed(glob: str, name: str) -> Callable[[Any], bool]:
+    if name in NAMES:
+        return lambda got: fnmatchcase((name_of(got)[:-1] or ".").lower(), glob.lower())
+    return lambda got: fnmatchcase(raw_text(got), glob)
 
 
 def _within(network: Any, *, negated: bool) -> Callable[[Any], bool]:
