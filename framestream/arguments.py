@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["check_callable", "check_number", "check_options", "check_type", "described", "refuse_type"]
+__all__ = ["check_callable", "check_names", "check_number", "check_options", "check_type", "described", "refuse_type"]
 
 
 def described(value: object) -> str:
@@ -25,6 +25,17 @@ def check_type(name: str, value: object, kinds: type | tuple[type, ...], expecte
     """
     if not isinstance(value, kinds):
         refuse_type(name, expected, value)
+
+
+def check_names(name: str, value: object) -> None:
+    """Check that an argument is a list or tuple of text.
+
+    Raises: TypeError.
+    """
+    if not isinstance(value, list | tuple):
+        refuse_type(name, "a list of names", value)
+    for one in value:
+        check_type(name, one, str, "a list of names")
 
 
 def check_callable(name: str, value: object, expected: str) -> None:

@@ -22,7 +22,7 @@ The tests compare all of them with ordinary functions (tests/plain_filters.py).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dnstap.fields.suffixes import suffix_reader
 from dnstap.fields.wires import answers_reader, edns_reader, outcome_reader, question_reader, zone_reader
@@ -35,18 +35,19 @@ if TYPE_CHECKING:
 
 __all__ = ["beginning", "namespace"]
 
-_OF_A_MESSAGE = """\
-def {name}(dnstap):
-"""
-_OF_A_PAYLOAD = """\
-def {name}(payload):
-    dnstap = decode(payload)
-"""
-_BEGINNING = """\
+Argument = Literal["dnstap", "message", "payload"]
+"""The argument of a function that reads fields."""
+
+_MESSAGE = """\
     message = dnstap.message
     if message is None:
         message = no_message
 """
+_STARTS = {
+    "dnstap": f"def {{name}}(dnstap):\n{_MESSAGE}",
+    "message": "def {name}(message):\n",
+    "payload": f"def {{name}}(payload):\n    dnstap = decode(payload)\n{_MESSAGE}",
+}
 _DIRECTION = """\
     is_query = direction(message.type)
 """
@@ -62,17 +63,17 @@ _WIRE = """\
 _NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
 
 
-def beginning(name: str, body: str, reads: Collection[str], *, decoding: bool = False) -> str:
-    """Return the source before the body of a function of one Dnstap.
+def beginning(name: str, body: str, reads: Collection[str], *, of: Argument = "dnstap") -> str:
+    """Return the source before the body of a function that reads fields.
 
     Args:
         reads: attributes of the Dnstap and its Message that the body needs.
-        decoding: whether the function takes a payload instead, for the function `decode` of its globals.
+        of: the argument of the function. With "payload", its globals need a function `decode`, which makes a Dnstap of
+            it; with "message", its body must read nothing else of the Dnstap.
     """
-    start = _OF_A_PAYLOAD if decoding else _OF_A_MESSAGE
     wire = _WIRE if "query_message" in reads else ""
     direction = _DIRECTION if wire or "is_query" in body else ""
-    return f"{start.format(name=name)}{_BEGINNING}{direction}{wire}"
+    return f"{_STARTS[of].format(name=name)}{direction}{wire}"
 
 
 def namespace(peer: CurrentPeer | None) -> dict[str, Any]:

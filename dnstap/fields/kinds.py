@@ -49,9 +49,13 @@ __all__ = [
     "Kind",
     "Notation",
     "Remembered",
+    "Value",
     "enum_kind",
     "name_text",
 ]
+
+Value = int | str | tuple[int, ...] | tuple[str, ...] | None
+"""A value in a row: a number, true or false, a text, several of either; None where the field is absent or bad."""
 
 MAX_TEXTS = 16384
 """Number of addresses or names whose text is remembered, as in `-q`."""

@@ -10,13 +10,11 @@ from dnstap.codec.learned import Decoder
 from dnstap.codec.projections import for_fields
 from dnstap.fields.catalogue import columns, reads
 from dnstap.fields.generated import beginning, namespace
-from dnstap.fields.kinds import Remembered
-from framestream.arguments import check_type
+from dnstap.fields.values import value_source
+from framestream.arguments import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from dnstap.fields.catalogue import Field
 
 __all__ = ["row_reader"]
 
@@ -33,25 +31,11 @@ def row_reader(fields: Sequence[str]) -> Callable[[bytes], Any]:
     Raises: ValueError: a field is unknown, comes twice, or there is none; TypeError: not a list or tuple of text;
         MissingLibraryError: a field needs a library that is not installed.
     """
-    check_type("fields", fields, (tuple, list), "a list of names")
-    for name in fields:
-        check_type("fields", name, str, "a list of names")
+    check_names("fields", fields)
     chosen = columns(fields)
     row = namedtuple("Row", [name for name, _ in chosen])  # type: ignore[misc]
     wanted = reads(fields)
     space = {**namespace(None), "decode": Decoder(for_fields(wanted)).decode, "new": tuple.__new__, "Row": row}
-    values = [_value(number, field, space) for number, (_, field) in enumerate(chosen)]
-    body = f"    return new(Row, (\n{''.join([f'        {value},{chr(10)}' for value in values])}    ))\n"
-    return compile_function("row", beginning("row", body, wanted, decoding=True) + body, space)
-
-
-def _value(number: int, field: Field, space: dict[str, Any]) -> str:
-    """Return the source of a value in a row, and put the function that it calls into the globals."""
-    source = field.shown or field.source
-    if field.kind.in_row is None:
-        return source
-    if field.kind.python_type is tuple:
-        space[f"value_{number}"] = field.kind.in_row
-        return f"(None if (value := {source}) is None else value_{number}(value))"
-    space[f"value_{number}"] = Remembered(field.kind.in_row)
-    return f"value_{number}[{source}]"
+    values = [f"        {value_source(field, space)},\n" for _, field in chosen]
+    body = f"    return new(Row, (\n{''.join(values)}    ))\n"
+    return compile_function("row", beginning("row", body, wanted, of="payload") + body, space)

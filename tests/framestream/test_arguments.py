@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from framestream.arguments import check_callable, check_number, check_options, check_type
+from framestream.arguments import check_callable, check_names, check_number, check_options, check_type
 from framestream.streams import Deadlines, Limits
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def test_good_arguments(check: Callable[..., None], good: list[Any]) -> None:
             Options(seconds=None),  # type: ignore[arg-type]
             "x.seconds: expected a number of at least 0, got None of type NoneType",
         ),
+        (check_names, "time", "x: expected a list of names, got 'time' of type str"),
+        (check_names, ["time", 5], "x: expected a list of names, got 5 of type int"),
         (
             partial(check_type, kinds=int, expected="a day"),
             "a" * 200,

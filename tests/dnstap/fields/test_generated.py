@@ -93,3 +93,10 @@ def test_a_message_without_fields() -> None:
     read = reader("(message.type, is_query)", FIELDS["type"])
     assert read(Dnstap()) == (None, None)
     assert read(Dnstap(message=Message(MessageType.CLIENT_QUERY))) == (5, True)
+
+
+def test_a_function_of_a_message() -> None:
+    body = "    return is_query, read_question(wire)[1]\n"
+    source = beginning("read", body, ["query_message"], of="message") + body
+    read = compile_function("read", source, namespace(None))
+    assert read(EVERYTHING.message) == reader("(is_query, read_question(wire)[1])", FIELDS["qtype"])(EVERYTHING)
