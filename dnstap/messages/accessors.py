@@ -1,6 +1,8 @@
-"""Accessors of Message: times, addresses, the DNS message that it is about, and its question.
+"""Accessors of Message: times, addresses, the DNS message that it is about, its header and its question.
 
-Each is computed when it is read, and nothing is cached; dnspython is loaded by the first use of `dns`.
+Each is computed when it is read, and a Message keeps none. dnspython is loaded by the first use of `dns`, and the
+readers of DNS messages by the first use of a property that needs them. Fields of the catalogue have here the value that
+they have in a row, read by the same code; only times, latency and flags have types of their own.
 """
 
 from __future__ import annotations
@@ -9,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
+from dnstap.messages.readers import of_thread
 from dnstap.schema.fields import MessageFields
-from dnstap.schema.meaning import is_query, own_wire
+from dnstap.schema.meaning import is_query, own_time, own_wire
 
 if TYPE_CHECKING:
     from dnstap.dns.dnspython import DnspythonMessage
@@ -37,6 +40,14 @@ class Accessors(MessageFields):
         return is_query(self.type) is False
 
     @property
+    def time_ns(self) -> int | None:
+        """The time of the DNS message that this is about, as `wire` is, in nanoseconds since 1970 UTC.
+
+        Where the type does not say, that of the response if it is there, else that of the query.
+        """
+        return _time_ns(*own_time(self))
+
+    @property
     def query_time_ns(self) -> int | None:
         """The time of the query in nanoseconds since 1970 UTC; absent nanoseconds count as 0."""
         return _time_ns(self.query_time_sec, self.query_time_nsec)
@@ -45,6 +56,23 @@ class Accessors(MessageFields):
     def response_time_ns(self) -> int | None:
         """The time of the response in nanoseconds since 1970 UTC; absent nanoseconds count as 0."""
         return _time_ns(self.response_time_sec, self.response_time_nsec)
+
+    @property
+    def latency_ns(self) -> int | None:
+        """The nanoseconds from query to response, if both times are there; negative if the response is earlier."""
+        latency: int | None = of_thread.read["latency"](self)
+        return latency
+
+    @property
+    def time(self) -> datetime | None:
+        """The time of the DNS message that this is about, in UTC, rounded down to microseconds; see `time_ns`.
+
+        None also after the year 9999, the last of datetime.
+        """
+        try:
+            return _time("time", self.time_ns)
+        except ValueError:
+            return None
 
     @property
     def query_time(self) -> datetime | None:
@@ -61,6 +89,30 @@ class Accessors(MessageFields):
         Raises: ValueError: the time is after the year 9999, the last of datetime.
         """
         return _time("response_time", self.response_time_ns)
+
+    @property
+    def latency(self) -> timedelta | None:
+        """The time from query to response, rounded down to microseconds; see `latency_ns`.
+
+        None also if it has more than the 999,999,999 days of timedelta.
+        """
+        latency_ns = self.latency_ns
+        try:
+            return None if latency_ns is None else timedelta(microseconds=latency_ns // 1000)
+        except OverflowError:
+            return None
+
+    @property
+    def client(self) -> str | None:
+        """The address that the query came from, as text; None also if it has neither 4 nor 16 bytes."""
+        address: str | None = of_thread.read["query_address"](self)
+        return address
+
+    @property
+    def server(self) -> str | None:
+        """The address that the response came from, as text; None also if it has neither 4 nor 16 bytes."""
+        address: str | None = of_thread.read["response_address"](self)
+        return address
 
     @property
     def query_ip(self) -> IPv4Address | IPv6Address | None:
@@ -85,6 +137,54 @@ class Accessors(MessageFields):
         Where the type does not say, the response if it is there, else the query.
         """
         return own_wire(self)
+
+    @property
+    def id(self) -> int | None:
+        """The identifier in the header of `wire`; None also if the header is cut off."""
+        number: int | None = of_thread.read["id"](self)
+        return number
+
+    @property
+    def opcode(self) -> str | None:
+        """The opcode in the header of `wire`, as text: QUERY, NOTIFY, OPCODE7; None also if the header is cut off."""
+        text: str | None = of_thread.read["opcode"](self)
+        return text
+
+    @property
+    def rcode(self) -> str | None:
+        """The rcode of a response with the upper bits of EDNS, as text: NOERROR, NXDOMAIN, RCODE3841.
+
+        None for queries, and if a part of `wire` does not parse.
+        """
+        text: str | None = of_thread.read["rcode"](self)
+        return text
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags in the header of `wire` that are set, in its order: qr, aa, tc, rd, ra, z, ad, cd.
+
+        Empty without flags, and where the header is absent or cut off.
+        """
+        names: tuple[str, ...] | None = of_thread.read["flags"](self)
+        return names or ()
+
+    @property
+    def qname(self) -> str | None:
+        """The name of the first question of `wire`, as text with the last dot; None if there is none that parses."""
+        text: str | None = of_thread.read["qname"](self)
+        return text
+
+    @property
+    def qtype(self) -> str | None:
+        """The type of the first question of `wire`, as text: A, HTTPS, TYPE65280; None as for `qname`."""
+        text: str | None = of_thread.read["qtype"](self)
+        return text
+
+    @property
+    def qclass(self) -> str | None:
+        """The class of the first question of `wire`, as text: IN, CH, CLASS7; None as for `qname`."""
+        text: str | None = of_thread.read["qclass"](self)
+        return text
 
     @property
     def question(self) -> Question | None:

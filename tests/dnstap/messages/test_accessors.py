@@ -81,9 +81,8 @@ def test_each_side_reads_its_own() -> None:
 
 def test_nothing_there() -> None:
     message = Message(query_time_nsec=5, response_time_nsec=5)
-    assert {name: getattr(message, name) for name in PROPERTIES if not name.startswith("is_")} == dict.fromkeys(
-        set(PROPERTIES) - {"is_query", "is_response"}
-    )
+    absent = dict.fromkeys(PROPERTIES) | {"is_query": False, "is_response": False, "flags": ()}
+    assert {name: getattr(message, name) for name in PROPERTIES} == absent
 
 
 @pytest.mark.parametrize("side", ["query", "response"])
@@ -147,6 +146,82 @@ def test_no_addresses(side: str, octets: int) -> None:
         getattr(sides(side, address=bytes(octets)), f"{side}_ip")
 
 
+def test_the_time_of_what_it_is_about() -> None:
+    message = Message(MessageType.CLIENT_QUERY, query_time_sec=1, response_time_sec=2)
+    assert (message.time_ns, message.time) == (10**9, EPOCH + timedelta(seconds=1))
+    message.type = MessageType.CLIENT_RESPONSE
+    assert (message.time_ns, message.time) == (2 * 10**9, EPOCH + timedelta(seconds=2))
+    message.type = None
+    assert message.time_ns == 2 * 10**9
+    message.response_time_sec = None
+    assert message.time_ns == 10**9
+    message.query_time_sec = 2**64 - 1
+    assert message.time is None
+
+
+@pytest.mark.parametrize(
+    ("query", "response", "latency"),
+    [
+        ((5, 0), (5, 868_426), timedelta(microseconds=868)),
+        ((5, 999_999_999), (6, None), timedelta(0)),
+        # Rounded down, also below zero.
+        ((5, 1), (5, 0), timedelta(microseconds=-1)),
+        ((0, 0), (86_400 * 10**9 - 1, 999_999_999), timedelta.max),
+        ((0, 0), (86_400 * 10**9, 0), None),
+        ((2**64 - 1, 0), (0, 0), None),
+    ],
+)
+def test_latency(query: tuple[int, int], response: tuple[int, int | None], latency: timedelta | None) -> None:
+    message = Message(
+        query_time_sec=query[0],
+        query_time_nsec=query[1],
+        response_time_sec=response[0],
+        response_time_nsec=response[1],
+    )
+    assert message.latency_ns == (response[0] - query[0]) * 10**9 + (response[1] or 0) - query[1]
+    assert message.latency == latency
+
+
+def test_header_and_question() -> None:
+    query = bytes.fromhex("0102 2120 0001 0000 0000 0000 0357 2e57 0000 1c00 03")
+    answer = bytes.fromhex("0304 8583 0001 0000 0000 0000 0161 00 ff00 0007")
+    message = Message(MessageType.AUTH_QUERY, query_message=query, response_message=answer)
+    assert (message.id, message.opcode, message.rcode, message.flags) == (0x102, "NOTIFY", None, ("rd", "ad"))
+    assert (message.qname, message.qtype, message.qclass) == ("W\\.W.", "AAAA", "CH")
+    message.type = MessageType.AUTH_RESPONSE
+    assert (message.id, message.opcode, message.rcode) == (0x304, "QUERY", "NXDOMAIN")
+    assert message.flags == ("qr", "aa", "rd", "ra")
+    assert (message.qname, message.qtype, message.qclass) == ("a.", "TYPE65280", "CLASS7")
+    # Only what is cut off is missing: the rcode needs all of the message.
+    message.response_message = answer[:-3]
+    assert (message.id, message.rcode, message.qname) == (0x304, None, None)
+    message.response_message = answer[:11]
+    assert [getattr(message, name) for name in ("id", "opcode", "flags")] == [None, None, ()]
+
+
+def test_both_ends() -> None:
+    message = Message(query_address=b"\xc0\0\2\1", response_address=bytes(15) + b"\1")
+    assert (message.client, message.server) == ("192.0.2.1", "::1")
+    # No error, where query_ip raises one.
+    message.query_address = message.response_address = b"\0\1\2"
+    assert (message.client, message.server) == (None, None)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_properties_are_no_fields(name: str) -> None:
+    """They have no part in constructors, copies, JSON and setting."""
+    cls: Any = Message
+    message = cls(MessageType.CLIENT_QUERY)
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        cls(**{name: None})
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        dataclasses.replace(message, **{name: None})
+    with pytest.raises(KeyError, match=f"Unknown field '{name}'"):
+        Message.from_dict({name: None})
+    with pytest.raises(AttributeError):
+        setattr(message, name, None)
+
+
 def test_question_and_dns() -> None:
     message = Message(MessageType.CLIENT_QUERY, query_message=QUERY, response_message=RESPONSE)
     assert message.question == Question("example.net.", 28, 1)
@@ -187,7 +262,8 @@ def test_a_real_stream() -> None:
 def test_nothing_is_kept() -> None:
     message = Message(MessageType.AUTH_QUERY, query_message=QUERY, query_address=bytes(4), query_time_sec=1)
     before = Message(**{field.name: getattr(message, field.name) for field in dataclasses.fields(message)})
-    assert all(getattr(message, name) is not None for name in PROPERTIES if not name.startswith("response"))
+    absent = {name for name in PROPERTIES if getattr(message, name) is None}
+    assert absent == {"response_time_ns", "response_time", "response_ip", "latency_ns", "latency", "server", "rcode"}
     assert message == before
     assert vars(message) == vars(before) == {}
     assert message.to_dict() == before.to_dict()
@@ -199,9 +275,9 @@ def test_what_is_not_used_is_not_loaded() -> None:
     code = (
         "import sys\nfrom dnstap import Message\n"
         "message = Message(query_time_sec=0, query_address=bytes(4), query_message=bytes(12))\n"
-        "message.query_time, message.query_ip, message.wire\n"
+        "message.time, message.query_ip, message.wire\n"
         "print([name for name in ('dns', 'dnstap.dns') if name in sys.modules])\n"
-        "message.question\n"
+        "message.question, message.rcode, message.qname\n"
         "print([name for name in ('dns', 'dnstap.dns') if name in sys.modules])\n"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
