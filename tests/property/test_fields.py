@@ -7,6 +7,7 @@ import json
 import re
 import struct
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -250,6 +251,29 @@ def test_rows_json_and_csv_agree_with_lines(payload: bytes) -> None:
         assert type(member) is (list if isinstance(value, tuple) else type(value))
         assert cell == in_csv(value)
         assert text == in_line(kind, value)
+
+
+@given(payloads)
+def test_accessors_and_dicts_agree_with_rows(payload: bytes) -> None:
+    dnstap = parsed(payload)
+    if dnstap is None:
+        return
+    found = row()(payload)._asdict()
+    assert dnstap.as_dict(WITHOUT_SENDER) == found
+    # Some of them, in another order; True is not 1 here, as it is for ==.
+    assert repr(dnstap.as_dict(WITHOUT_SENDER[::-5])) == repr({name: found[name] for name in WITHOUT_SENDER[::-5]})
+    message = dnstap.message
+    if message is None:
+        return
+    for name in ("id", "opcode", "rcode", "qname", "qtype", "qclass"):
+        assert getattr(message, name) == found[name]
+    assert (message.client, message.server) == (found["query_address"], found["response_address"])
+    assert message.flags == (found["flags"] or ())
+    assert message.latency_ns == found["latency"]
+    if message.latency is not None:
+        assert message.latency // timedelta(microseconds=1) == found["latency"] // 1000
+    assert (message.time_ns, message.query_time_ns) == (found["time"], found["query_time"])
+    assert message.response_time_ns == found["response_time"]
 
 
 def in_csv(value: Any) -> str:

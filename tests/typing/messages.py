@@ -1,6 +1,6 @@
 """dnstap.Dnstap, Message, Policy and the enums."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import assert_type
 
@@ -39,13 +39,34 @@ def constructors(wire: DnspythonMessage) -> None:
 
 def accessors(message: Message) -> None:
     assert_type(message.is_query, bool)
+    assert_type(message.time, datetime | None)
+    assert_type(message.time_ns, int | None)
     assert_type(message.query_time, datetime | None)
     assert_type(message.response_time_ns, int | None)
     assert_type(message.query_ip, IPv4Address | IPv6Address | None)
+    assert_type(message.latency, timedelta | None)
+    assert_type(message.latency_ns, int | None)
+    assert_type(message.client, str | None)
+    assert_type(message.server, str | None)
+    assert_type(message.id, int | None)
+    assert_type(message.opcode, str | None)
+    assert_type(message.rcode, str | None)
+    assert_type(message.flags, tuple[str, ...])
+    assert_type(message.qname, str | None)
+    assert_type(message.qtype, str | None)
+    assert_type(message.qclass, str | None)
     assert_type(message.wire, bytes | None)
     assert_type(message.question, Question | None)
     assert_type(message.dns, DnspythonMessage | None)
     message.is_query = True  # type: ignore[misc]
+
+
+def as_dict(dnstap: Dnstap) -> None:
+    found = dnstap.as_dict()
+    assert_type(found, dict[str, int | str | tuple[int, ...] | tuple[str, ...] | None])
+    assert_type(dnstap.as_dict(["time", "qname"])["time"], int | str | tuple[int, ...] | tuple[str, ...] | None)
+    assert_type(dnstap.as_dict(("time", "qname")), dict[str, int | str | tuple[int, ...] | tuple[str, ...] | None])
+    dnstap.as_dict([5])  # type: ignore[list-item]
 
 
 def codec(payload: bytes, buffer: memoryview) -> None:

@@ -24,6 +24,7 @@ from dnstap import (
     SocketFamily,
     SocketProtocol,
 )
+from dnstap.fields.catalogue import FIELDS
 
 UNKNOWN = bytes.fromhex("a00601")
 
@@ -240,3 +241,41 @@ def test_names_for_help(cls: Any) -> None:
     """help() reads all of them in all base classes, which betterproto2.Message refuses for one."""
     assert {"parse", "encode", "to_dict"} < {*dir(cls)}
     assert "_betterproto" not in dir(cls)
+
+
+def test_as_dict() -> None:
+    dnstap = sample()
+    found = dnstap.as_dict(["time", "client", "type", "socket_protocol", "query_port", "policy_match", "rcode", "aa"])
+    assert found == {
+        "time": 1_700_000_000_000_000_000,
+        "client": "127.0.0.1",
+        "type": "CLIENT_QUERY",
+        "socket_protocol": "77",
+        "query_port": 0,
+        "policy_match": "QNAME",
+        "rcode": None,
+        "aa": None,
+    }
+    assert Dnstap().as_dict(("client", "identity")) == {"client": None, "identity": None}
+    everything = dnstap.as_dict()
+    assert everything == dnstap.as_dict(["all"])
+    assert list(everything) == list(FIELDS)
+    assert everything.items() >= {"query_address": "127.0.0.1", "identity": "\\255\\000", "extra": None}.items()
+    # Each call returns a new one.
+    everything.clear()
+    assert dnstap.as_dict() == dnstap.as_dict(["all"])
+
+
+def test_as_dict_of_wrong_fields() -> None:
+    dnstap: Any = sample()
+    for fields, said in (
+        (["what"], "unknown field 'what'"),
+        (["time", "time"], "field 'time' is given more than once"),
+        ([], "expected the name of a field, got none"),
+    ):
+        with pytest.raises(ValueError, match=f"^{said}"):
+            dnstap.as_dict(fields)
+    # "z" is also the name of a field.
+    for wrong in ("time", "z", None, ["time", []], {"time"}):
+        with pytest.raises(TypeError, match=r"^fields: expected a list of names, got "):
+            dnstap.as_dict(wrong)
