@@ -4,17 +4,12 @@ import sys
 from collections import Counter
 
 import dnstap
-from dnstap import DnsMessageError
 
 names: Counter[str] = Counter()
 with dnstap.read(*sys.argv[1:], filter="type = CLIENT_QUERY") as reader:
     for d in reader:
-        try:
-            question = d.message.question
-        except DnsMessageError:
-            continue
-        if question:
-            names[question.name.lower()] += 1
+        if d.message.qname:
+            names[d.message.qname.lower()] += 1
 for name, number in names.most_common(10):
     print(f"{number:8} {name}")
 print(f"{reader.payloads} payloads, {reader.skipped} of them bad", file=sys.stderr)

@@ -279,3 +279,17 @@ def test_as_dict_of_wrong_fields() -> None:
     for wrong in ("time", "z", None, ["time", []], {"time"}):
         with pytest.raises(TypeError, match=r"^fields: expected a list of names, got "):
             dnstap.as_dict(wrong)
+
+
+def test_parse_of_each_class() -> None:
+    """Not by a learned decoder, which makes objects of the class Dnstap."""
+
+    class Special(Dnstap):
+        pass
+
+    dnstap = sample()
+    special = Special.parse(bytes(dnstap))
+    assert type(special) is Special
+    assert bytes(special) == bytes(dnstap)
+    assert dnstap.message is not None
+    assert Message.parse(bytes(dnstap.message)) == dnstap.message
