@@ -1,4 +1,7 @@
-"""Values of fields, as they are in rows: of a Message one by one, of a Dnstap as a dict."""
+"""Values of fields, as they are in rows: of a Message one by one, of a Dnstap as a dict.
+
+Accessors, dicts and rows are generated from the same expressions, so that none of them can read a field differently.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,17 @@ def value_source(field: Field, space: dict[str, Any]) -> str:
 
 def message_reader(name: str, space: dict[str, Any]) -> Callable[[Any], Any]:
     """Return the function from a Message to the value of one field.
+
+    That of "rcode" is
+
+        def rcode_of_message(message):
+            is_query = direction(message.type)
+            if is_query or (is_query is None and message.response_message is None):
+                wire = message.query_message
+            else:
+                wire = message.response_message
+            question = outcome = edns = None
+            return value_of_rcode[(None if is_query else (outcome or (outcome := read_outcome(wire)))[0])]
 
     Args:
         name: name or alias of a field that reads nothing of a Dnstap but its Message.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from textwrap import indent
+
 import pytest
 
 from dnstap import Dnstap, row_reader
@@ -9,6 +12,7 @@ from dnstap.fields.catalogue import FIELDS
 from dnstap.fields.generated import namespace
 from dnstap.fields.values import dict_reader, message_reader
 from tests.dnstap.filters.examples import DNSTAP as EVERYTHING
+from tests.golden import assert_golden
 
 
 def test_a_dict_is_a_row_with_keys() -> None:
@@ -54,3 +58,10 @@ def test_functions_with_the_same_globals_share_what_they_remember() -> None:
     assert first is message_reader("qname", space)(EVERYTHING.message)
     assert first is dict_reader(("qname",), space)(EVERYTHING)["qname"]
     assert first is not message_reader("qname", namespace(None))(EVERYTHING.message)
+
+
+def test_generated_source() -> None:
+    source = inspect.getsource(message_reader("rcode", namespace(None)))
+    assert_golden("Message.rcode", source)
+    assert indent(source, " " * 8) in (message_reader.__doc__ or "")
+    assert_golden("Dnstap.as_dict", inspect.getsource(dict_reader(("time", "client", "flags"), namespace(None))))
