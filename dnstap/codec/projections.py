@@ -16,12 +16,20 @@ from dnstap.schema.fields import DnstapFields, MessageFields, PolicyFields, rows
 __all__ = ["for_documents", "for_fields", "for_quiet", "projection"]
 
 
+class _Projection:
+    """Base of these classes. Attributes: answered: see dnstap.messages.Dnstap."""
+
+    __slots__ = ()
+    answered: bool | None = None
+
+
 def projection(fields: type[Any], kept: str = "", **messages: type[Any]) -> type[Any]:
     """Make a class for decoding.
 
     Args:
         fields: DnstapFields, MessageFields or PolicyFields.
-        kept: names of the attributes that the learned decoder sets, separated by blanks; all by default.
+        kept: names of the attributes that the learned decoder sets, separated by blanks; all by default. With
+            "answered", which is no field of the schema, that can be set, too.
         messages: the class of each field that is a message.
     """
     own = tuple([row._replace(python_type=messages.get(row.name, int)) for row in rows(fields)])
@@ -30,13 +38,13 @@ def projection(fields: type[Any], kept: str = "", **messages: type[Any]) -> type
     assignments = "\n".join([f"    self.{name} = {name}" for name in names])
     source = f"def __init__(self, {', '.join(names)}):\n{assignments}\n    self._unknown_fields = b''\n"
     space = {
-        "__slots__": (*names, "_unknown_fields"),
+        "__slots__": (*names, "_unknown_fields", *(["__dict__"] if "answered" in kept.split() else [])),
         "__module__": __name__,
         "__init__": compile_function(f"{name}.__init__", source, {}),
         "ROWS": own,
         "KEPT": frozenset(kept.split() or names),
     }
-    return type(name, (), space)
+    return type(name, (_Projection,), space)
 
 
 _TIMES = "query_time_sec query_time_nsec response_time_sec response_time_nsec"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnstap.dns.dnspython import DnspythonMessage
     from dnstap.dns.message import Question
 
-__all__ = ["Accessors"]
+__all__ = ["Accessors", "Found"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -214,6 +214,18 @@ class Accessors(MessageFields):
         from dnstap.dns.dnspython import parse
 
         return parse(wire)
+
+
+class Found:
+    """Attributes of Dnstap that are no part of its payload.
+
+    Attributes: answered: of a query, whether its response was seen, if Pairs has found that out; otherwise None.
+    """
+
+    __slots__ = ()
+
+    # Not in Dnstap itself, where it would be a field.
+    answered: bool | None = None
 
 
 def _time_ns(seconds: int | None, nanoseconds: int | None) -> int | None:

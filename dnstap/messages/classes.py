@@ -20,7 +20,7 @@ import betterproto2
 from dnstap._generated import compile_function
 from dnstap.codec import Decoder, decode, encoder_of
 from dnstap.errors import DecodeError
-from dnstap.messages.accessors import Accessors
+from dnstap.messages.accessors import Accessors, Found
 from dnstap.messages.constructors import Constructors
 from dnstap.messages.readers import of_thread
 from dnstap.schema.fields import DnstapFields, Fields, PolicyFields, rows
@@ -204,7 +204,7 @@ class Message(Accessors, Constructors, _Payload):
 
 
 @_from_schema
-class Dnstap(DnstapFields, _Payload):
+class Dnstap(Found, DnstapFields, _Payload):
     """The payload of a dnstap data frame: the sender, and the message that it logged."""
 
     if TYPE_CHECKING:
