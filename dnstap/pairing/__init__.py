@@ -1,0 +1,1 @@
+"""Pairs of queries and responses: a response gets the time of its query, and a query whether it was answered."""
