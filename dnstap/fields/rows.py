@@ -25,7 +25,8 @@ def row_reader(fields: Sequence[str]) -> Callable[[bytes], Any]:
     Each field has one type, and None where it is absent or does not parse: numbers are int (times nanoseconds since
     1970, latency nanoseconds, sizes bytes), flags of the header bool, what may be there several times is a tuple, and
     the rest is str. docs/messages.md lists them. The function raises DecodeError for a payload that does not decode. It
-    remembers parts of what it has read, so that it gets faster: use one for all payloads of a stream.
+    remembers parts of what it has read, so that it gets faster: use one for all payloads of a stream, but not
+    one in several threads at once.
 
     Args: fields: names or aliases of fields, which become the names in the tuple; "all" stands for every field.
     Raises: ValueError: a field is unknown, comes twice, or there is none; TypeError: not a list or tuple of text;

@@ -64,7 +64,8 @@ def dict_reader(fields: tuple[str, ...], space: dict[str, Any]) -> Callable[[Any
     Args:
         fields: names or aliases, which become the keys.
         space: see message_reader.
-    Raises: ValueError: a field is unknown, comes twice, or there is none.
+    Raises: ValueError: a field is unknown, comes twice, or there is none; MissingLibraryError: a field needs a library
+        that is not installed.
     """
     items = [f"        {name!r}: {value_source(field, space)},\n" for name, field in columns(fields)]
     body = f"    return {{\n{''.join(items)}    }}\n"

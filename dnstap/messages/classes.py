@@ -234,7 +234,8 @@ class Dnstap(Found, DnstapFields, _Payload):
         names and enums text, and what may be there several times is a tuple. docs/formats.md lists the fields.
 
         Args: fields: names or aliases of fields, which become the keys, in this order; "all" stands for every field.
-        Raises: ValueError: a field is unknown, comes twice, or there is none; TypeError: not a list or tuple of text.
+        Raises: ValueError: a field is unknown, comes twice, or there is none; TypeError: not a list or tuple of text;
+            MissingLibraryError: a field needs a library that is not installed.
         """
         check_names("fields", fields)
         values: dict[str, Value] = of_thread.read[tuple(fields)](self)
