@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import IO, TypeAlias
 
-__all__ = ["Outcome", "Path", "Peer", "PeerError", "reached"]
+__all__ = ["Command", "Outcome", "Path", "Peer", "PeerError", "connect_unix", "reached", "running"]
 
 RETRY_S = 0.01
 """Seconds between two checks whether a command listens, has connected, or has ended."""
@@ -101,8 +102,66 @@ def _called(peer: Callable[[socket.socket], object], timeout_s: float) -> Iterat
 
 @contextmanager
 def _connected(address: tuple[str, int] | Path, timeout_s: float) -> Iterator[tuple[socket.socket, Outcome]]:
-    with socket.create_connection(address, timeout_s) if isinstance(address, tuple) else _unix(address) as sock:
+    with socket.create_connection(address, timeout_s) if isinstance(address, tuple) else connect_unix(address) as sock:
         yield sock, Outcome()
+
+
+@contextmanager
+def running(words: Sequence[Path]) -> Iterator[Command]:
+    """Start a command with its output in a file, and kill it at the end unless it has ended.
+
+    Raises: OSError: it cannot be started.
+    """
+    with (
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(  # noqa: S603 (the caller's own command)
+            [os.fspath(word) for word in words], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            yield Command(process, output)
+        finally:
+            process.kill()
+
+
+class Command:
+    """A command that has been started by `running`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        self._process = process
+        self._output = output
+
+    @property
+    def status(self) -> int | None:
+        """Exit status, negative for the signal that ended it; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def printed(self) -> bytes:
+        """Everything that it has written to standard output and standard error."""
+        # Not by seeking: the command writes at the position of the same open file.
+        return os.pread(self._output.fileno(), os.fstat(self._output.fileno()).st_size, 0)
+
+    def connection(self, connect: Callable[[], socket.socket], deadline: float) -> socket.socket | None:
+        """Call until it returns a connection; return None if the command has ended or the time is up."""
+        while True:
+            # Checked before the connection, because the command may connect, send everything and end in between.
+            over = self.status is not None or time.monotonic() > deadline
+            with suppress(OSError):
+                return connect()
+            if over:
+                return None
+            time.sleep(RETRY_S)
+
+    def end(self, timeout_s: float, signals: Sequence[signal.Signals] = ()) -> int:
+        """Send signals, wait for the end, kill the command if it hangs, and return its exit status."""
+        for number in signals:
+            self._process.send_signal(number)
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
 
 @contextmanager
@@ -110,7 +169,6 @@ def _run(words: Sequence[Path], timeout_s: float, *, listens: bool) -> Iterator[
     outcome = Outcome()
     with (
         tempfile.TemporaryDirectory(prefix="framestream-") as folder,
-        tempfile.TemporaryFile() as output,
         socket.socket(socket.AF_UNIX) as listening,
     ):
         path = os.path.join(folder, "socket")
@@ -118,39 +176,23 @@ def _run(words: Sequence[Path], timeout_s: float, *, listens: bool) -> Iterator[
             listening.bind(path)
             listening.listen()
             listening.settimeout(RETRY_S)
-        command = [os.fspath(word).replace("{socket}", path) for word in words]
-        with subprocess.Popen(  # noqa: S603 (the caller's own command)
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        ) as process:
-            try:
-                sock = _connection(process, path if listens else listening, time.monotonic() + timeout_s)
-                if sock is not None:
-                    with sock:
-                        yield sock, outcome
-                    outcome.status = _status(process, timeout_s, listens=listens)
-            finally:
-                process.kill()
-        output.seek(0)
-        outcome.output = output.read()
+        words = [os.fspath(word).replace("{socket}", path) for word in words]
+        with running(words) as command:
+            connect = partial(connect_unix, path) if listens else lambda: listening.accept()[0]
+            sock = command.connection(connect, time.monotonic() + timeout_s)
+            if sock is not None:
+                with sock:
+                    yield sock, outcome
+                status = command.end(timeout_s, [signal.SIGTERM] if listens else [])
+                outcome.status = None if listens and status in TERMINATED else status
+            outcome.output = command.printed
     if sock is None:
         did = "listen" if listens else "connect"
-        raise PeerError(f"expected {command} to {did}, got its end", f"it printed {outcome.output!r}")
+        raise PeerError(f"expected {words} to {did}, got its end", f"it printed {outcome.output!r}")
 
 
-def _connection(process: subprocess.Popen[bytes], where: str | socket.socket, deadline: float) -> socket.socket | None:
-    """Wait until the process listens on the path or connects to our socket; return None if it does neither."""
-    while True:
-        # Checked before the connection, because the process may connect, send everything and end in between.
-        over = process.poll() is not None or time.monotonic() > deadline
-        with suppress(OSError):
-            return _unix(where) if isinstance(where, str) else where.accept()[0]
-        if over:
-            return None
-        if isinstance(where, str):
-            time.sleep(RETRY_S)
-
-
-def _unix(path: Path) -> socket.socket:
+def connect_unix(path: Path) -> socket.socket:
+    """Connect to the unix socket at a path."""
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.connect(os.fspath(path))
@@ -158,15 +200,3 @@ def _unix(path: Path) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _status(process: subprocess.Popen[bytes], timeout_s: float, *, listens: bool) -> int | None:
-    """Wait for the end of the process, and return its exit status; terminate it if it listens, kill it if it hangs."""
-    if listens:
-        process.terminate()
-    try:
-        status = process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
-    return None if listens and status in TERMINATED else status
