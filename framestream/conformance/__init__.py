@@ -1,0 +1,1 @@
+"""Conformance kit: numbered cases that any program that reads or writes Frame Streams can be put to."""
