@@ -1,0 +1,290 @@
+"""Programs under test: started fresh for each case or kept, or already running; their connections, end and output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from framestream.conformance.cases import PeerRole
+from framestream.conformance.player import Deviation, OutputDifference
+from framestream.conformance.steps import TYPE
+from framestream.control import ControlFrame
+from framestream.endpoints import FileEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
+from framestream.errors import RemoteProtocolError
+from framestream.frames import FrameDecoder
+from framestream.peers import RETRY_S, Command, connect_unix, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from framestream.endpoints import Endpoint
+
+__all__ = ["Session", "Settings", "Target", "TargetError", "ending", "payloads_of"]
+
+
+class TargetError(Exception):
+    """The program under test cannot be run or reached at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to reach and to run the program under test.
+
+    Attributes:
+        role: its role.
+        at: where it listens, or where we listen for it; None for a unix socket of our own.
+        command: words of a command, with {socket}, {port} and {output}; () if it runs already.
+        listens: whether it listens, rather than connects.
+        keep: whether one run of the command serves all cases.
+        output_file: Frame Streams file that a reader writes; None if it is {output}.
+        stop: signals that end the command, as it documents.
+        content_type: content type that it is configured for.
+        timeout_s: time limit for each step, in seconds.
+        start_s: time limit for its first connection; interpreters are slow to start on a busy machine.
+    """
+
+    role: PeerRole = PeerRole.READER
+    at: Endpoint | None = None
+    command: tuple[str, ...] = ()
+    listens: bool = True
+    keep: bool = False
+    output_file: str | None = None
+    stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+    content_type: bytes = TYPE
+    timeout_s: float = 5.0
+    start_s: float = 30.0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether each case has a run of the command of its own."""
+        return bool(self.command) and not self.keep
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether what a reader writes can be seen."""
+        return self.output_file is not None or any("{output}" in word for word in self.command)
+
+
+class Target:
+    """The program under test. Close it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._kept: Session | None = None
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Return a context manager for the session of one case.
+
+        Raises: TargetError: the command cannot be started.
+        """
+        if self.settings.fresh:
+            with _session(self.settings) as session:
+                yield session
+            return
+        with self._lock:
+            if self._kept is None or self._kept.death():
+                self._stack.close()
+                self._kept = self._stack.enter_context(_session(self.settings))
+            self._kept.begin()
+        yield self._kept
+
+    def close(self) -> None:
+        """End a command that was kept."""
+        if self._kept:
+            self._kept.stop()
+        self._stack.close()
+
+
+@contextmanager
+def _session(settings: Settings) -> Iterator[Session]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="framestream-"))
+        output = settings.output_file or os.path.join(folder, "output")
+        where = settings.at or UnixEndpoint(os.path.join(folder, "socket"))
+        if settings.at is None and any("{port}" in word for word in settings.command):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                where = TcpEndpoint("127.0.0.1", free.getsockname()[1])
+        listening = None if settings.listens else stack.enter_context(_listening(where))
+        command = None
+        if settings.command:
+            values = {"{output}": output, "{socket}": "", "{port}": ""}
+            values["{socket}"] = where.path if isinstance(where, UnixEndpoint) else ""
+            values["{port}"] = str(where.port) if isinstance(where, TcpEndpoint | TlsEndpoint) else ""
+            try:
+                command = stack.enter_context(running([_filled(word, values) for word in settings.command]))
+            except OSError as error:
+                raise TargetError(f"cannot run {settings.command[0]!r}: {error.strerror or error}") from None
+        yield Session(settings, where, listening, command, output if settings.shows_output else None)
+
+
+def _filled(word: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(name, value)
+    return word
+
+
+def _listening(where: Endpoint) -> socket.socket:
+    if isinstance(where, UnixEndpoint):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(where.path)
+        sock.listen()
+    elif isinstance(where, TcpEndpoint):
+        sock = socket.create_server((where.host, where.port))
+    else:
+        raise TargetError(f"expected unix:PATH or tcp:HOST:PORT to listen at, got {where}")
+    sock.settimeout(RETRY_S)
+    return sock
+
+
+class Session:
+    """One run of the program under test, from its first connection to its end and its output."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        where: Endpoint,
+        listening: socket.socket | None,
+        command: Command | None,
+        output: str | None,
+    ) -> None:
+        self._settings = settings
+        self._where = where
+        self._listening = listening
+        self._command = command
+        self._output = output
+        self._before = 0
+        self._reached = False
+        self._stopped = False
+        self.notes: list[str] = []
+
+    def begin(self) -> None:
+        """Begin a case of a program that is kept: what is in its output now belongs to others."""
+        self._before = len(self._written()) if self._output else 0
+
+    def connection(self) -> socket.socket:
+        """Connect to the program, or accept a connection from it; wait for its start the first time.
+
+        Raises: Deviation: there is none; TargetError: nor was there one before.
+        """
+        limit = self._settings.timeout_s if self._reached else self._settings.start_s
+        deadline = time.monotonic() + limit
+        if self._command:
+            sock = self._command.connection(self._connect, deadline)
+        else:
+            sock = _retried(self._connect, deadline)
+        if sock is None:
+            expected = "a listener" if self._listening is None else "a connection from the peer"
+            got = self.death() or f"none within {limit:g} s"
+            if not self._reached:
+                raise TargetError(f"expected {expected} at {self._where}, got {got}")
+            raise Deviation(f"{expected} at {self._where}", got)
+        self._reached = True
+        return sock
+
+    def _connect(self) -> socket.socket:
+        where = self._where
+        if self._listening:
+            return self._listening.accept()[0]
+        if isinstance(where, UnixEndpoint):
+            return connect_unix(where.path)
+        if isinstance(where, FileEndpoint):
+            raise TargetError(f"expected unix:, tcp: or tls:, got {where}")
+        sock = socket.create_connection((where.host, where.port), self._settings.timeout_s)
+        if isinstance(where, TlsEndpoint):
+            context = where.tls.context(listening=False)
+            return context.wrap_socket(sock, server_hostname=where.tls.server_name or where.host)
+        return sock
+
+    def death(self) -> str:
+        """Describe the end of the command, if it has ended without our signal; "" otherwise.
+
+        A writer may end by itself with status 0.
+        """
+        if self._command is None or self._stopped or self._command.status is None:
+            return ""
+        if self._command.status == 0 and self._settings.role is not PeerRole.READER:
+            return ""
+        return f"{ending(self._command.status)} by itself{self._printed()}"
+
+    def stop(self) -> str:
+        """End the command as it documents; return a description of its end if that is not clean, "" otherwise."""
+        if self._command is None or self._stopped:
+            return ""
+        clean = {0} | {status for number in self._settings.stop for status in (-number, 128 + number)}
+        self._stopped = True
+        # One that has ended by itself gets no signal.
+        status = self._command.end(self._settings.timeout_s, self._settings.stop)
+        if status in clean:
+            return ""
+        if status == -signal.SIGKILL:
+            return f"no end within {self._settings.timeout_s:g} s of the signal{self._printed()}"
+        names = ", ".join(number.name for number in self._settings.stop)
+        return f"{ending(status)}, after our {names}{self._printed()}"
+
+    def _printed(self) -> str:
+        printed = self._command.printed if self._command else b""
+        return f"; it printed {printed[-500:]!r}" if printed else ""
+
+    def output(self, last: bytes | None) -> list[bytes] | None:
+        """Return the payloads that came out since the beginning of the case; None if that cannot be seen.
+
+        Args: last: a payload to wait for, if the program goes on; None if there is none.
+        Raises: OutputDifference: they are not in a Frame Streams file.
+        """
+        if self._output is None:
+            return None
+        deadline = time.monotonic() + self._settings.timeout_s
+        waits = last is not None and not self._settings.fresh
+        while last not in (written := self._written()[self._before :]) and waits and time.monotonic() < deadline:
+            time.sleep(RETRY_S)
+        return written
+
+    def _written(self) -> list[bytes]:
+        try:
+            with open(str(self._output), "rb") as file:
+                return payloads_of(file.read())
+        except FileNotFoundError:
+            return []
+
+
+def _retried(connect: Callable[[], socket.socket], deadline: float) -> socket.socket | None:
+    while time.monotonic() < deadline:
+        try:
+            return connect()
+        except OSError:
+            time.sleep(RETRY_S)
+    return None
+
+
+def ending(status: int) -> str:
+    """Describe an exit status."""
+    if status < 0:
+        return f"ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
+
+
+def payloads_of(wire: bytes) -> list[bytes]:
+    """Return the payloads of a Frame Streams file that may not be finished.
+
+    Raises: OutputDifference: it is not one.
+    """
+    decoder = FrameDecoder(max_data_bytes=1 << 30)
+    decoder.receive_data(wire)
+    payloads: list[bytes] = []
+    try:
+        while (frames := decoder.next_payloads()) is not None:
+            if not isinstance(frames, ControlFrame):
+                payloads += frames
+    except RemoteProtocolError as error:
+        raise OutputDifference("an output file of frames", f"other bytes in it: {error}") from None
+    return payloads

@@ -1,0 +1,85 @@
+"""Programs under test: addresses, output, ends."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from framestream.conformance.cases import PeerRole
+from framestream.conformance.player import OutputDifference
+from framestream.conformance.runner import Verdict
+from framestream.conformance.targets import Settings, Target, TargetError, ending, payloads_of
+from framestream.endpoints import FileEndpoint, TcpEndpoint, UnixEndpoint
+from tests.framestream.conformance.kit import judge, reader
+from tests.interop.command import listening
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_payloads_of_output_files() -> None:
+    assert payloads_of(b"\0\0\0\0\0\0\0\4\0\0\0\2\0\0\0\1x\0\0\0\1y\0\0") == [b"x", b"y"]
+    with pytest.raises(OutputDifference):
+        payloads_of(bytes(8))
+
+
+def test_endings() -> None:
+    assert [ending(status) for status in (0, 3, -6)] == [
+        "ended with status 0",
+        "ended with status 3",
+        "ended by SIGABRT",
+    ]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_tcp(keep: bool) -> None:
+    command = (sys.executable, "-m", "dnstap", "-l", "127.0.0.1:{port}", "-w", "{output}")
+    (result,) = judge("FS-READER-001", command=command, keep=keep)
+    assert result.verdict is Verdict.PASS, result
+
+
+def test_a_program_that_runs_already(tmp_path: Path) -> None:
+    """It keeps what it got before, which does not count."""
+    path, output = tmp_path / "socket", tmp_path / "output"
+    with listening(path, tmp_path, "-w", output) as command:
+        for _ in range(2):
+            results = judge("FS-READER-00[13]", at=UnixEndpoint(str(path)), output_file=str(output))
+            assert [result.verdict for result in results] == [Verdict.PASS] * 2
+        assert command.stop() == 0
+    with pytest.raises(TargetError, match=r"expected a listener at unix:\S+, got none within 0.1 s"):
+        judge("FS-READER-001", at=UnixEndpoint(str(path)), start_s=0.1)
+
+
+def test_endpoints_that_are_none() -> None:
+    with pytest.raises(TargetError, match="expected unix:, tcp: or tls:, got file:x"):
+        judge("FS-READER-001", at=FileEndpoint("x"))
+
+
+def test_writers_connect_to_us(tmp_path: Path) -> None:
+    program = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.recv(1)"
+    command = (sys.executable, "-c", program, "{socket}")
+    target = Target(Settings(role=PeerRole.WRITER, command=command, listens=False))
+    with target.session() as session:
+        session.connection().close()
+        assert session.stop() == ""
+        assert session.death() == ""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    target = Target(Settings(role=PeerRole.WRITER, at=TcpEndpoint("127.0.0.1", port), listens=False))
+    with target.session() as session, socket.create_connection(("127.0.0.1", port)):
+        session.connection().close()
+        assert session.stop() == ""
+    target = Target(Settings(role=PeerRole.WRITER, at=FileEndpoint("x"), listens=False))
+    with pytest.raises(TargetError, match="expected unix:PATH or tcp:HOST:PORT to listen at"), target.session():
+        pass
+
+
+def test_an_output_file_of_its_own(tmp_path: Path) -> None:
+    output = tmp_path / "other"
+    command = tuple(word.replace("{output}", str(output)) for word in reader("none"))
+    (result,) = judge("FS-READER-001", command=command, output_file=str(output))
+    assert result.verdict is Verdict.PASS
+    assert output.exists()
