@@ -1,0 +1,46 @@
+"""The catalogue: all cases, in order of their ids, those of other packages included.
+
+Other packages add theirs by an entry point in the group `framestream.conformance`: an iterable of cases.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from framestream.conformance import readers_control, readers_handshake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from framestream.conformance.cases import Case
+
+__all__ = ["FAMILIES", "GROUP", "PROBES", "cases"]
+
+GROUP = "framestream.conformance"
+"""Group of entry points for cases of other packages."""
+
+FAMILIES: tuple[tuple[Case, ...], ...] = (readers_handshake.CASES, readers_control.CASES)
+"""The families of this package; within each, ids are dense."""
+
+PROBES = {"output": "FS-READER-001", "unidirectional": "FS-READER-002"}
+"""The case that shows whether a peer has a capability. "stop" is had by a command that is started for each case."""
+
+
+def cases(pattern: str = "*") -> list[Case]:
+    """Return the cases whose ids match a pattern such as "FS-READER-*", in order of ids."""
+    return sorted((case for case in _all() if fnmatchcase(case.id, pattern)), key=_order)
+
+
+def _all() -> Iterator[Case]:
+    for family in FAMILIES:
+        yield from family
+    for entry_point in entry_points(group=GROUP):
+        yield from entry_point.load()
+
+
+def _order(case: Case) -> tuple[str, int]:
+    prefix, _, number = case.id.rpartition("-")
+    return prefix, int(re.sub(r"\D", "", number))
