@@ -1,0 +1,198 @@
+"""Runs of cases against a program, in parallel, and their verdicts."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from framestream.conformance.cases import Level, PeerRole, Taken
+from framestream.conformance.catalogue import PROBES, cases
+from framestream.conformance.player import Death, Deviation, OutputDifference, Player, hex_of
+from framestream.conformance.steps import payload, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from framestream.conformance.cases import Case
+    from framestream.conformance.targets import Session, Target
+
+__all__ = ["Result", "Verdict", "run"]
+
+
+class Verdict(Enum):
+    """Judgement of one case."""
+
+    PASS = "pass"  # noqa: S105 (not a password)
+    NON_STRICT = "non-strict"
+    FAIL = "fail"
+    UNIMPLEMENTED = "unimplemented"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Result of one case.
+
+    Attributes:
+        case: the case.
+        verdict: the judgement.
+        fault: the worst deviation, and the first of these; None for a pass.
+        notes: other observations.
+        transcript: what both ends sent and did, one line each.
+        seconds: duration.
+        known: reason why it is known not to pass; "" if it is not.
+    """
+
+    case: Case
+    verdict: Verdict
+    fault: Deviation | None = None
+    notes: tuple[str, ...] = ()
+    transcript: tuple[str, ...] = ()
+    seconds: float = 0.0
+    known: str = ""
+
+
+def run(
+    chosen: Sequence[Case],
+    target: Target,
+    *,
+    jobs: int = 4,
+    known: dict[str, str] | None = None,
+    report: Callable[[Result], object] | None = None,
+) -> list[Result]:
+    """Run cases and return their results in the order of the cases.
+
+    The cases that show whether the peer has a capability are run first; without it, those that need it are not run.
+
+    Args:
+        jobs: number of cases that run at the same time; only one if all have the same run of the program.
+        known: ids of cases that are known not to pass, with reasons.
+        report: function that is called with each result, in order.
+    Raises: TargetError: the program cannot be run.
+    """
+    lacking = _lacking(chosen, target)
+    with ThreadPoolExecutor(jobs if target.settings.fresh else 1) as pool:
+        running = [pool.submit(_result, case, target, lacking) for case in chosen]
+        results = []
+        try:
+            for future in running:
+                result = future.result()
+                results.append(replace(result, known=(known or {}).get(result.case.id, "")))
+                if report:
+                    report(results[-1])
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return results
+
+
+def _lacking(chosen: Iterable[Case], target: Target) -> dict[str, str]:
+    """Return the capabilities that the peer shows not to have, with reasons."""
+    lacking = {} if target.settings.fresh else {"stop": "no command that is started for each case"}
+    needed = {case.needs for case in chosen}
+    if target.settings.shows_output and target.settings.role is PeerRole.READER:
+        needed.add("output")
+    for capability in sorted(needed & set(PROBES)):
+        (probe,) = cases(PROBES[capability])
+        fault = _result(replace(probe, needs=""), target, {}).fault
+        # A peer that dies of something is not one that does without it.
+        lacks = isinstance(fault, OutputDifference) if capability == "output" else not isinstance(fault, Death)
+        if fault and lacks:
+            lacking[capability] = (
+                f"{probe.id} shows that it has no {capability}: expected {fault.expected}, got {fault.got}"
+            )
+    return lacking
+
+
+def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
+    if case.needs in lacking:
+        return Result(case=case, verdict=Verdict.UNIMPLEMENTED, notes=(lacking[case.needs],))
+    began = time.monotonic()
+    settings = target.settings
+    notes = []
+    last = payload(secrets.randbits(60))
+    with target.session() as session:
+        player = Player(session, settings.content_type, settings.timeout_s)
+        try:
+            faults = _played(case, player, last)
+        finally:
+            player.close()
+        if death := session.death():
+            # This explains everything else.
+            faults = [Death("a peer that goes on", death, Level.MUST)]
+        elif settings.fresh and (end := session.stop()):
+            notes.append(end)
+        if case.role is PeerRole.READER:
+            if "output" not in lacking or case.id == PROBES["output"]:
+                faults += _output_faults(case, session, last, complete=all(fault.harmless for fault in faults))
+            else:
+                notes.append(f"output not checked: {lacking['output']}")
+    fault = max(faults, key=partial(_weight, case), default=None)
+    return Result(
+        case=case,
+        verdict=_verdict(case, fault),
+        fault=fault,
+        notes=tuple(notes),
+        transcript=tuple(player.transcript),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _played(case: Case, player: Player, last: bytes) -> list[Deviation]:
+    """Play the steps, then a good stream if the peer must be alive; return the deviations."""
+    faults = []
+    try:
+        for step in case.steps:
+            step.play(player)
+    except Deviation as deviation:
+        faults.append(deviation)
+    player.close()
+    faults += player.deviations
+    if case.alive and case.role is PeerRole.READER:
+        try:
+            for step in stream(last, on="afterwards"):
+                step.play(player)
+        except Deviation as deviation:
+            faults.append(Death(f"a good stream taken afterwards: {deviation.expected}", deviation.got, Level.MUST))
+    return faults
+
+
+def _verdict(case: Case, fault: Deviation | None) -> Verdict:
+    if fault is None:
+        return Verdict.PASS
+    return Verdict.FAIL if _weight(case, fault) else Verdict.NON_STRICT
+
+
+def _weight(case: Case, fault: Deviation) -> bool:
+    """Return whether a deviation makes the case fail."""
+    return not fault.harmless and (fault.level or case.level) is Level.MUST
+
+
+def _output_faults(case: Case, session: Session, last: bytes, *, complete: bool) -> list[Deviation]:
+    """Compare what came out with what must; only for invented payloads if the steps did not go as expected."""
+    try:
+        written = session.output(last if complete and case.alive else None)
+    except OutputDifference as difference:
+        return [difference]
+    if written is None:
+        return []
+    expected = [*case.output, *([Taken((last,))] if case.alive else [])]
+    for taken in expected:
+        got = [found for found in written if found in taken.payloads]
+        at_least = len(taken.payloads) if taken.at_least is None else taken.at_least
+        if got != list(taken.payloads[: len(got)]) or (complete and len(got) < at_least):
+            number = f"{at_least} to {len(taken.payloads)}" if at_least < len(taken.payloads) else str(at_least)
+            return [
+                OutputDifference(f"{number} payloads in the output: {_list(taken.payloads)}", _list(got), Level.MUST)
+            ]
+    known = {one for taken in expected for one in taken.payloads}
+    if invented := [found for found in written if found not in known]:
+        return [OutputDifference("no other payloads in the output", _list(invented), Level.MUST)]
+    return []
+
+
+def _list(payloads: Iterable[bytes]) -> str:
+    return ", ".join(f"[{hex_of(one)}]" for one in payloads) or "none"

@@ -1,0 +1,97 @@
+"""Verdicts: wrong collectors are found by the case that is made for it, and good ones are not blamed."""
+
+from __future__ import annotations
+
+import pytest
+
+from framestream.conformance.cases import Level
+from framestream.conformance.catalogue import cases
+from framestream.conformance.runner import Verdict, run
+from framestream.conformance.targets import Settings, Target, TargetError
+from tests.framestream.conformance.kit import judge, reader, verdicts
+
+FAULTS = {
+    "discards": "FS-READER-001",
+    "duplicates": "FS-READER-001",
+    "invents": "FS-READER-001",
+    "broken output": "FS-READER-001",
+    "no FINISH": "FS-READER-001",
+    "garbage for FINISH": "FS-READER-001",
+    "dies of STOP": "FS-READER-001",
+    "accepts any type": "FS-READER-012",
+    "stays open": "FS-READER-046",
+    "refuses unknown control frames": "FS-READER-116",
+    "dies of unknown control frames": "FS-READER-116",
+    "exits at unknown control frames": "FS-READER-116",
+}
+
+
+@pytest.mark.parametrize(("fault", "id"), FAULTS.items(), ids=FAULTS)
+def test_wrong_readers_are_found(fault: str, id: str) -> None:
+    (result,) = judge(id, command=reader(fault), timeout_s=1.0)
+    assert result.fault
+    assert result.verdict is (Verdict.FAIL if result.case.level is Level.MUST else Verdict.NON_STRICT)
+
+
+@pytest.mark.parametrize(
+    ("fault", "got"),
+    [
+        ("dies of unknown control frames", "ended by SIGABRT by itself"),
+        ("exits at unknown control frames", "ended with status 3 by itself"),
+    ],
+)
+@pytest.mark.parametrize("keep", [False, True])
+def test_deaths_are_told(fault: str, got: str, keep: bool) -> None:
+    (result,) = judge("FS-READER-116", command=reader(fault), keep=keep)
+    assert result.fault
+    assert result.fault.got == got
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_command_that_never_listens(keep: bool) -> None:
+    """No case is at fault, and none is run."""
+    got = r"expected a listener at unix:\S+, got ended with status 4 by itself; it printed b'no permission\\n'"
+    with pytest.raises(TargetError, match=got):
+        judge("FS-READER-*", command=reader("never listens"), keep=keep)
+
+
+def test_a_crash_by_our_signal_is_not_one_of_the_case() -> None:
+    (result,) = judge("FS-READER-001", command=reader("aborts at the end"))
+    assert result.verdict is Verdict.PASS
+    assert result.notes == ("ended by SIGABRT, after our SIGTERM",)
+
+
+def test_a_command_that_does_not_end_is_noted() -> None:
+    (result,) = judge("FS-READER-001", command=reader("goes on after TERM"), timeout_s=1.0)
+    assert result.notes == ("no end within 1 s of the signal",)
+
+
+def test_what_is_tolerated_is_not_strict() -> None:
+    (result,) = judge("FS-READER-001", command=reader("empty ACCEPT"))
+    assert result.verdict is Verdict.NON_STRICT
+    assert result.fault
+    assert result.fault.got == "ACCEPT [00000000 00000004 00000001]"
+
+
+def test_capabilities_that_a_peer_lacks() -> None:
+    """The case that shows it is run even if it was not chosen."""
+    (result,) = judge("FS-READER-038", command=reader("no unidirectional"))
+    assert result.verdict is Verdict.UNIMPLEMENTED
+    assert result.notes[0].startswith("FS-READER-002 shows that it has no unidirectional")
+
+
+def test_output_that_is_never_written_is_blamed_once() -> None:
+    results = judge("FS-READER-00[13]", command=reader("discards"))
+    assert list(verdicts(results)) == ["FS-READER-001"]
+    assert results[1].notes[0].startswith("output not checked: FS-READER-001 shows that it has no output")
+
+
+def test_results_are_reported_in_order_with_what_is_known() -> None:
+    chosen = cases("FS-READER-00[1-4]")
+    target = Target(Settings(command=reader("none")))
+    reported: list[str] = []
+    results = run(chosen, target, known={"FS-READER-003": "reason"}, report=lambda one: reported.append(one.case.id))
+    target.close()
+    assert reported == [case.id for case in chosen]
+    assert [result.known for result in results] == ["", "", "reason", ""]
+    assert all(result.seconds > 0 and result.transcript for result in results)
