@@ -33,6 +33,7 @@ DOCS = (
     "tapping",
     "adapters",
     "testing",
+    "conformance",
 )
 PAGES = README + "".join((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
@@ -44,14 +45,15 @@ def clone(tmp_path: Path) -> Path:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "README.md").symlink_to(ROOT / "README.md")
     (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "dnstap"
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dnstap "$@"\n')
-    command.chmod(0o755)
+    for name in ("dnstap", "framestream"):
+        command = tmp_path / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {name} "$@"\n')
+        command.chmod(0o755)
     return tmp_path
 
 
 def environment(clone: Path) -> dict[str, str]:
-    """Return an environment in which `dnstap` is our command."""
+    """Return an environment in which `dnstap` and `framestream` are our commands."""
     return {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 

@@ -1,0 +1,1 @@
+"""The command `framestream`: tools for those who write readers and writers of Frame Streams."""
