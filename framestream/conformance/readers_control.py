@@ -31,7 +31,7 @@ ONE, TWO = payload(1), payload(2)
 BOTH = (Taken((ONE, TWO)),)
 
 FIRST = (Taken((ONE, TWO), at_least=1),)
-"""What must come out if the fault is between the two."""
+"""Output if the fault is between the two payloads."""
 
 
 def _between(wire: bytes) -> tuple[Step, ...]:

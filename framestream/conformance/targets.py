@@ -35,7 +35,7 @@ class TargetError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to reach and to run the program under test.
+    """Description of the program under test: its address, or its command.
 
     Attributes:
         role: its role.
@@ -63,12 +63,12 @@ class Settings:
 
     @property
     def fresh(self) -> bool:
-        """Whether each case has a run of the command of its own."""
+        """True if each case has a run of the command of its own."""
         return bool(self.command) and not self.keep
 
     @property
     def shows_output(self) -> bool:
-        """Whether what a reader writes can be seen."""
+        """True if the output of a reader can be seen."""
         return self.output_file is not None or any("{output}" in word for word in self.command)
 
 
