@@ -8,10 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
+import socketserver
 import struct
 import sys
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 TYPE = b"protobuf:dnstap.Dnstap"
 ACCEPT, START, STOP, READY, FINISH = 1, 2, 3, 4, 5
@@ -131,27 +135,43 @@ class Collector:
                 self.output.write(bytes(8))
 
 
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """A thread for each connection."""
+
+    daemon_threads = True
+    request_queue_size = 100
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, Handler)
+        self.collector = Collector()
+
+
+class Handler(socketserver.BaseRequestHandler):
+    """One connection."""
+
+    server: Server
+
+    def handle(self) -> None:
+        """Take its stream."""
+        self.server.collector.serve(self.request)
+
+
 def main() -> None:
     """Serve all connections until TERM."""
-    collector = Collector()
-    listener = socket.socket(socket.AF_UNIX)
     if FAULT == "never listens":
         os.write(1, b"no permission\n")
         sys.exit(4)
-    listener.bind(sys.argv[2])
-    listener.listen()
+    server = Server(sys.argv[2])
 
     def stop(number: int, _: object) -> None:
         if FAULT == "aborts at the end":
             os.abort()
         if FAULT != "goes on after TERM":
-            collector.output.write(control(STOP))
+            server.collector.output.write(control(STOP))
             os._exit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    while True:
-        sock, _ = listener.accept()
-        threading.Thread(target=collector.serve, args=[sock], daemon=True).start()
+    server.serve_forever()
 
 
 main()
