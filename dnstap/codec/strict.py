@@ -19,9 +19,11 @@ from dnstap.errors import DecodeError, MissingFieldError
 from framestream.arguments import refuse_type
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import betterproto2
 
-__all__ = ["decode", "length", "varint"]
+__all__ = ["decode", "length", "tags", "varint"]
 
 M = TypeVar("M", bound="betterproto2.Message")
 
@@ -68,6 +70,19 @@ def decode(cls: type[M], data: bytes | bytearray | memoryview, lenient: bool = F
     _gather(table, values, unknown, payload + PADDING, 0, len(payload), 0)
     message: M = _build(table, values, unknown, lenient)
     return message
+
+
+def tags(cls: type[Any], fields: bytes) -> Iterator[int]:
+    """Yield the tag of each field in bytes that have been decoded before, such as the unknown fields of a message.
+
+    Args: cls: Dnstap, Message or Policy, for errors.
+    Raises: DecodeError: the bytes have not been decoded.
+    """
+    table, data, position = table_of(cls), fields + PADDING, 0
+    while position < len(fields):
+        tag, position = _tag(table, data, position)
+        position = _skip(table, tag, data, position, len(fields), 0)
+        yield tag
 
 
 def _build(table: Table, values: Values, unknown: Unknown, lenient: bool) -> Any:

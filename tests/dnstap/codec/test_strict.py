@@ -20,6 +20,7 @@ from dnstap import (
     SocketFamily,
 )
 from dnstap.codec import decode
+from dnstap.codec.strict import tags
 from tests.judge import differing_field, google_parse
 
 
@@ -339,3 +340,21 @@ def test_hostile_payloads_take_time_in_proportion(data: bytes) -> None:
 def test_what_is_not_bytes(payload: Any) -> None:
     with pytest.raises(TypeError, match=r"^payload: expected bytes, got .* of type "):
         decode(Dnstap, payload)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (b"", []),
+        (wire("a00601 250a000000 0a0161"), [0x320, 0x25, 0x0A]),
+        (wire(group(90), "0801"), [0x323, 0x08]),
+        (wire("19", bytes(8)), [0x19]),
+    ],
+)
+def test_tags(fields: bytes, expected: list[int]) -> None:
+    assert list(tags(Dnstap, fields)) == expected
+
+
+def test_tags_of_what_was_not_decoded() -> None:
+    with pytest.raises(DecodeError, match="field 1 is cut off"):
+        list(tags(Dnstap, wire("0a05")))
