@@ -39,10 +39,10 @@ from dnstap.fields.generated import beginning, namespace
 from dnstap.filters.fields import ADDRESS_KINDS, LIST_KINDS
 from dnstap.filters.globs import name_glob_text
 from dnstap.filters.grammar import AllOf, AnyOf, Node, Not, Test
-from dnstap.filters.values import Time, network_matcher, subdomain_matcher, subnet_matcher, times_matcher
+from dnstap.filters.values import Time, subdomain_matcher, times_matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from dnstap.filters.patterns import Pattern
     from dnstap.peer import CurrentPeer
@@ -138,41 +138,43 @@ class _Generator:
             return [present, f"{self._constant(search)}(value)"]
         if operator == "under":
             # Most names do not even end with the bytes of a single name, which is quicker to see.
-            ending = [f"value.endswith({self._constant(values[0])})"] if len(values) == 1 else []
-            return [present, *ending, f"{self._constant(subdomain_matcher(frozenset(values)))}(value)"]
+            ending = [f"value.endswith({self._constant(next(iter(values)))})"] if len(values) == 1 else []
+            return [present, *ending, f"{self._constant(subdomain_matcher(values))}(value)"]
         if field.kind is kinds.TIME:
             return [present, self._time_test(operator, values)]
         if operator not in ("=", "!=", "in", "not in"):
             return [present, f"value {operator} {self._constant(values[0])}"]
-        negated = operator in ("!=", "not in")
+        negated = "not " if operator in ("!=", "not in") else ""
         if field.kind in ADDRESS_KINDS:
-            # Single addresses are compared as bytes by one look-up. Only networks with host bits need numbers.
-            if any(network.shift for network in values):
-                return [present, f"{'not ' if negated else ''}{self._constant(network_matcher(values))}(value)"]
-            values = tuple([address for network in values for address in network.addresses()])
-        if field.kind is kinds.SUBNET and operator.endswith("in"):
-            return [present, f"{'not ' if negated else ''}{self._constant(subnet_matcher(values))}(value)"]
+            # A few single addresses are compared as bytes by one look-up. Networks need numbers.
+            addresses = values.addresses()
+            if addresses is None:
+                return [present, f"{negated}{self._constant(values.contains)}(value)"]
+            values = addresses
+        if field.kind is kinds.SUBNET:
+            if operator.endswith("in"):
+                return [present, f"{negated}{self._constant(values.contains_network)}(value)"]
+            values = frozenset(values)
         if negated:
-            # None is in the set, because a comparison with what is absent is false, also by `!=` (docs/filters.md).
-            return [f"{source} not in {self._constant(frozenset((None, *values)))}"]
+            return [present, f"value not in {self._constant(values)}"]
         conditions = []
         if field.kind is kinds.RCODE:
             # Most messages have another rcode in the header already, so the rest need not be parsed.
             lower_bits = self._constant(frozenset([value & 15 for value in values]))
             conditions = ["wire", "len(wire) > 11", f"wire[3] & 15 in {lower_bits}"]
         if len(values) == 1:
-            return [*conditions, f"{source} == {self._constant(values[0])}"]
-        return [*conditions, f"{source} in {self._constant(frozenset(values))}"]
+            return [*conditions, f"{source} == {self._constant(next(iter(values)))}"]
+        return [*conditions, f"{source} in {self._constant(values)}"]
 
-    def _list_test(self, operator: str, values: tuple[Any, ...]) -> str:
+    def _list_test(self, operator: str, values: Any) -> str:
         """Return the condition that one of several values in `value` passes a test; of `!=`, that none is equal."""
         if operator in ("~", "like"):
             return f"any(map({self._constant(values[0].search)}, value))"
         # An absent field passes no test, and there is no value where there are none.
         negated = operator in ("!=", "not in")
-        return f"{'' if negated else 'not '}{self._constant(frozenset(values))}.isdisjoint(value)"
+        return f"{'' if negated else 'not '}{self._constant(values)}.isdisjoint(value)"
 
-    def _time_test(self, operator: str, times: tuple[Time, ...]) -> str:
+    def _time_test(self, operator: str, times: Collection[Time]) -> str:
         """Return the condition on `value`, in nanoseconds since 1970."""
         by_scale: dict[str, list[Time]] = {}
         for time in times:

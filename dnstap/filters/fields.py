@@ -15,12 +15,12 @@ from dnstap.dns.names import name_octets
 from dnstap.dns.registry import CLASSES, TYPE_NUMBERS
 from dnstap.dns.text import FLAGS, OPCODES, rcode_text
 from dnstap.fields import catalogue, kinds
+from dnstap.filters.networks import Networks, parse_network
 from dnstap.filters.values import (
     enum_parser,
     number_parser,
     parse_any_text,
     parse_duration,
-    parse_network,
     parse_size,
     parse_text,
     parse_time,
@@ -64,6 +64,7 @@ class _Values(NamedTuple):
     parse_value: Callable[[str], Any]
     expected: str
     hint: Callable[[str], str] = _no_hint
+    collect: Callable[[Iterable[Any]], Any] = frozenset
 
 
 class Field(NamedTuple):
@@ -76,6 +77,7 @@ class Field(NamedTuple):
         parse_value: function from the text of a value; raises ValueError or KeyError.
         expected: the values in words, for error messages.
         hint: function that returns how a wrong value could be written, "" if that is not known.
+        collect: the type of the sets of values that the field is compared with.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Field(NamedTuple):
     parse_value: Callable[[str], Any]
     expected: str
     hint: Callable[[str], str] = _no_hint
+    collect: Callable[[Iterable[Any]], Any] = frozenset
 
     @property
     def kind(self) -> Kind:
@@ -164,7 +167,7 @@ _parse_class = number_parser(65535, _CLASSES, "CLASS")
 _parse_opcode = number_parser(15, _OPCODES, "OPCODE")
 _parse_rcode = number_parser(4095, _RCODES, "RCODE")
 
-_ADDRESSES = _Values(EQUALITY_OPERATORS, parse_network, "an address")
+_ADDRESSES = _Values(EQUALITY_OPERATORS, parse_network, "an address", collect=Networks)
 _COUNTS = _Values(ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535")
 
 _BY_KIND: dict[Kind, _Values] = {
@@ -193,7 +196,7 @@ _BY_KIND: dict[Kind, _Values] = {
     kinds.BOOLEAN: _Values(EQUALITY_OPERATORS, _BOOLEANS.__getitem__, "true or false"),
     kinds.NUMBERS: _COUNTS._replace(operators=EQUALITY_OPERATORS),
     kinds.TEXTS: _Values(TEXT_OPERATORS, parse_any_text, "a text that is not empty"),
-    kinds.SUBNET: _Values(EQUALITY_OPERATORS, parse_network, "a network or an address"),
+    kinds.SUBNET: _Values(EQUALITY_OPERATORS, parse_network, "a network or an address", collect=Networks),
     # Beside "has", flags have the test "flag".
     kinds.FLAGS: _Values((), _FLAG_BITS.__getitem__, f"one of {', '.join(_FLAG_BITS)}", _like(_FLAG_BITS)),
 }

@@ -18,7 +18,7 @@ from dnstap.filters.patterns import Pattern
 from dnstap.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["MAX_DEPTH", "AllOf", "AnyOf", "Node", "Not", "Test", "fields_of", "parse_expression"]
 
@@ -40,11 +40,15 @@ _EXPECTED_TEST = f"a test: (, not, has, flag, or {_EXPECTED_FIELD}"
 
 
 class Test(NamedTuple):
-    """One test of a field: an operator, "has" or "flag", and the values that it compares with."""
+    """One test of a field: an operator, "has" or "flag", and the values that it compares with.
+
+    Attributes:
+        values: a set for =, !=, in, not in and under (of the type Field.collect); otherwise a tuple of one or none.
+    """
 
     field: Field
     operator: str
-    values: tuple[Any, ...] = ()
+    values: Any = ()
 
 
 class Not(NamedTuple):
@@ -194,13 +198,14 @@ class _Parser:
         if operator in ("~", "like"):
             return self._test_each(fields, operator, (self._pattern(operator, is_name=field.kind is NAME),))
         if operator == "under" or operator.endswith("in"):
-            return self._test_each(fields, operator, self._values(field, operator))
+            return self._test_each(fields, operator, field.collect(self._values(field, operator)))
         is_address = field.kind in ADDRESS_KINDS
         value = self._value(field, _without_prefix if is_address else str)
-        return self._test_each(fields, operator, (value,))
+        values = field.collect((value,)) if operator in ("=", "!=") else (value,)
+        return self._test_each(fields, operator, values)
 
     @staticmethod
-    def _test_each(fields: list[Field], operator: str, values: tuple[Any, ...]) -> Node:
+    def _test_each(fields: list[Field], operator: str, values: Any) -> Node:
         """Return the test of one field, or of either of two."""
         tests = tuple([Test(field, operator, values) for field in fields])
         return tests[0] if len(tests) == 1 else AnyOf(tests)
@@ -226,21 +231,21 @@ class _Parser:
         self._take()
         return operator
 
-    def _values(self, field: Field, operator: str) -> tuple[Any, ...]:
-        """Parse one or more values in parentheses, which a single name or network does not need."""
+    def _values(self, field: Field, operator: str) -> Iterator[Any]:
+        """Parse and yield one or more values in parentheses, which a single name or network does not need."""
         in_network = field.kind in NETWORK_KINDS
         field = field._replace(expected="a network or an address") if in_network else field
         if not self._take_if("("):
             # `in` without parentheses is allowed only where one value can hold many: a network, or the names below a
             # name.
             if operator == "under" or in_network:
-                return (self._value(field),)
+                yield self._value(field)
+                return
             raise self._error("( and values")
-        values = [self._value(field)]
+        yield self._value(field)
         while self._take_if(","):
-            values.append(self._value(field))
+            yield self._value(field)
         self._take_closing(", or )")
-        return tuple(values)
 
     def _value(self, field: Field, prepare: Callable[[str], str] = str) -> Any:
         token = self._token

@@ -1,4 +1,4 @@
-"""Parsing of the values in a filter expression: numbers, names, addresses, networks, times, durations.
+"""Parsing of the values in a filter expression: numbers, sizes, texts, times, durations.
 
 Text that is not such a value raises ValueError. The grammar, which knows its place in the expression, makes the error
 that the user sees.
@@ -9,28 +9,21 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING, Literal, NamedTuple
-
-from dnstap.dns.addresses import V4_MAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
-    "Network",
     "Time",
     "enum_parser",
-    "network_matcher",
     "number_parser",
     "parse_any_text",
     "parse_duration",
-    "parse_network",
     "parse_size",
     "parse_text",
     "parse_time",
     "subdomain_matcher",
-    "subnet_matcher",
     "times_matcher",
 ]
 
@@ -104,74 +97,6 @@ def parse_any_text(text: str) -> str:
     if not text:
         raise ValueError(text)
     return text
-
-
-class Network(NamedTuple):
-    """A network. An address is a network without host bits.
-
-    Attributes: size: bytes of its addresses; shift: host bits; prefix: the other bits as a number.
-    """
-
-    size: int
-    shift: int
-    prefix: int
-
-    def addresses(self) -> tuple[bytes, ...]:
-        """Return the bytes of a network without host bits, and those mapped into IPv6 if it is of IPv4."""
-        address = self.prefix.to_bytes(self.size, "big")
-        return (address, V4_MAPPED + address) if self.size == 4 else (address,)
-
-
-def parse_network(word: str) -> Network:
-    """Return a network or an address. IPv4 mapped into IPv6 is IPv4, as it is in all text formats."""
-    found = ip_network(word)
-    if isinstance(found, IPv4Network):
-        return _network(found.network_address.packed, found.prefixlen)
-    # An interface, as in fe80::1%eth0, is never in a payload.
-    if found.network_address.scope_id is not None:
-        raise ValueError(word)
-    address = found.network_address.packed
-    if address.startswith(V4_MAPPED) and found.prefixlen >= 96:
-        return _network(address[12:], found.prefixlen - 96)
-    return _network(address, found.prefixlen)
-
-
-def _network(address: bytes, prefix_length: int) -> Network:
-    shift = 8 * len(address) - prefix_length
-    return Network(len(address), shift, int.from_bytes(address, "big") >> shift)
-
-
-def network_matcher(networks: Iterable[Network]) -> Callable[[bytes], bool]:
-    """Return a function that tests whether an address of 4 or 16 bytes is in one of the networks.
-
-    It takes one look-up for each prefix length among them, however many networks there are.
-    """
-    prefixes: dict[int, dict[int, set[int]]] = {4: {}, 16: {}}
-    for size, shift, prefix in networks:
-        prefixes[size].setdefault(shift, set()).add(prefix)
-    by_size = {size: list(by_shift.items()) for size, by_shift in prefixes.items()}
-
-    def contains(address: bytes) -> bool:
-        if address.startswith(V4_MAPPED):
-            address = address[12:]
-        number = int.from_bytes(address, "big")
-        return any(number >> shift in known for shift, known in by_size[len(address)])
-
-    return contains
-
-
-def subnet_matcher(networks: Iterable[Network]) -> Callable[[tuple[int, int, int]], bool]:
-    """Return a function that tests whether all of a network, as Network has it, is in one of the networks."""
-    wanted = list(networks)
-
-    def contains(subnet: tuple[int, int, int]) -> bool:
-        size, shift, prefix = subnet
-        return any(
-            size == network.size and shift <= network.shift and prefix >> (network.shift - shift) == network.prefix
-            for network in wanted
-        )
-
-    return contains
 
 
 def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:
