@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,10 @@ __all__ = ["MAX_ADDRESSES", "Network", "Networks", "parse_network"]
 
 MAX_ADDRESSES = 1024
 """Number of addresses that are looked up as bytes, which take two or three times the memory of numbers."""
+
+
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_match_v4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/(3[0-2]|[12]?[0-9]))?").fullmatch
 
 
 class Network(NamedTuple):
@@ -32,6 +37,14 @@ def parse_network(word: str) -> Network:
 
     Raises: ValueError: neither.
     """
+    if found_v4 := _match_v4(word):
+        # A list has a million of them, and ip_network takes three times as long.
+        *octets, length = found_v4.groups("32")
+        shift = 32 - int(length)
+        number = int.from_bytes(map(int, octets), "big")
+        if number & ((1 << shift) - 1):
+            raise ValueError(word)
+        return Network(4, shift, number >> shift)
     found = ip_network(word)
     if isinstance(found, IPv4Network):
         return _network(found.network_address.packed, found.prefixlen)

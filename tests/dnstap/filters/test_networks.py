@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -21,9 +21,24 @@ def test_networks() -> None:
     assert parse_network("192.0.2.0/24") == Network(4, 8, 0xC00002)
     assert parse_network("::ffff:192.0.2.0/120") == Network(4, 8, 0xC00002)
     assert parse_network("2001:db8::/32") == Network(16, 96, 0x20010DB8)
+    for length in range(33):
+        network = ip_network((0, length))
+        assert parse_network(str(network)) == parse_network(network.with_netmask) == Network(4, 32 - length, 0)
+    assert parse_network("255.249.199.99") == parse_network("255.249.199.99/32") == Network(4, 0, 0xFFF9C763)
     # Too short a prefix to be IPv4 mapped into IPv6.
     assert parse_network("::fffe:0:0/95").size == 16
-    for word in ("", "192.0.2.1/24", "192.0.2", "fe80::1%eth0", "example.org"):
+    for word in (
+        "",
+        "192.0.2.1/24",
+        "192.0.2",
+        "fe80::1%eth0",
+        "example.org",
+        "1.2.3.256",
+        "1.2.3.04",
+        "1.2.3.4/33",
+        "1.2.3.4/0",
+        "1.2.3.4 ",
+    ):
         with pytest.raises(ValueError):  # noqa: PT011 (the grammar makes the error that a user sees)
             parse_network(word)
 
