@@ -25,6 +25,7 @@ __all__ = [
     "parse_time",
     "subdomain_matcher",
     "times_matcher",
+    "unquoted",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,6 +35,7 @@ _UNITS_NS = {"ns": 1, "us": 1000, "\N{MICRO SIGN}s": 1000, "\N{GREEK SMALL LETTE
 _UNITS_NS |= {"ms": 1_000_000, "s": 1_000_000_000}
 _UNITS_NS |= {"m": 60 * _UNITS_NS["s"], "h": 3600 * _UNITS_NS["s"], "d": 86_400 * _UNITS_NS["s"]}
 
+_escape = re.compile(r'\\(["\\])').sub
 _is_integer = re.compile(r"-?[0-9]{1,10}").fullmatch
 _CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
 _match_time = re.compile(
@@ -112,6 +114,11 @@ def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:
         return True
 
     return matches
+
+
+def unquoted(text: str) -> str:
+    """Return what a text in quotes stands for."""
+    return _escape(r"\1", text[1:-1])
 
 
 class Time(NamedTuple):

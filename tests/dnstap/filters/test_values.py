@@ -17,6 +17,7 @@ from dnstap.filters.values import (
     parse_time,
     subdomain_matcher,
     times_matcher,
+    unquoted,
 )
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ def test_durations() -> None:
     assert parse_duration("1h30m") == parse_duration("90m") == 5400 * SECOND
     assert parse_duration("-2d") == -48 * 3600 * SECOND
     refuses(parse_duration, "", "20", "1w", "1.5ns", "s", "1e3s", "1h30", "--1s", "1s-1s", "1 s", "-")
+
+
+def test_texts_in_quotes() -> None:
+    assert unquoted(r'"a \"b\" \\ \d"') == r'a "b" \ \d'
+    assert unquoted('""') == ""
 
 
 def test_subdomains() -> None:
