@@ -46,6 +46,12 @@ __all__ = [
     "filter_field",
 ]
 
+_LENGTHS = [bytes((length,)) for length in range(64)]
+_is_host_name = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*").fullmatch
+_without_escapes = re.compile(r"\\.", re.DOTALL).sub
+# A blank is more likely the end of a name, such as in a file with columns; no name has one without a backslash.
+_not_in_names = re.compile(r"[*\x00-\x20\x7f]").search
+
 EQUALITY_OPERATORS = ("=", "!=", "in")
 ORDER_OPERATORS = (*EQUALITY_OPERATORS, "<", "<=", ">", ">=")
 TEXT_OPERATORS = (*EQUALITY_OPERATORS, "~", "like")
@@ -124,7 +130,10 @@ def _time_hint(word: str) -> str:
 
 def _parse_name(word: str) -> bytes:
     """Return a name in wire format and in lower case."""
-    if _has_star(word):
+    if _is_host_name(word) and len(word) <= 253:
+        # A list has a million of them, and each takes a third of the time here.
+        return b"".join([_LENGTHS[len(label)] + label for label in word.lower().encode().split(b".")]) + b"\0"
+    if _not_in_names(_without_escapes("", word)):
         raise ValueError(word)
     return name_octets(word).lower()
 
@@ -139,7 +148,7 @@ def _name_hint(name: str, word: str) -> str:
 
 def _has_star(word: str) -> bool:
     """Return whether a name has a star without a backslash, which other programs take for any name."""
-    return "*" in re.sub(r"\\.", "", word, flags=re.DOTALL)
+    return "*" in _without_escapes("", word)
 
 
 MESSAGE_TYPES = {

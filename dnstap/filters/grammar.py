@@ -14,7 +14,9 @@ from dnstap.fields.catalogue import check_installed
 from dnstap.fields.kinds import NAME
 from dnstap.filters.fields import ADDRESS_KINDS, EITHER_FIELD, FIELDS, FLAG, NETWORK_KINDS, OPERATORS, Field
 from dnstap.filters.globs import glob_pattern, name_glob_pattern
+from dnstap.filters.lists import MAX_WRONG, WrongLine, list_values
 from dnstap.filters.patterns import Pattern
+from dnstap.filters.values import unquoted
 from dnstap.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,12 +28,12 @@ MAX_DEPTH = 64
 """Nested parentheses and `not`s. The generated source nests as deeply, and Python's tokenizer allows 200 levels."""
 
 _token_at = re.compile(
+    r'(?P<list>@(?:"(?:[^"\\]|\\.)*"|[^\s()"=<>!~,]*))'
     # A date and a time with a blank between them are one word, as lines and documents print them.
-    r'(?P<word>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}[^\s()"=<>!~,]*(?: [+-][0-9]{2}:[0-9]{2})?'
+    r'|(?P<word>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}[^\s()"=<>!~,]*(?: [+-][0-9]{2}:[0-9]{2})?'
     r'|[^\s()"=<>!~,]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>==|[!<>]=|[=<>~(),])|(?P<end>\Z)',
     re.DOTALL,
 ).match
-_escape = re.compile(r'\\(["\\])')
 # As in a shell, a comment begins where a word could: `a#b` is a word.
 _blank_at = re.compile(r"\s+|#[^\n]*").match
 
@@ -73,11 +75,11 @@ Node = Test | Not | AllOf | AnyOf
 
 
 class _Token(NamedTuple):
-    """A word, a text, a mark such as `<=`, or the end.
+    """A word, a text, @ and a file, a mark such as `<=`, or the end.
 
     Attributes:
-        kind: "word", "text", "mark" or "end", the names of groups in _token_at.
-        value: its characters; those of a text without the quotes and escapes.
+        kind: "word", "text", "list", "mark" or "end", the names of groups in _token_at.
+        value: its characters; those of a text or file without the quotes and escapes.
         position: offset in the expression.
         shown: form for error messages.
     """
@@ -88,12 +90,13 @@ class _Token(NamedTuple):
     shown: str
 
 
-def parse_expression(text: str) -> Node:
-    """Parse an expression into a tree.
+def parse_expression(text: str, *, files: bool = True) -> Node:
+    """Parse an expression into a tree, and read the files that it names.
 
-    Raises: FilterError.
+    Args: files: whether it may name files.
+    Raises: FilterError; OSError: a file cannot be read.
     """
-    return _Parser(text).parse()
+    return _Parser(text, files=files).parse()
 
 
 def fields_of(node: Node) -> set[str]:
@@ -107,8 +110,9 @@ def fields_of(node: Node) -> set[str]:
 class _Parser:
     """The parser of one expression; `_token` is the next token."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, files: bool) -> None:
         self._text = text
+        self._files = files
         self._end = 0
         self._token = self._next_token()
 
@@ -120,6 +124,8 @@ class _Parser:
 
     def _error(self, expected: str, token: _Token | None = None, hint: str = "") -> FilterError:
         token = token or self._token
+        if token.kind == "list":
+            hint = hint or "@ and a file are for in, not in and under; a text that begins with @ is written in quotes"
         return FilterError(self._text, token.position, expected, token.shown, hint)
 
     def _next_token(self) -> _Token:
@@ -135,9 +141,11 @@ class _Parser:
         self._end = found.end()
         kind = str(found.lastgroup)
         value = found[kind]
-        shown = "the end" if kind == "end" else repr(value if len(value) <= 40 else value[:40] + "...")
+        shown = "the end" if kind == "end" else _shown(value)
         if kind == "text":
-            value = _escape.sub(r"\1", value[1:-1])
+            value = unquoted(value)
+        elif value.startswith('@"'):
+            value = f"@{unquoted(value[1:])}"
         return _Token(kind, value, position, shown)
 
     def _take(self) -> _Token:
@@ -236,16 +244,44 @@ class _Parser:
         in_network = field.kind in NETWORK_KINDS
         field = field._replace(expected="a network or an address") if in_network else field
         if not self._take_if("("):
-            # `in` without parentheses is allowed only where one value can hold many: a network, or the names below a
-            # name.
-            if operator == "under" or in_network:
-                yield self._value(field)
+            # `in` without parentheses is allowed only where one value can hold many: a network, the names below a
+            # name, or a file.
+            if operator == "under" or in_network or self._token.kind == "list":
+                yield from self._value_or_list(field)
                 return
-            raise self._error("( and values")
-        yield self._value(field)
+            raise self._error("( and values, or @ and a file")
+        yield from self._value_or_list(field)
         while self._take_if(","):
-            yield self._value(field)
+            yield from self._value_or_list(field)
         self._take_closing(", or )")
+
+    def _value_or_list(self, field: Field) -> Iterator[Any]:
+        """Parse a value and yield it, or yield the values of a file."""
+        token = self._token
+        if token.kind != "list":
+            yield self._value(field)
+            return
+        path = token.value[1:]
+        if not self._files:
+            raise self._error("a value: this expression must not name files")
+        if not path or "\0" in path:
+            raise self._error("@ and the name of a file")
+        wrong: list[WrongLine] = []
+        yield from list_values(path, field.parse_value, wrong)
+        if wrong:
+            raise self._wrong_lines(field, path, wrong)
+        self._take()
+
+    def _wrong_lines(self, field: Field, path: str, wrong: list[WrongLine]) -> FilterError:
+        """Return the error of a file that has wrong lines."""
+        first, *others = wrong
+        hints = [] if first.expected else [field.hint(first.text)]
+        if others:
+            more = ", and the rest was not read" if len(wrong) == MAX_WRONG else ""
+            hints.append(f"also wrong: line {', '.join([str(line.number) for line in others])}{more}")
+        got = f"{_shown(first.text)} in line {first.number} of {path!r}"
+        hint = "; ".join(filter(None, hints))
+        return FilterError(self._text, self._token.position, first.expected or field.expected, got, hint)
 
     def _value(self, field: Field, prepare: Callable[[str], str] = str) -> Any:
         token = self._token
@@ -273,6 +309,11 @@ class _Parser:
             return Pattern(token.value, any_case=is_name)
         except ValueError as error:
             raise self._error(f"{expected} ({error})", token) from None
+
+
+def _shown(text: str) -> str:
+    """Return a text, or the beginning of a long one, for error messages."""
+    return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
 def _without_prefix(word: str) -> str:

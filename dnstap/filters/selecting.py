@@ -29,8 +29,9 @@ class Filter:
         text: the expression; docs/filters.md has the grammar.
         time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
         now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
-    Raises: FilterError; ValueError: unknown time zone; TypeError: not text, or not a time; MissingLibraryError: a field
-        needs a library that is not installed.
+        files: whether the expression may name files with @; False for expressions that others write.
+    Raises: FilterError; OSError: a file that it names cannot be read; ValueError: unknown time zone; TypeError;
+        MissingLibraryError: a field needs a library that is not installed.
 
     Attributes:
         text: the expression.
@@ -41,15 +42,16 @@ class Filter:
         reads_peer: whether the expression asks for the sender.
     """
 
-    def __init__(self, text: str, time_zone: str = "utc", *, now_ns: int | None = None) -> None:
+    def __init__(self, text: str, time_zone: str = "utc", *, now_ns: int | None = None, files: bool = True) -> None:
         check_type("text", text, str, "text")
         check_type("now_ns", now_ns, (int, type(None)), "nanoseconds since 1970, or None")
+        check_type("files", files, bool, "True or False")
         self.text = text
         self.payloads = 0
         self.matched = 0
         self.problems = Problems("cannot be matched")
         self.peer = CurrentPeer()
-        tree = parse_expression(text)
+        tree = parse_expression(text, files=files)
         self.reads_peer = "peer" in fields_of(tree)
         self._matches, reads = compile_tree(tree, time_zone, self.peer, time.time_ns() if now_ns is None else now_ns)
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
@@ -104,13 +106,17 @@ class Filter:
             return False
 
 
-def compile_filter(text: str, time_zone: str = "utc", *, now_ns: int | None = None) -> Filter:
+def compile_filter(text: str, time_zone: str = "utc", *, now_ns: int | None = None, files: bool = True) -> Filter:
     """Compile an expression such as `type = CQ and qname under example.org`.
 
     Args:
         time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
         now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
-    Raises: FilterError: the expression is wrong; the text of the error shows where. ValueError: unknown time zone.
+        files: whether the expression may name files with @; False for expressions that others write.
+    Raises:
+        FilterError: the expression, or a file that it names, is wrong; the text of the error shows where.
+        OSError: a file that it names cannot be read.
+        ValueError: unknown time zone.
         MissingLibraryError: a field needs a library that is not installed.
     """
-    return Filter(text, time_zone, now_ns=now_ns)
+    return Filter(text, time_zone, now_ns=now_ns, files=files)

@@ -6,6 +6,7 @@ import operator
 import re
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from tests.plain_filters import ADDRESSES, NAMES, PORTS, TEXTS, TIMES, captured,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -57,6 +59,15 @@ ENUMS: dict[str, Any] = {
     "http": HttpProtocol,
     "policy": PolicyAction,
 }
+FOLDER: list[Path] = []
+"""The folder of files with values."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    FOLDER[:] = [tmp_path_factory.mktemp("values")]
+
+
 NOW_NS = 1_795_000_000_000_000_000
 """The time that relative times count from."""
 
@@ -122,6 +133,18 @@ def spelled(draw: DrawFn, name: str, wanted: Any) -> str | None:
     return draw(st.sampled_from(spellings)) if name in ENUMS or wanted <= greatest else None
 
 
+def listed(draw: DrawFn, values: list[str]) -> str:
+    """Return @ and the path of a file with values, one a line."""
+    noise = st.sampled_from([[], [""], ["# values"], ["  "], ["# one", "", "#"]])
+    lines = [line for value in values for line in [*draw(noise), value + draw(st.sampled_from(["", " ", " # one"]))]]
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    text = end.join([*lines, *draw(noise)])
+    contents = draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.encode("utf-8", "surrogateescape")
+    path = FOLDER[0] / sha256(contents).hexdigest()
+    path.write_bytes(contents)
+    return f'@"{path}"'
+
+
 def usual(name: str) -> list[Any]:
     """Return values of a field that some messages have."""
     if name in TEXTS:
@@ -164,11 +187,13 @@ def comparisons(draw: DrawFn, pool: list[Dnstap]) -> tuple[str, Check]:
     elif way in ("in", "not in"):
         other = draw(choices)
         other_text = spelled(draw, names[0], other)
-        text, both = (f"({text})", (wanted,)) if other_text is None else (f"({other_text}, {text})", (wanted, other))
+        values, both = ([text], (wanted,)) if other_text is None else ([other_text, text], (wanted, other))
+        text = draw(st.sampled_from([f"({', '.join(values)})", listed(draw, values)]))
         check = _among(both, negated=way == "not in")
     elif way == "under":
         below = draw(st.integers(0, len(wanted)))
         text = _quoted_name(name_of(wanted[below:]))
+        text = draw(st.sampled_from([text, listed(draw, ["nowhere", text])]))
         check = _under(wanted[below:])
     elif way == "~":
         pattern = draw(st.sampled_from(["^www", "a", "example\\.org\\.$", "[0-9]", re.escape(str(wanted)[2:5])]))
@@ -181,7 +206,8 @@ def comparisons(draw: DrawFn, pool: list[Dnstap]) -> tuple[str, Check]:
         check = _globbed(glob, name)
     else:
         network = ip_network((wanted, draw(st.integers(0, wanted.max_prefixlen))), strict=False)
-        text, check = str(network), _within(network, negated=way == "not net")
+        text = draw(st.sampled_from([str(network), listed(draw, [str(network)])]))
+        check = _within(network, negated=way == "not net")
         way = way.replace("net", "in")
     return f"{name} {way} {text}", lambda d: any((got := value(each, d)) is not None and check(got) for each in names)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
 
 from dnstap import Dnstap, DnstapType
@@ -10,6 +13,9 @@ from dnstap.filters.fields import EITHER_FIELD, FIELDS, MESSAGE_TYPES, filter_fi
 from dnstap.schema.enums import HttpProtocol
 from dnstap.schema.fields import Row
 from tests.dnstap.filters.examples import EMPTY, PASSED, matches
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_every_field_of_the_catalogue_is_usable() -> None:
@@ -37,6 +43,58 @@ def test_every_test_of_a_field(name: str) -> None:
             assert matches(f"{name} {test}", absent) is (name in ("type", "qr") and absent is EMPTY), test
     assert matches(f"has {name}")
     assert not matches(f"has {name}", Dnstap(type=DnstapType.MESSAGE))
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_every_field_has_values_in_files(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "values of a test"
+    found = [re.fullmatch(r"(=|in|not in|under) \(?([^\0]*?)\)?", test) for test in PASSED[name]]
+    for test in filter(None, found):
+        operator = test[1].replace("=", "in")
+        path.write_bytes("\n".join(test[2].split(", ")).encode())
+        for text in (f'{name} {operator} @"{path}"', f'{name} {operator} (@"{path}", @"{path}")'):
+            assert matches(text), test
+            assert not matches(f"not {text}"), test
+    path.write_text("# nothing\n")
+    assert not matches(f'{name} in @"{path}"')
+    assert matches(f'{name} not in @"{path}"')
+
+
+def test_names_in_wire_format() -> None:
+    parse = FIELDS["qname"].parse_value
+    for text, wire in {
+        "www.Example.org": b"\3www\7example\3org\0",
+        "www.Example.org.": b"\3www\7example\3org\0",
+        "_dmarc.x-1": b"\6_dmarc\3x-1\0",
+        ".": b"\0",
+        r"a\.b\032c\*": b"\x06a.b c*\0",
+        "a" * 63: b"\x3f" + b"a" * 63 + b"\0",
+        ".".join(["a"] * 127): b"\1a" * 127 + b"\0",
+        "\N{KELVIN SIGN}": b"\3\xe2\x84\xaa\0",
+    }.items():
+        assert parse(text) == wire, text
+    for text in ("", "..", "a..b", ".a", "a" * 64, ".".join(["a"] * 128), "a b", "a\n", "*.a", "a\x7f", "a\\"):
+        with pytest.raises(ValueError):  # noqa: PT011 (the grammar makes the error that a user sees)
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "hint"),
+    [
+        ("size", "big", ""),
+        ("type", "CLIENT_QUERRY", "did you mean CLIENT_QUERY?"),
+        ("client", "192.0.2.1/24", "for a network: client in 192.0.2.0/24"),
+        ("client", "ns1", ""),
+        ("time", "1d", "for a time before now: -1d"),
+        ("time", "2026", "seconds since 1970 have 9 to 11 digits; of a year, the first day is meant by 2026-01-01"),
+        ("time", "noon", ""),
+        ("qname", "*.org", r"for all names below a name: qname under org; for the name with a star: \*.org"),
+        ("qname", "a*", r"for a pattern: qname like a*; for the name with a star: \*"),
+        ("qname", "a..b", ""),
+    ],
+)
+def test_hints(name: str, word: str, hint: str) -> None:
+    assert FIELDS[name].hint(word) == hint
 
 
 def test_message_types_have_the_letters_of_quiet() -> None:

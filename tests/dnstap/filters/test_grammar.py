@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from dnstap.filters.grammar import MAX_DEPTH
 from tests.dnstap.filters.examples import matches, response
 
 TESTS = ", ".join([*FIELDS, "address", "port"])
+if TYPE_CHECKING:
+    from pathlib import Path
+
 A_TIME = "a time such as 2026-11-23T21:45:12.973Z, 21:45:12, 1795470312.973 or -1h"
 A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
 
@@ -41,7 +45,7 @@ A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
         ("qr = S", 5, "Q or R", "'S'"),
         ("family = 0x1", 9, "INET, INET6 or a number", "'0x1'"),
         ("type = (CQ)", 7, "a message type such as CLIENT_QUERY or CQ or a number", "'('"),
-        ("type in CQ", 8, "( and values", "'CQ'"),
+        ("type in CQ", 8, "( and values, or @ and a file", "'CQ'"),
         ("type in (CQ", 11, ", or )", "the end"),
         ("type in ()", 9, "a message type such as CLIENT_QUERY or CQ or a number", "')'"),
         ("port = 65536", 7, "a port (0 to 65535)", "'65536'"),
@@ -65,6 +69,17 @@ A_TEST = f"a test: (, not, has, flag, or a field: one of {TESTS}"
         ("rcode = NOPE", 8, "an rcode such as NXDOMAIN, RCODE3 or 3", "'NOPE'"),
         ("qname = a..b", 8, "a domain name", "'a..b'"),
         ("qname = a\\", 8, "a domain name", "'a\\\\'"),
+        ('qname = "a b"', 8, "a domain name", "'\"a b\"'"),
+        ('qname = "a\t"', 8, "a domain name", "'\"a\\t\"'"),
+        ("qname = @names", 8, "a domain name", "'@names'"),
+        ("identity ~ @names", 11, "a regular expression", "'@names'"),
+        ("qname in @", 9, "@ and the name of a file", "'@'"),
+        ("qname in (a, @)", 13, "@ and the name of a file", "'@'"),
+        ('qname in @""', 9, "@ and the name of a file", "'@\"\"'"),
+        ('qname in @"a\0b"', 9, "@ and the name of a file", "'@\"a\\x00b\"'"),
+        ('qname in @"names', 9, "@ and the name of a file", "'@'"),
+        ("@names", 0, A_TEST, "'@names'"),
+        ("type = CQ @and qr = Q", 10, "and, or, or the end", "'@and'"),
         ("qname = a\\999", 8, "a domain name", "'a\\\\999'"),
         ("qname = a\\1", 8, "a domain name", "'a\\\\1'"),
         ('qname = ""', 8, "a domain name", "'\"\"'"),
@@ -143,6 +158,11 @@ def test_the_text_of_errors() -> None:
         ("qname in (a, ww*.org)", r"for a pattern: qname like ww*.org; for the name with a star: \*"),
         ("qname = a..org", ""),
         ("qname = )", ""),
+        ("qname = @a", "@ and a file are for in, not in and under; a text that begins with @ is written in quotes"),
+        (
+            "identity in (@)",
+            "@ and a file are for in, not in and under; a text that begins with @ is written in quotes",
+        ),
         ("time > 1h30m", "for a time before now: -1h30m"),
         ("time > 2026", "seconds since 1970 have 9 to 11 digits; of a year, the first day is meant by 2026-01-01"),
         ("time > yesterday", ""),
@@ -173,6 +193,70 @@ def test_comments() -> None:
     ):
         assert matches(text), text
     assert not matches("qname = a#b or type = CQ # or type = CR")
+
+
+def test_files_of_values(tmp_path: Path) -> None:
+    path = tmp_path / "names (all).txt"
+    path.write_text("www.example.com\n*.example.net\n")
+    # In quotes, @ begins a text.
+    assert matches('identity != "@my" and not version in ("@my")')
+    path.write_text("example.com # the first\nexample.org\n")
+    assert matches(f'qname under @"{path}" and not qname in (www, @"{path}")')
+    assert matches(f'qname in (www.example.org, @"{path}", a)')
+    assert not matches(f'qname in (a, @"{path}")')
+    (tmp_path / "nets").write_text("10.0.0.0/8\n192.0.2.1\n::1\n")
+    assert matches(f"client in @{tmp_path}/nets and server in (::2, @{tmp_path}/nets)and address in @{tmp_path}/nets")
+
+
+@pytest.mark.parametrize(
+    ("lines", "test", "expected", "came", "hint"),
+    [
+        ("a\nb..c\n", "qname in", "a domain name", "'b..c' in line 2", ""),
+        (
+            "*.a\nb\n0.0.0.0 ads\nc",
+            "qname under",
+            "a domain name",
+            "'*.a' in line 1",
+            r"for all names below a name: qname under a; for the name with a star: \*.a; also wrong: line 3",
+        ),
+        (
+            "10.0.0.1/8\n::/0\nx\ny\nz",
+            "client not in",
+            "a network or an address",
+            "'10.0.0.1/8' in line 1",
+            "for a network: client in 10.0.0.0/8; also wrong: line 3, 4, and the rest was not read",
+        ),
+        ("AAA\n", "qtype in", "a record type such as AAAA, TYPE65 or 65", "'AAA' in line 1", "did you mean AAAA?"),
+        ("1\n65536", "port in", "a port (0 to 65535)", "'65536' in line 2", ""),
+        ("x\0y", "identity in", "text in UTF-8", "'x\\x00y' in line 1", ""),
+        ("a" * 65537, "qname in", "lines of at most 65536 bytes", f"'{'a' * 40}...' in line 1", ""),
+    ],
+)
+def test_wrong_lines_of_files(tmp_path: Path, lines: str, test: str, expected: str, came: str, hint: str) -> None:
+    path = tmp_path / "list"
+    path.write_text(lines)
+    for text, position in ((f"{test} @{path}", len(test) + 1), (f"{test} (@{path})", len(test) + 2)):
+        with pytest.raises(FilterError) as caught:
+            compile_filter(text)
+        error = caught.value
+        assert (error.position, error.expected, error.got, error.hint) == (
+            position, expected, f"{came} of {str(path)!r}", hint
+        )  # fmt: skip
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/names'"):
+        compile_filter(f"qname in @{tmp_path}/names")
+    with pytest.raises(IsADirectoryError):
+        compile_filter(f"qname in @{tmp_path}")
+
+
+def test_files_can_be_forbidden(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("a\n")
+    for text in (f"qname in @{tmp_path}/names", f"qname in (a, @{tmp_path}/names)", "qname under @/none"):
+        with pytest.raises(FilterError, match=r"^expected a value: this expression must not name files, got '@/"):
+            compile_filter(text, files=False)
+    assert compile_filter('qname in (a) and identity != "@a"', files=False).text
 
 
 def test_nesting_is_limited() -> None:

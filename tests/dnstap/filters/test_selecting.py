@@ -62,6 +62,8 @@ def test_wrong_arguments() -> None:
             anything(text)
     with pytest.raises(TypeError, match=r"^now_ns: expected nanoseconds since 1970, or None, got 1\.5"):
         anything("type = CQ", now_ns=1.5)
+    with pytest.raises(TypeError, match=r"^files: expected True or False, got 'no'"):
+        anything("type = CQ", files="no")
     wanted: Any = compile_filter("type = CQ")
     for payloads in (None, b"abc", "abc", 5):
         with pytest.raises(TypeError, match=r"^payloads: expected a list of bytes, got "):
