@@ -482,17 +482,9 @@ def _check_style(name: str, style: Style) -> None:
 def _filter(texts: list[str], zone: str) -> Filter | None:
     if not texts:
         return None
-    from dnstap.errors import FilterError
-    from dnstap.filters.selecting import compile_filter
-    from framestream.errors import MissingLibraryError
+    from dnstap.cli.expressions import compile_expressions
 
-    try:
-        # One by one, so that an error shows the expression that it is in.
-        for text in texts:
-            compile_filter(text)
-        return compile_filter(texts[0] if len(texts) == 1 else " and ".join([f"({text}\n)" for text in texts]), zone)
-    except (FilterError, MissingLibraryError) as error:
-        raise ValueError(f"--filter: {error}") from None
+    return compile_expressions(texts, zone)
 
 
 def _anonymizer(words: _Words) -> tuple[Anonymizer | None, tuple[str, ...]]:
@@ -820,8 +812,8 @@ def _add_selection(made: argparse.ArgumentParser) -> None:
         metavar="EXPR",
         action="append",
         default=[],
-        help="only messages that match, e.g. 'type = CQ and qname under example.org' (docs/filters.md); several are"
-        " joined by and",
+        help="only messages that match, e.g. 'type = CQ and qname under example.org' (docs/filters.md), or @FILE with"
+        " such an expression; several must all match",
     )
     group.add_argument("--sample", metavar="1/N", type=_share, help="only the first of every N frames")
     group.add_argument("--count", metavar="N", type=_number, help="stop after N frames")

@@ -9,13 +9,13 @@ from dnstap.codec.learned import Decoder
 from dnstap.codec.projections import for_fields
 from dnstap.errors import DnstapError
 from dnstap.filters.compiling import compile_tree
-from dnstap.filters.grammar import fields_of, parse_expression
+from dnstap.filters.grammar import AllOf, fields_of, parse_expression
 from dnstap.peer import CurrentPeer
 from dnstap.problems import Problems
 from framestream.arguments import check_type, refuse_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dnstap.messages import Dnstap
 
@@ -26,7 +26,7 @@ class Filter:
     """A compiled expression, which matches messages and selects payloads. It is not thread-safe.
 
     Args:
-        text: the expression; docs/filters.md has the grammar.
+        text: an expression, or a list of expressions that must all match; docs/filters.md has the grammar.
         time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
         now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
         files: whether the expression may name files with @; False for expressions that others write.
@@ -42,16 +42,31 @@ class Filter:
         reads_peer: whether the expression asks for the sender.
     """
 
-    def __init__(self, text: str, time_zone: str = "utc", *, now_ns: int | None = None, files: bool = True) -> None:
-        check_type("text", text, str, "text")
+    def __init__(
+        self,
+        text: str | Sequence[str],
+        time_zone: str = "utc",
+        *,
+        now_ns: int | None = None,
+        files: bool = True,
+    ) -> None:
+        expressions = [text] if isinstance(text, str) else text
+        check_type("text", expressions, (list, tuple), "text, or a list of texts")
+        for expression in expressions:
+            check_type("text", expression, str, "text, or a list of texts")
+        if not expressions:
+            raise ValueError("text: expected an expression, got none")
         check_type("now_ns", now_ns, (int, type(None)), "nanoseconds since 1970, or None")
         check_type("files", files, bool, "True or False")
-        self.text = text
+        # A line feed ends a comment.
+        joined = " and ".join([f"({expression}\n)" for expression in expressions])
+        self.text = expressions[0] if len(expressions) == 1 else joined
         self.payloads = 0
         self.matched = 0
         self.problems = Problems("cannot be matched")
         self.peer = CurrentPeer()
-        tree = parse_expression(text, files=files)
+        trees = [parse_expression(expression, files=files) for expression in expressions]
+        tree = trees[0] if len(trees) == 1 else AllOf(tuple(trees))
         self.reads_peer = "peer" in fields_of(tree)
         self._matches, reads = compile_tree(tree, time_zone, self.peer, time.time_ns() if now_ns is None else now_ns)
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
@@ -106,10 +121,17 @@ class Filter:
             return False
 
 
-def compile_filter(text: str, time_zone: str = "utc", *, now_ns: int | None = None, files: bool = True) -> Filter:
+def compile_filter(
+    text: str | Sequence[str],
+    time_zone: str = "utc",
+    *,
+    now_ns: int | None = None,
+    files: bool = True,
+) -> Filter:
     """Compile an expression such as `type = CQ and qname under example.org`.
 
     Args:
+        text: an expression, or a list of expressions that must all match.
         time_zone: of times that are written without a zone: "utc", "local" (set by TZ), or a name.
         now_ns: the time that relative times such as -1h count from, in nanoseconds since 1970; None for the present.
         files: whether the expression may name files with @; False for expressions that others write.

@@ -1015,6 +1015,20 @@ def test_several_filters_with_comments(capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr().out == "".join(lines)
 
 
+def test_filters_and_their_lists_in_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines = SAMPLE.with_suffix(".q.txt").read_text().splitlines(keepends=True)
+    name_of = {line: found[1].lower() for line in lines if (found := re.search('"(.+)"', line))}
+    names = sorted(set(name_of.values()))[::2]
+    (tmp_path / "some names").write_text("\r\n".join(["# every other", *names]))
+    (tmp_path / "wanted").write_text(f'type = AQ # queries\n and qname in @"{tmp_path}/some names"\n')
+    assert main(["-r", str(SAMPLE), "--filter", f"@{tmp_path}/wanted", "--filter", "size > 0 # any"]) == 0
+    expected = [line for line in lines if " AQ " in line and name_of.get(line) in names]
+    # Without those whose question alone is whole.
+    printed = capfd.readouterr().out.splitlines(keepends=True)
+    assert [line for line in printed if line in name_of] == expected
+    assert 0 < len(expected) < sum([" AQ " in line for line in lines])
+
+
 def test_wrong_filter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["-r", str(SAMPLE), "--filter", "type = CQ and port = dns"])

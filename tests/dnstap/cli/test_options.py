@@ -173,7 +173,7 @@ def test_compression(line: str, written: list[str | None], old: str | None) -> N
 def test_several_filters_are_joined_by_and() -> None:
     options = parse_options(["-r", "x", "--filter", "type = CQ or type = CR", "--filter", "size > 7 or has qname"])
     assert options.filter
-    assert options.filter.text == "(type = CQ or type = CR) and (size > 7 or has qname)"
+    assert options.filter.text == "(type = CQ or type = CR\n) and (size > 7 or has qname\n)"
 
 
 @pytest.mark.parametrize(

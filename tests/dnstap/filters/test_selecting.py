@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnstap import DecodeError, Dnstap, DnstapType, Filter, compile_filter
+from dnstap import DecodeError, Dnstap, DnstapType, Filter, FilterError, compile_filter
 from dnstap.strategies import hostile_payloads
 from tests.dnstap.filters.examples import DNSTAP, EVERYTHING
 
@@ -38,6 +38,22 @@ def test_fields_that_are_not_read_are_checked_too() -> None:
     assert chosen.bad == 1
 
 
+def test_several_expressions() -> None:
+    """Each is one by itself, with its own comment and errors."""
+    for texts, answer in {
+        ("type = CQ # queries", "size > 0"): False,
+        ("type = CQ or type = CR", "size > 0 or size = 0 # any"): True,
+        ("type = CQ or type = CR", "size < 0 or size = 0"): False,
+        ("type = CR",): True,
+    }.items():
+        chosen = compile_filter(texts)
+        assert chosen.matches(DNSTAP) is answer
+        assert compile_filter(chosen.text).matches(DNSTAP) is answer
+    with pytest.raises(FilterError) as caught:
+        compile_filter(["type = CQ) or (type = CR", "size > 0"])
+    assert (caught.value.text, caught.value.position) == ("type = CQ) or (type = CR", 9)
+
+
 def test_does_not_load_betterproto2() -> None:
     program = (
         "import sys, dnstap\n"
@@ -57,13 +73,15 @@ def test_hostile_payloads(payloads: list[bytes], tests: list[str]) -> None:
 
 def test_wrong_arguments() -> None:
     anything: Any = compile_filter
-    for text in (None, 5, b"type = CQ"):
-        with pytest.raises(TypeError, match=r"^text: expected text, got "):
+    for text in (None, 5, b"type = CQ", ["type = CQ", None]):
+        with pytest.raises(TypeError, match=r"^text: expected text, or a list of texts, got "):
             anything(text)
     with pytest.raises(TypeError, match=r"^now_ns: expected nanoseconds since 1970, or None, got 1\.5"):
         anything("type = CQ", now_ns=1.5)
     with pytest.raises(TypeError, match=r"^files: expected True or False, got 'no'"):
         anything("type = CQ", files="no")
+    with pytest.raises(ValueError, match=r"^text: expected an expression, got none"):
+        compile_filter([])
     wanted: Any = compile_filter("type = CQ")
     for payloads in (None, b"abc", "abc", 5):
         with pytest.raises(TypeError, match=r"^payloads: expected a list of bytes, got "):
