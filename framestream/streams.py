@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import abc
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from framestream.arguments import check_number, check_options, check_type, refuse_type
+from framestream.arguments import check_callable, check_number, check_options, check_type, refuse_type
 from framestream.compression import Decompressor
 from framestream.connections import Member
 from framestream.control import MAX_CONTROL_BYTES, ControlFrame, ControlType
@@ -16,9 +18,10 @@ from framestream.errors import MissingLibraryError, RemoteProtocolError, Truncat
 from framestream.files import open_output
 from framestream.frames import MAX_DATA_BYTES, EncodedFrames, encode_control_frame
 from framestream.protocol import ReaderProtocol, State, Transport, WriterProtocol
+from framestream.reporting import ChangeReporter, RateLimitedReporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from framestream.endpoints import Path
     from framestream.errors import FrameStreamError
@@ -33,6 +36,8 @@ __all__ = [
     "Deadlines",
     "Limits",
 ]
+
+_log = logging.getLogger("framestream")
 
 STABLE_S = 1.0
 """Seconds after which a connection counts as stable: when it breaks, the first attempt to reconnect is made at once.
@@ -418,7 +423,7 @@ class BaseReconnectingWriter:
 
     _writer: BaseWriter | None
 
-    def __init__(self, backoff: Backoff, *, drop: bool) -> None:
+    def __init__(self, backoff: Backoff, *, drop: bool, report: Callable[[str], object] | None) -> None:
         self.connections = 0
         self.dropped = 0
         self.error: FrameStreamError | OSError | None = None
@@ -428,6 +433,11 @@ class BaseReconnectingWriter:
         self._next_attempt = time.monotonic() + next(self._waits)
         self._connected_at = 0.0
         self._unsent: list[bytes] = []
+        if report is not None:
+            check_callable("report", report, "a function that takes a line")
+        # A reader that accepts and closes again and again makes two lines each time, and these differ.
+        self._reports = RateLimitedReporter(_log.warning if report is None else report)
+        self._report_change = ChangeReporter(partial(self._reports.report, "connecting"))
         self._past_frames = self._past_bytes = self._past_flushes = 0
 
     @property
@@ -456,13 +466,19 @@ class BaseReconnectingWriter:
         return len(self._unsent) + (len(self._writer.waiting) if self._writer else 0)
 
     def _not_connected(self, error: FrameStreamError | OSError) -> None:
-        """Record a failed attempt, and schedule the next one."""
+        """Record and report a failed attempt, and schedule the next one."""
         self.error = error
+        self._reports.report_if_due()
+        self._report_change(f"no reader: {error}")
         self._next_attempt = time.monotonic() + next(self._waits)
 
     def _connected(self) -> None:
         self.connections += 1
         self._connected_at = time.monotonic()
+        # Only after a report of trouble: a writer that connects at once has nothing to say.
+        if self._report_change.last:
+            self._reports.report("connecting", "connected to a reader")
+            self._report_change.reset()
 
     def _disconnected(self, writer: BaseWriter, error: FrameStreamError | OSError) -> None:
         """Record the end of a connection, and keep the payloads it has not sent."""
@@ -476,7 +492,8 @@ class BaseReconnectingWriter:
         self._writer = None
 
     def _give_up(self) -> None:
-        """Count all payloads not sent as dropped."""
+        """Count all payloads not sent as dropped, and report what was not yet."""
+        self._reports.end_period()
         self.dropped += self.waiting
         self._unsent.clear()
         if self._writer:

@@ -36,6 +36,8 @@ class ReconnectingWriter(BaseReconnectingWriter):
             `listener.accept`.
         backoff: waits between its attempts.
         drop: drop and count payloads written while there is no reader, instead of waiting for one.
+        report: takes one line when a connection cannot be made or breaks, and when there is one again, of many lines
+            some; by default, the logger "framestream" has them as warnings.
     """
 
     _writer: Writer | None = None
@@ -46,9 +48,10 @@ class ReconnectingWriter(BaseReconnectingWriter):
         backoff: Backoff = _BACKOFF,
         *,
         drop: bool = False,
+        report: Callable[[str], object] | None = None,
     ) -> None:
         check_callable("connect", connect, "a function that returns a Writer")
-        super().__init__(backoff, drop=drop)
+        super().__init__(backoff, drop=drop, report=report)
         self._connect = connect
         self._lock = threading.RLock()
         self._closed = threading.Event()

@@ -68,7 +68,8 @@ class Relay(Output):
         self.name = str(endpoint)
         self._endpoint = endpoint
         self._deadlines = deadlines
-        self._writer = ReconnectingWriter(self._connect, backoff)
+        # `_connect` reports, with the name of this output.
+        self._writer = ReconnectingWriter(self._connect, backoff, report=str)
         self._gives_up = gives_up
         self._refused_since: float | None = None
         # A receiver that accepts and closes again and again makes two lines each time, and these differ.

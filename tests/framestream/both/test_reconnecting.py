@@ -82,6 +82,37 @@ def test_a_write_waits_for_a_reader(tmp_path: Path) -> None:
     assert (writer.frames, writer.dropped, writer.reconnects) == (1, 0, 0)
 
 
+@pytest.mark.parametrize("default", [False, True])
+def test_what_it_waits_for_is_reported(tmp_path: Path, default: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, whatever the number of attempts, and so is a connection after that."""
+    path = tmp_path / "socket"
+    lines: list[str] = []
+    report: dict[str, Any] = {} if default else {"report": lines.append}
+    attempts: list[None] = []
+
+    def connect() -> Any:
+        attempts.append(None)
+        return open_writer(path)
+
+    with Threads() as pool:
+        writer = ReconnectingWriter(connect, FAST, **report)
+        writing = pool.submit(writer.write, b"a")
+        wait_for(lambda: len(attempts) > 3, "three attempts")
+        with listen_reader(path) as listener, listener.accept() as reader:
+            reading = pool.submit(list, reader)
+            writing.result(DEADLINE_S)
+            writer.close()
+            reading.result(DEADLINE_S)
+    logged = [(record.name, record.getMessage()) for record in caplog.records]
+    expected = [f"no reader: [Errno 2] No such file or directory: 'unix:{path}'", "connected to a reader"]
+    assert (lines, logged) == (([], [("framestream", line) for line in expected]) if default else (expected, []))
+
+
+def test_a_report_that_cannot_be_called_is_refused() -> None:
+    with pytest.raises(TypeError, match="report: expected a function that takes a line, got 'lines'"):
+        ReconnectingWriter(lambda: open_writer("unix:x"), report="lines")  # type: ignore[arg-type]
+
+
 def test_closing_ends_the_wait(tmp_path: Path) -> None:
     writer = ReconnectingWriter(lambda: open_writer(tmp_path / "missing"), FAST)
     with Threads() as pool:
