@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from dnstap.codec.learned import Decoder
 from dnstap.errors import DecodeError, MissingFieldError
-from dnstap.filters.selecting import Filter
+from dnstap.filters.selecting import as_filter
 from dnstap.messages import Dnstap
 from dnstap.problems import Problems
-from framestream.arguments import check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dnstap.filters.selecting import Filter
     from dnstap.messages import Message
 
     class DnstapMessage(Dnstap):
@@ -42,7 +42,6 @@ class Decoding:
     """
 
     def __init__(self, condition: str | Filter | None = None, *, lenient: bool = False) -> None:
-        check_type("filter", condition, (str, Filter, type(None)), "an expression, or a Filter of compile_filter")
         self.payloads = 0
         self.unmatched = 0
         self.problems = Problems("do not decode and were left out")
@@ -50,9 +49,7 @@ class Decoding:
         self._decode: Callable[[bytes], Dnstap] = Decoder(Dnstap).decode
         if lenient:
             self._decode = partial(Decoder(Dnstap).decode, lenient=True)
-        if isinstance(condition, str):
-            condition = Filter(condition)
-        self._matches = None if condition is None else condition.matches
+        self._matches = None if condition is None else as_filter(condition).matches
 
     def messages(self, payloads: list[bytes]) -> Iterator[Dnstap]:
         """Yield the messages in payloads that decode and match, and count the others."""

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from framestream.protocol import State as State
     from framestream.protocol import Transport as Transport
     from framestream.protocol import WriterProtocol as WriterProtocol
+    from framestream.sockets import PeerAddress as PeerAddress
     from framestream.streams import Backoff as Backoff
     from framestream.streams import Batching as Batching
     from framestream.streams import Deadlines as Deadlines
@@ -90,6 +91,7 @@ lazy_import(
         ),
         "framestream.frames": ("EncodedFrames", "FrameDecoder", "encode_control_frame", "encode_data_frames"),
         "framestream.protocol": ("TRANSITIONS", "ReaderProtocol", "Role", "State", "Transport", "WriterProtocol"),
+        "framestream.sockets": ("PeerAddress",),
         "framestream.streams": ("Backoff", "Batching", "Deadlines", "Limits"),
         "framestream.sync.listener": ("Listener",),
         "framestream.sync.opening": ("listen_reader", "listen_writer", "open_reader", "open_writer", "serve"),

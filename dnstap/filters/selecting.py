@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dnstap.messages import Dnstap
 
-__all__ = ["Filter", "compile_filter"]
+__all__ = ["Filter", "as_filter", "compile_filter"]
 
 
 class Filter:
@@ -142,3 +142,12 @@ def compile_filter(
         MissingLibraryError: a field needs a library that is not installed.
     """
     return Filter(text, time_zone, now_ns=now_ns, files=files)
+
+
+def as_filter(condition: str | Filter) -> Filter:
+    """Return a Filter as it is, and compile an expression.
+
+    Raises: FilterError; TypeError: neither, named as the argument `filter`.
+    """
+    check_type("filter", condition, (str, Filter), "an expression, or a Filter of compile_filter")
+    return Filter(condition) if isinstance(condition, str) else condition

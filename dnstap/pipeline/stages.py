@@ -42,10 +42,22 @@ class Matching(Stage):
 
     def __init__(self, wanted: Filter) -> None:
         self._filter = wanted
+        # It may have been used before.
+        self._bad_before = wanted.bad
         self.uses_source = wanted.reads_peer
 
     def set_source(self, source: Source) -> None:
         self._filter.peer.set(source.peer)
+
+    @property
+    def bad(self) -> int:
+        """Number of payloads that did not decode."""
+        return self._filter.bad - self._bad_before
+
+    @property
+    def unmatched(self) -> int:
+        """Number of payloads that decode and do not match."""
+        return self.removed - self.bad
 
     def process(self, payloads: list[bytes]) -> list[bytes]:
         return self._filter.select(payloads)

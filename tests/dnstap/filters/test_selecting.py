@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap import DecodeError, Dnstap, DnstapType, Filter, FilterError, compile_filter
+from dnstap.filters.selecting import as_filter
 from dnstap.strategies import hostile_payloads
 from tests.dnstap.filters.examples import DNSTAP, EVERYTHING
 
@@ -91,3 +92,14 @@ def test_wrong_arguments() -> None:
     for message in (None, b"abc"):
         with pytest.raises(TypeError, match=r"^message: expected a Dnstap, "):
             wanted.matches(message)
+
+
+def test_expressions_or_filters_as_arguments() -> None:
+    wanted = Filter("type = CQ")
+    assert as_filter(wanted) is wanted
+    assert as_filter("type = CQ").text == "type = CQ"
+    wrong: Any = 5
+    with pytest.raises(
+        TypeError, match=r"^filter: expected an expression, or a Filter of compile_filter, got 5 of type"
+    ):
+        as_filter(wrong)

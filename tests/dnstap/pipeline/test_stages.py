@@ -36,6 +36,15 @@ def test_the_head(sizes: list[int]) -> None:
     assert not done
 
 
+def test_counts_of_a_filter_that_was_used_before() -> None:
+    payload = bytes(Dnstap(type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
+    wanted = compile_filter("type = CQ")
+    wanted.select([b"\xff", payload])
+    stage = Matching(wanted)
+    stage.removed = 3 - len(stage.process([payload, b"\xff", payload]))
+    assert (stage.bad, stage.unmatched) == (1, 2)
+
+
 def test_payloads_that_cannot_be_matched_are_reported_once() -> None:
     payload = bytes(Dnstap(type=DnstapType.MESSAGE, message=Message(MessageType.AUTH_QUERY)))
     matching = Matching(compile_filter("qr = Q"))
