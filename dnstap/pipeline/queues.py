@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.outputs.custom import Writable
+    from dnstap.pipeline.outputs.handlers import MessageHandler
     from dnstap.pipeline.sources import Source
     from dnstap.pipeline.stages import Stage
 
@@ -292,7 +293,7 @@ class QueueingDispatcher(Dispatcher):
 
     def __init__(
         self,
-        outputs: Sequence[Output | Writable],
+        outputs: Sequence[MessageHandler | Output | Writable],
         stages: Sequence[Stage | Callable[[list[bytes]], list[bytes]]],
         start: Callable[[Coroutine[Any, Any, None]], object],
         *,

@@ -1,12 +1,17 @@
-"""Outputs of programs: any object with `write_many`, made an Output."""
+"""Outputs of programs: functions, and objects with `write_many`, each made an Output."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dnstap.pipeline.outputs.base import Output
+from dnstap.pipeline.outputs.called import CalledOutput
 from framestream.arguments import refuse_type
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from dnstap.pipeline.outputs.handlers import MessageHandler
 
 __all__ = ["CustomOutput", "Writable", "as_output"]
 
@@ -17,39 +22,35 @@ class Writable(Protocol):
     def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | object: ...
 
 
-class CustomOutput(Output):
-    """An output that passes payloads to an object with `write_many`."""
+class CustomOutput(CalledOutput):
+    """An output that passes payloads to an object with `write_many`.
 
-    def __init__(self, writable: Writable) -> None:
-        self.name = type(writable).__name__
-        self._write_many = writable.write_many
-        self._written = 0
+    Args: made_of: makes the function to call of the object's own.
+    """
 
-    @property
-    def written(self) -> int:
-        return self._written
+    def __init__(
+        self, writable: Writable, made_of: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+    ) -> None:
+        super().__init__(type(writable).__name__)
+        self._write_many = made_of(writable.write_many) if made_of else writable.write_many
 
     def write_many(self, payloads: list[bytes], /) -> Awaitable[object] | None:
-        result = self._write_many(payloads)
-        if isinstance(result, Awaitable):
-            return self._wait(result, len(payloads))
-        # Any other result is ignored: a plain method such as list.extend may return what it likes.
-        self._written += len(payloads)
-        return None
-
-    async def _wait(self, pending: Awaitable[object], number: int) -> None:
-        await pending
-        self._written += number
+        return self._count(self._write_many(payloads), len(payloads))
 
 
-def as_output(output: Output | Writable) -> Output:
-    """Return an output as it is, and wrap any other object.
+def as_output(output: MessageHandler | Output | Writable) -> Output:
+    """Return an output as it is, and wrap a function of messages or any object with `write_many`.
 
-    Raises: TypeError: it has no method `write_many`.
+    Raises: TypeError: it is none of them.
     """
     if isinstance(output, Output):
         return output
     try:
-        return CustomOutput(output)
+        return CustomOutput(output)  # type: ignore[arg-type] # a function has no `write_many`, which is found here
     except AttributeError:
-        refuse_type("outputs", "an object with the method write_many", output)
+        if not callable(output):
+            refuse_type("outputs", "a function of messages and their source, or an object with write_many", output)
+    # Not at the top of the module: it loads betterproto2, which the command does without.
+    from dnstap.pipeline.outputs.handlers import MessageOutput
+
+    return MessageOutput(output)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dnstap.pipeline.outputs.custom import CustomOutput, as_output
+from dnstap.pipeline.outputs.handlers import MessageOutput
 from tests.dnstap.pipeline.streams import Payloads
 
 
@@ -54,7 +55,19 @@ def test_a_coroutine_function() -> None:
     assert written == [b"1"]
 
 
-@pytest.mark.parametrize("output", [None, print, []])
+def test_the_function_can_be_replaced() -> None:
+    payloads = Payloads()
+    output = CustomOutput(payloads, lambda write_many: lambda batch: write_many(batch * 2))
+    output.write_many([b"1"])
+    assert payloads == [b"1", b"1"]
+
+
+def test_a_function_is_a_handler_of_messages() -> None:
+    assert isinstance(as_output(print), MessageOutput)
+
+
+@pytest.mark.parametrize("output", [None, 5, []])
 def test_what_cannot_be_written_to(output: Any) -> None:
-    with pytest.raises(TypeError, match=r"^outputs: expected an object with the method write_many, got "):
+    expected = "a function of messages and their source, or an object with write_many"
+    with pytest.raises(TypeError, match=rf"^outputs: expected {expected}, got "):
         as_output(output)
