@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnstap.anonymize import truncate as truncate
     from dnstap.codec import Decoder as Decoder
     from dnstap.content_type import CONTENT_TYPE as CONTENT_TYPE
+    from dnstap.decoding import DnstapMessage as DnstapMessage
     from dnstap.errors import DecodeError as DecodeError
     from dnstap.errors import DnsMessageError as DnsMessageError
     from dnstap.errors import DnstapError as DnstapError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dnstap.messages import Message as Message
     from dnstap.messages import Policy as Policy
     from dnstap.pipeline.collector import Collector as Collector
+    from dnstap.pipeline.sources import Source as Source
     from dnstap.reading import MessageReader as MessageReader
     from dnstap.reading import read as read
     from dnstap.rendering import FORMATS as FORMATS
@@ -58,6 +60,7 @@ lazy_import(
         "dnstap.anonymize": ("Anonymizer", "CryptoPan", "truncate"),
         "dnstap.codec": ("Decoder",),
         "dnstap.content_type": ("CONTENT_TYPE",),
+        "dnstap.decoding": ("DnstapMessage",),
         "dnstap.errors": (
             "DecodeError",
             "DnsMessageError",
@@ -71,6 +74,7 @@ lazy_import(
         "dnstap.filters": ("Filter", "compile_filter"),
         "dnstap.messages": ("Dnstap", "Message", "Policy"),
         "dnstap.pipeline.collector": ("Collector",),
+        "dnstap.pipeline.sources": ("Source",),
         "dnstap.reading": ("MessageReader", "read"),
         "dnstap.rendering": ("FORMATS", "Style", "render", "renderer"),
         "dnstap.schema.enums": (

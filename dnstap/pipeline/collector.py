@@ -10,8 +10,9 @@ import asyncio
 import time
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from dnstap._log import log_line
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.coalescing import Coalescer
 from dnstap.pipeline.forwarding import Forwarder
@@ -32,13 +33,16 @@ from framestream.streams import DEADLINES, LIMITS, Backoff, Deadlines, Limits
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
+    from types import TracebackType
 
+    from dnstap.filters.selecting import Filter
     from dnstap.pipeline.counters import Counts, OutputCounts
     from dnstap.pipeline.inputs.base import Input
     from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.outputs.custom import Writable
+    from dnstap.pipeline.outputs.handlers import MessageHandler, PayloadHandler
     from dnstap.pipeline.queues import Overload
-    from dnstap.pipeline.stages import Stage
+    from dnstap.pipeline.stages import Matching, Stage
     from framestream.aio import Reader
     from framestream.endpoints import Endpoint, Tls
 
@@ -70,10 +74,10 @@ LAST_S = 1.0
 class Collector:
     """An asyncio runner that passes the payloads of all its inputs to all its outputs.
 
-    Add inputs, then `run`, then `close`.
+    Add inputs, then `run`, then `close`, which `async with` calls. It runs once.
 
     Args:
-        report: takes one line about an input: an error, or what was left out of it.
+        report: takes one line about an input or output: an error, or what was left out; None for the logger "dnstap".
         limits, deadlines: of the inputs.
         backoff: between attempts to connect to a server.
         drain_s: how long outputs may take nothing, after `stop` or an error, before what they were given is left.
@@ -92,7 +96,7 @@ class Collector:
 
     def __init__(
         self,
-        report: Callable[[str], object],
+        report: Callable[[str], object] | None = None,
         *,
         limits: Limits = LIMITS,
         deadlines: Deadlines = DEADLINES,
@@ -108,6 +112,7 @@ class Collector:
         tick_s: float = TICK_S,
         report_period_s: float = PERIOD_S,
     ) -> None:
+        report = log_line if report is None else report
         check_callable("report", report, "a function that takes a line")
         check_options("limits", limits, Limits)
         check_options("deadlines", deadlines, Deadlines, optional=True)
@@ -141,6 +146,8 @@ class Collector:
         self._max_handshakes = max_handshakes
         self._connections = Connections()
         self._inputs: list[Input] = []
+        self._matching: Matching | None = None
+        self._begun = self._running = self._closed = False
         self._tasks = Tasks()
         # The dispatcher without outputs stands in until `run` makes the one of its outputs: `counts` may be read
         # before.
@@ -176,6 +183,17 @@ class Collector:
         return [output.counts for output in self._forwarder.dispatcher.outputs]
 
     @property
+    def skipped(self) -> int:
+        """Number of payloads left out because they do not decode: by `filter`, and by each output of the run."""
+        rejected = sum(output.rejected for output in self._forwarder.dispatcher.outputs)
+        return rejected + (self._matching.bad if self._matching else 0)
+
+    @property
+    def unmatched(self) -> int:
+        """Number of payloads that `filter` left out, besides those that do not decode."""
+        return self._matching.unmatched if self._matching else 0
+
+    @property
     def time_left(self) -> float:
         """Return how many of the `drain_s` seconds are left after the end of the run, but at least LAST_S."""
         return max(LAST_S, self._end_by - time.monotonic())
@@ -185,8 +203,9 @@ class Collector:
 
         Args: follow: whether to wait for the file to grow, or to be made, and to continue with a file that replaces it;
             a directory or pattern is all files there, and those that come.
-        Raises: OSError.
+        Raises: OSError; RuntimeError: the run has begun; ValueError: the collector is closed.
         """
+        self._check_new()
         # Opening a named pipe waits for its writer. After `stop`, there is nothing to read any more.
         opening = open_file(path, self._limits, self._report, follow=follow)
         if (source := await self._tasks.before_stop(opening)) is not None:
@@ -196,8 +215,10 @@ class Collector:
         """Add a socket to listen on, and return its endpoint, with the port that was chosen if it was 0.
 
         Args: see framestream.listen_reader.
-        Raises: OSError: the address is in use, or the path exists and is not a socket; LocalProtocolError: no endpoint.
+        Raises: OSError: the address is in use, or the path exists and is not a socket; LocalProtocolError: no endpoint;
+            RuntimeError: the run has begun; ValueError: the collector is closed.
         """
+        self._check_new()
         listener = await listen_reader(
             endpoint,
             [CONTENT_TYPE],
@@ -212,8 +233,10 @@ class Collector:
     def connect(self, endpoint: str | os.PathLike[str] | Endpoint, *, tls: Tls | None = None) -> None:
         """Add a server that listens, to connect to it, and to reconnect whenever its stream ends.
 
-        Raises: LocalProtocolError: no endpoint, or a file; OSError: a file of `tls` cannot be read.
+        Raises: LocalProtocolError: no endpoint, or a file; OSError: a file of `tls` cannot be read; RuntimeError: the
+            run has begun; ValueError: the collector is closed.
         """
+        self._check_new()
         parsed = parse_endpoint(endpoint, tls)
         if isinstance(parsed, FileEndpoint):
             raise LocalProtocolError(f"{parsed} is not a socket to connect to")
@@ -236,22 +259,54 @@ class Collector:
         self._tasks.stop()
 
     async def run(
-        self, *outputs: Output | Writable, stages: Sequence[Stage | Callable[[list[bytes]], list[bytes]]] = ()
+        self,
+        *outputs: MessageHandler | Output | Writable,
+        payloads: PayloadHandler | None = None,
+        filter: str | Filter | None = None,
+        stages: Sequence[Stage | Callable[[list[bytes]], list[bytes]]] = (),
     ) -> None:
         """Receive until all files have been read and there are no other inputs, or until stop().
 
+        A handler is a function that is called with each batch and its Source, or a coroutine function: then it is
+        awaited, and what comes meanwhile waits for it, up to `queue_bytes`. A plain function blocks the event loop.
         After `stop()`, and after an error, it ends about `drain_s` after the outputs stand still, and about
         `drain_most_s` after it was stopped in any case.
 
         Args:
-            outputs: objects with a method `write_many`, each given all payloads. An exception of one ends the run.
+            outputs: handlers of messages, each called with a list of Dnstap whose `message` is there: payloads that do
+                not decode are counted (`skipped`) and reported; or objects with a method `write_many`, called with
+                lists of payloads. Each is given everything. Without any, payloads are only counted.
+            payloads: a handler of payloads, called with lists of bytes.
+            filter: pass on only what matches an expression (docs/filters.md), or a Filter of `compile_filter`.
             stages: functions from a list of payloads to those that go on, applied in this order before the outputs.
+        Raises: the exception of a handler, an output or a stage, which ends the run; FilterError; TypeError;
+            RuntimeError: the collector has run before; ValueError: it is closed.
         """
-        tasks, forwarder = self._tasks, self._forwarder
-        dispatcher = forwarder.dispatcher = QueueingDispatcher(
-            outputs, stages, tasks.start, overload=self._overload, queue_bytes=self._queue_bytes
+        self._check_new()
+        if payloads is not None:
+            from dnstap.pipeline.outputs.handlers import PayloadOutput
+
+            outputs = (*outputs, PayloadOutput(payloads))
+        if filter is not None:
+            from dnstap.filters.selecting import as_filter
+            from dnstap.pipeline.stages import Matching
+
+            self._matching = Matching(as_filter(filter))
+            stages = [self._matching, *stages]
+        dispatcher = self._forwarder.dispatcher = QueueingDispatcher(
+            outputs, stages, self._tasks.start, overload=self._overload, queue_bytes=self._queue_bytes
         )
         self._limit_connections(len(outputs))
+        self._begun = self._running = True
+        try:
+            await self._run(dispatcher)
+        finally:
+            self._running = False
+            if self._closed:
+                await self._close_inputs()
+
+    async def _run(self, dispatcher: QueueingDispatcher) -> None:
+        tasks, forwarder = self._tasks, self._forwarder
         # Regular files share one task, which reads them one after the other in the order of their options. Any other
         # input may wait for its peer without end, so each has a task of its own.
         if regular := [source for source in self._inputs if source.regular]:
@@ -278,7 +333,31 @@ class Collector:
             raise tasks.failure
 
     async def close(self) -> None:
-        """Close all inputs and remove the sockets."""
+        """Close all inputs and remove the sockets.
+
+        Called during a run, this stops it, and they are closed at its end.
+        """
+        self._closed = True
+        if self._running:
+            self.stop()
+        else:
+            await self._close_inputs()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _check_new(self) -> None:
+        if self._closed:
+            raise ValueError("the collector is closed")
+        if self._begun:
+            raise RuntimeError("the collector runs, or has run: inputs are added before, and it runs once")
+
+    async def _close_inputs(self) -> None:
         for source in self._inputs:
             await source.close()
         # Those of tasks that were cancelled before their first step.

@@ -1,9 +1,19 @@
-"""dnstap.Collector: its inputs, and what it takes as outputs and stages."""
+"""dnstap.Collector: inputs, handlers, and what they take as outputs and stages."""
 
+from collections.abc import Iterable
 from typing import assert_type
 
-from dnstap import Anonymizer, Collector, truncate
-from framestream import Endpoint
+from dnstap import (
+    Anonymizer,
+    Collector,
+    Dnstap,
+    DnstapMessage,
+    Filter,
+    Message,
+    Source,
+    truncate,
+)
+from framestream import Endpoint, PeerAddress
 
 
 class Function:
@@ -19,6 +29,23 @@ class Wrong:
     def write_many(self, payloads: list[str]) -> None: ...
 
 
+def on_messages(messages: list[DnstapMessage], source: Source) -> None:
+    assert_type(messages[0].message, Message)  # Not None.
+    assert_type(source.name, str)
+    assert_type(source.peer, PeerAddress | None)
+    assert_type(source.identity, bytes | None)
+
+
+def on_any_messages(messages: Iterable[Dnstap], source: Source) -> int:
+    return len([message.message for message in messages if message.message])
+
+
+async def on_messages_later(messages: list[DnstapMessage], source: Source) -> None: ...
+
+
+def on_payloads(payloads: list[bytes], source: Source) -> None: ...
+
+
 async def inputs(collector: Collector) -> None:
     await collector.read("file", follow=True)
     assert_type(await collector.listen("tcp:localhost:0"), Endpoint)
@@ -30,7 +57,20 @@ async def inputs(collector: Collector) -> None:
 async def outputs(collector: Collector) -> None:
     await collector.run(Function(), CoroutineFunction())
     await collector.run(Wrong())  # type: ignore[arg-type]
-    await collector.run(print)  # type: ignore[arg-type]
+
+
+async def handlers(condition: Filter) -> None:
+    async with Collector() as collector:
+        assert_type(collector, Collector)
+        await collector.run(on_messages, filter="type = CQ")
+        await collector.run(on_messages_later, on_any_messages, Function(), filter=condition)
+        await collector.run(lambda messages, source: assert_type(messages[0].message, Message))
+        await collector.run(payloads=lambda payloads, source: assert_type(payloads, list[bytes]))
+        await collector.run(payloads=on_payloads)
+        await collector.run(payloads=on_messages)  # type: ignore[arg-type]
+        await collector.run(on_payloads)  # type: ignore[arg-type]
+        await collector.run(len)  # type: ignore[arg-type]
+        await collector.run(on_messages, filter=on_messages)  # type: ignore[arg-type]
 
 
 async def stages(collector: Collector) -> None:
@@ -41,7 +81,7 @@ async def stages(collector: Collector) -> None:
 def results(collector: Collector) -> None:
     assert_type(collector.counts.frames, int)
     assert_type(str(collector.counts), str)
-    assert_type(collector.failed_files, int)
+    assert_type([collector.failed_files, collector.skipped, collector.unmatched], list[int])
     assert_type(collector.output_counts[0].left, int)
     Collector(print, overload="forget")  # type: ignore[arg-type]
-    Collector()  # type: ignore[call-arg]
+    Collector(5)  # type: ignore[arg-type]

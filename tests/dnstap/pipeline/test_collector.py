@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dnstap import Anonymizer, Dnstap, DnstapType, truncate
+from dnstap import Anonymizer, Dnstap, DnstapType, Message, MessageType, compile_filter, truncate
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.pipeline.collector import LAST_S, MAX_CONNECTIONS, Collector
 from dnstap.pipeline.outputs.recording import Recording
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from dnstap import DnstapMessage, Filter, Source
     from dnstap.pipeline.outputs.custom import Writable
     from framestream import Endpoint
 
@@ -913,3 +914,155 @@ def test_files_for_tls_are_read_at_once(tmp_path: Path) -> None:
             Collector(print).connect("tls:127.0.0.1:1", tls=Tls(ca=tmp_path / "missing"))
 
     asyncio.run(main())
+
+
+class TestHandlers:
+    """Handlers of messages and payloads, in `async with`."""
+
+    WITHOUT_MESSAGE = bytes.fromhex("7801")
+    QUERY = Dnstap(identity=b"ns1", type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_QUERY)).encode()
+    RESPONSE = Dnstap(type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_RESPONSE)).encode()
+
+    def test_all_kinds(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """A bad payload costs only itself, and is logged if nobody takes reports."""
+        path = file_of(tmp_path / "a", self.QUERY, self.WITHOUT_MESSAGE, self.RESPONSE)
+        messages: list[Any] = []
+        payloads: list[bytes] = []
+
+        async def handle(batch: list[DnstapMessage], source: Source) -> None:
+            await asyncio.sleep(0)
+            messages.extend([(message.message.type, source.identity) for message in batch])
+
+        async def run() -> Collector:
+            async with Collector() as collector:
+                await collector.read(path)
+                await collector.run(handle, payloads=lambda batch, source: payloads.extend(batch))
+            return collector
+
+        collector = asyncio.run(run())
+        assert messages == [(MessageType.CLIENT_QUERY, b"ns1"), (MessageType.CLIENT_RESPONSE, b"ns1")]
+        assert payloads == [self.QUERY, self.WITHOUT_MESSAGE, self.RESPONSE]
+        assert (collector.skipped, collector.unmatched, collector.counts.frames) == (1, 0, 3)
+        (record,) = caplog.record_tuples
+        assert record[0] == "dnstap"
+        assert record[2].startswith("1 of 3 payloads do not decode and were left out; the first was payload 2: ")
+
+    def test_a_filter(self, tmp_path: Path) -> None:
+        path = file_of(tmp_path / "a", self.QUERY, b"\xff", self.RESPONSE)
+        for wanted in ("type = CQ", compile_filter("type = CQ")):
+            payloads = Payloads()
+
+            async def run(wanted: str | Filter = wanted, payloads: Payloads = payloads) -> Collector:
+                async with Collector(print) as collector:
+                    await collector.read(path)
+                    await collector.run(payloads, filter=wanted)
+                return collector
+
+            collector = asyncio.run(run())
+            assert payloads == [self.QUERY]
+            assert (collector.skipped, collector.unmatched) == (1, 1)
+
+    @pytest.mark.parametrize("end", ["stop", "close", "raise"])
+    @pytest.mark.parametrize("later", [False, True])
+    def test_ends(self, tmp_path: Path, end: str, later: bool) -> None:
+        """Of a run: by its handler, which may raise."""
+        collector = Collector(print)
+
+        async def handle(messages: list[DnstapMessage], source: Source) -> None:
+            assert source.peer is not None
+            if end == "raise":
+                raise ZeroDivisionError
+            if end == "stop":
+                collector.stop()
+            else:
+                await collector.close()
+
+        def handle_now(messages: list[DnstapMessage], source: Source) -> None:
+            if end == "raise":
+                raise ZeroDivisionError
+            collector.stop()
+
+        async def run() -> None:
+            async with collector:
+                await collector.listen(tmp_path / "s")
+                with raw_connection(tmp_path / "s") as peer:
+                    peer.sendall(START + encode_data_frames([self.QUERY]))
+                    await collector.run(handle if later else handle_now)
+
+        if end == "raise":
+            with pytest.raises(ZeroDivisionError):
+                asyncio.run(run())
+        else:
+            asyncio.run(run())
+            assert collector.output_counts[0].written == 1
+        assert not (tmp_path / "s").exists()
+
+    def test_back_pressure(self, tmp_path: Path) -> None:
+        """While a coroutine works, what comes waits, and then the inputs do."""
+        path = file_of(tmp_path / "a", *[self.QUERY] * 20_000)
+        may = asyncio.Event()
+
+        async def run() -> None:
+            async def handle(payloads: list[bytes], source: Source) -> None:
+                await may.wait()
+
+            async with Collector(print, queue_bytes=1000) as collector:
+                await collector.read(path)
+                running = asyncio.create_task(collector.run(payloads=handle))
+                while not collector.counts.frames:
+                    await asyncio.sleep(0.001)
+                assert collector.counts.frames < 20_000
+                may.set()
+                await running
+                assert collector.output_counts[0].written == 20_000
+
+        asyncio.run(run())
+
+    def test_cancellation(self, tmp_path: Path) -> None:
+        """It ends the run, and the handler with it."""
+        seen: list[str] = []
+
+        async def handle(messages: list[DnstapMessage], source: Source) -> None:
+            seen.append("begun")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                seen.append("ended")
+
+        async def run() -> None:
+            reports: list[str] = []
+            async with Collector(reports.append) as collector:
+                await collector.read(file_of(tmp_path / "a", self.QUERY))
+                running = asyncio.create_task(collector.run(handle))
+                while not seen:
+                    await asyncio.sleep(0)
+                running.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await running
+            assert reports == ["handle: 1 of 1 frames were not written"]
+
+        asyncio.run(run())
+        assert seen == ["begun", "ended"]
+
+    def test_wrong_uses(self, tmp_path: Path) -> None:
+        async def run() -> None:
+            wrong: Any
+            for wrong in ({"payloads": 5}, {"filter": 5}, {"payloads": len}):
+                async with Collector() as collector:
+                    (argument,) = wrong
+                    with pytest.raises(TypeError, match=f"^{argument}: expected a"):
+                        await collector.run(**wrong)
+            async with Collector() as collector:
+                await collector.run()
+                with pytest.raises(RuntimeError, match="the collector runs, or has run"):
+                    await collector.run()
+                with pytest.raises(RuntimeError, match="the collector runs, or has run"):
+                    await collector.listen(tmp_path / "s")
+            with pytest.raises(ValueError, match="the collector is closed"):
+                await collector.run()
+            with pytest.raises(ValueError, match="the collector is closed"):
+                await collector.read("x")
+            with pytest.raises(ValueError, match="the collector is closed"):
+                collector.connect("x")
+
+        asyncio.run(run())
