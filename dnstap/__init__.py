@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dnstap.messages import Dnstap as Dnstap
     from dnstap.messages import Message as Message
     from dnstap.messages import Policy as Policy
+    from dnstap.pipeline.blocking_collector import BlockingCollector as BlockingCollector
     from dnstap.pipeline.collector import Collector as Collector
     from dnstap.pipeline.sources import Source as Source
     from dnstap.reading import MessageReader as MessageReader
@@ -73,6 +74,7 @@ lazy_import(
         "dnstap.fields.rows": ("row_reader",),
         "dnstap.filters": ("Filter", "compile_filter"),
         "dnstap.messages": ("Dnstap", "Message", "Policy"),
+        "dnstap.pipeline.blocking_collector": ("BlockingCollector",),
         "dnstap.pipeline.collector": ("Collector",),
         "dnstap.pipeline.sources": ("Source",),
         "dnstap.reading": ("MessageReader", "read"),

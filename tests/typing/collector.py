@@ -1,10 +1,11 @@
-"""dnstap.Collector: inputs, handlers, and what they take as outputs and stages."""
+"""dnstap.Collector and BlockingCollector: inputs, handlers, and what they take as outputs and stages."""
 
 from collections.abc import Iterable
 from typing import assert_type
 
 from dnstap import (
     Anonymizer,
+    BlockingCollector,
     Collector,
     Dnstap,
     DnstapMessage,
@@ -85,3 +86,22 @@ def results(collector: Collector) -> None:
     assert_type(collector.output_counts[0].left, int)
     Collector(print, overload="forget")  # type: ignore[arg-type]
     Collector(5)  # type: ignore[arg-type]
+
+
+def blocking() -> None:
+    with BlockingCollector(print, overload="drop") as collector:
+        assert_type(collector, BlockingCollector)
+        collector.read("file", follow=True)
+        assert_type(collector.listen("tcp:localhost:0"), Endpoint)
+        collector.connect("unix:/run/server.sock")
+        collector.run(
+            on_messages, Function(), payloads=on_payloads, filter="type = CQ", stages=[Anonymizer(truncate())]
+        )
+        collector.run(payloads=on_messages)  # type: ignore[arg-type]
+        collector.run(on_payloads)  # type: ignore[arg-type]
+        collector.stop()
+        assert_type(collector.counts.frames, int)
+        assert_type(collector.output_counts[0].left, int)
+        assert_type([collector.failed_files, collector.skipped, collector.unmatched], list[int])
+        assert_type(collector.interrupted, bool)
+    BlockingCollector(overload="forget")  # type: ignore[arg-type]
