@@ -36,6 +36,7 @@ examples:
         -u {socket} -w {output}'
   framestream check reader --at tcp:127.0.0.1:6000 --cases 'FS-READER-0*'
   framestream check reader --list
+  framestream check writer --spawn 'dnstap -r capture.fstrm -U {socket}'
 
 Exit status: 0; 1 if a case fails that is not known to; 2 for an invalid
 command line, or if the program cannot be run.
@@ -53,8 +54,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     made.add_argument("role", choices=[role.value for role in PeerRole], help="role of the program under test")
     target = made.add_argument_group("program under test")
-    target.add_argument("--at", metavar="ENDPOINT", help="unix:PATH, tcp:HOST:PORT or tls:HOST:PORT where it listens")
+    target.add_argument(
+        "--at", metavar="ENDPOINT", help="unix:PATH, tcp:HOST:PORT or tls:HOST:PORT where it listens, or connects to"
+    )
     target.add_argument("--spawn", metavar="COMMAND", help="start it")
+    target.add_argument("--listens", action="store_true", help="it is a writer that readers connect to")
     target.add_argument("--keep", action="store_true", help="start it once for all cases")
     target.add_argument("--output-file", metavar="FILE", help="Frame Streams file that it writes, without {output}")
     target.add_argument(
@@ -138,7 +142,7 @@ def _settings(words: argparse.Namespace) -> Settings:
         role=role,
         at=parse_endpoint(words.at, tls) if words.at else None,
         command=tuple(shlex.split(words.spawn or "")),
-        listens=role is PeerRole.READER,
+        listens=words.listens or role is PeerRole.READER,
         keep=words.keep,
         output_file=words.output_file,
         stop=tuple(_signal(name) for name in words.stop.split(",")),

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from framestream.conformance import readers_control, readers_handshake
+from framestream.conformance import readers_control, readers_handshake, writers_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,11 @@ __all__ = ["FAMILIES", "GROUP", "PROBES", "cases"]
 GROUP = "framestream.conformance"
 """Group of entry points for cases of other packages."""
 
-FAMILIES: tuple[tuple[Case, ...], ...] = (readers_handshake.CASES, readers_control.CASES)
+FAMILIES: tuple[tuple[Case, ...], ...] = (
+    readers_handshake.CASES,
+    readers_control.CASES,
+    writers_handshake.CASES,
+)
 """The families of this package; within each, ids are dense."""
 
 PROBES = {"output": "FS-READER-001", "unidirectional": "FS-READER-002"}
