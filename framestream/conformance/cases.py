@@ -55,7 +55,7 @@ class Case:
         failure: what a failure means in practice, in one sentence.
         steps: what is sent, and what is allowed in return.
         output: payloads that must come out of a reader, by connection; nothing else may.
-        needs: a capability that not every peer has, a key of `catalogue.PROBES`; "" for none.
+        needs: capabilities that not every peer or run has: keys of `catalogue.PROBES`, or "stop".
         alive: whether the peer must take a good stream on a new connection after the steps.
     """
 
@@ -66,7 +66,7 @@ class Case:
     failure: str
     steps: tuple[Step, ...]
     output: tuple[Taken, ...] = ()
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     alive: bool = True
 
     @property

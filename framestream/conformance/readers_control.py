@@ -1,4 +1,4 @@
-"""Cases for readers, 101 to 199: control frames, broken ones and those in the wrong place."""
+"""Cases for readers, 101 to 199: control frames, broken ones and those in the wrong place; the end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from framestream.conformance.steps import (
     ExpectRefusal,
     HalfClose,
     Step,
+    Stop,
     accept,
     control,
     data,
@@ -21,6 +22,7 @@ from framestream.conformance.steps import (
     payload,
     send,
     start,
+    stream,
     word,
 )
 
@@ -304,5 +306,16 @@ CASES = (
             expect(FINISH),
         ),
         output=BOTH,
+    ),
+    Case(
+        id="FS-READER-131",
+        level=Level.MUST,
+        rule="A reader that is ended while a stream is open has written all that it took before the last good answer.",
+        source="observed: the Go tool loses what is in its buffer",
+        failure="Each restart of the collector loses payloads.",
+        steps=(*stream(ONE, TWO), *handshake(on=1), send(start(TYPE), on=1), Stop()),
+        output=BOTH,
+        needs=("stop", "output"),
+        alive=False,
     ),
 )

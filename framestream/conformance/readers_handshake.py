@@ -63,7 +63,7 @@ CASES = (
         failure="Senders that only write, such as Unbound with dnstap-bidirectional: no, cannot be used.",
         steps=(send(start(TYPE), data(ONE, TWO), STOP), HalfClose(), ExpectClose()),
         output=BOTH,
-        needs="unidirectional",
+        needs=("unidirectional",),
     ),
     Case(
         id="FS-READER-003",
@@ -370,7 +370,7 @@ CASES = (
         source="rules 7 and 12",
         failure="Payloads of another format are taken for dnstap.",
         steps=(send(start(b"other"), data(ONE), STOP), ExpectRefusal()),
-        needs="unidirectional",
+        needs=("unidirectional",),
     ),
     Case(
         id="FS-READER-039",

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Result", "Verdict", "run"]
 
 
+ENDING_S = 1.0
+"""Time in which a program that has closed its connections ends, if it does: it may be writing a core dump."""
+
+
 class Verdict(Enum):
     """Judgement of one case."""
 
@@ -92,12 +96,16 @@ def run(
 def _lacking(chosen: Iterable[Case], target: Target) -> dict[str, str]:
     """Return the capabilities that the peer shows not to have, with reasons."""
     lacking = {} if target.settings.fresh else {"stop": "no command that is started for each case"}
-    needed = {case.needs for case in chosen}
-    if target.settings.shows_output and target.settings.role is PeerRole.READER:
-        needed.add("output")
+    needed = {capability for case in chosen for capability in case.needs}
+    if target.settings.role is PeerRole.READER:
+        if target.settings.shows_output:
+            needed.add("output")
+        else:
+            needed.discard("output")
+            lacking["output"] = "no output file is named"
     for capability in sorted(needed & set(PROBES)):
         (probe,) = cases(PROBES[capability])
-        fault = _result(replace(probe, needs=""), target, {}).fault
+        fault = _result(replace(probe, needs=()), target, {}).fault
         # A peer that dies of something is not one that does without it.
         lacks = isinstance(fault, OutputDifference) if capability == "output" else not isinstance(fault, Death)
         if fault and lacks:
@@ -108,8 +116,8 @@ def _lacking(chosen: Iterable[Case], target: Target) -> dict[str, str]:
 
 
 def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
-    if case.needs in lacking:
-        return Result(case=case, verdict=Verdict.UNIMPLEMENTED, notes=(lacking[case.needs],))
+    if missing := [lacking[capability] for capability in case.needs if capability in lacking]:
+        return Result(case=case, verdict=Verdict.UNIMPLEMENTED, notes=tuple(missing))
     began = time.monotonic()
     settings = target.settings
     notes = []
@@ -120,13 +128,13 @@ def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
             faults = _played(case, player, last)
         finally:
             player.close()
-        if death := session.death():
+        if death := session.death(ENDING_S if faults or case.role is not PeerRole.READER else 0.0):
             # This explains everything else.
             faults = [Death("a peer that goes on", death, Level.MUST)]
         elif settings.fresh and (end := session.stop()):
             notes.append(end)
         if case.role is PeerRole.READER:
-            if "output" not in lacking or case.id == PROBES["output"]:
+            if "output" not in lacking or (settings.shows_output and case.id == PROBES["output"]):
                 faults += _output_faults(case, session, last, complete=all(fault.harmless for fault in faults))
             else:
                 notes.append(f"output not checked: {lacking['output']}")
@@ -177,8 +185,6 @@ def _output_faults(case: Case, session: Session, last: bytes, *, complete: bool)
         written = session.output(last if complete and case.alive else None)
     except OutputDifference as difference:
         return [difference]
-    if written is None:
-        return []
     expected = [*case.output, *([Taken((last,))] if case.alive else [])]
     for taken in expected:
         got = [found for found in written if found in taken.payloads]

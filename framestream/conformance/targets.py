@@ -205,14 +205,21 @@ class Session:
             return context.wrap_socket(sock, server_hostname=where.tls.server_name or where.host)
         return sock
 
-    def death(self) -> str:
+    def death(self, wait_s: float = 0.0) -> str:
         """Describe the end of the command, if it has ended without our signal; "" otherwise.
 
-        A writer may end by itself with status 0.
+        A writer may end by itself, but not by a signal.
+
+        Args: wait_s: time limit for an end: a program that crashes closes its connections first.
         """
-        if self._command is None or self._stopped or self._command.status is None:
+        if self._command is None or self._stopped:
             return ""
-        if self._command.status == 0 and self._settings.role is not PeerRole.READER:
+        deadline = time.monotonic() + wait_s
+        while self._command.status is None and time.monotonic() < deadline:
+            time.sleep(RETRY_S)
+        if self._command.status is None:
+            return ""
+        if self._command.status >= 0 and self._settings.role is not PeerRole.READER and self._reached:
             return ""
         return f"{ending(self._command.status)} by itself{self._printed()}"
 
@@ -222,27 +229,26 @@ class Session:
             return ""
         clean = {0} | {status for number in self._settings.stop for status in (-number, 128 + number)}
         self._stopped = True
-        # One that has ended by itself gets no signal.
+        running = self._command.status is None
         status = self._command.end(self._settings.timeout_s, self._settings.stop)
         if status in clean:
             return ""
         if status == -signal.SIGKILL:
             return f"no end within {self._settings.timeout_s:g} s of the signal{self._printed()}"
         names = ", ".join(number.name for number in self._settings.stop)
-        return f"{ending(status)}, after our {names}{self._printed()}"
+        cause = f"after our {names}" if running else "by itself"
+        return f"{ending(status)} {cause}{self._printed()}"
 
     def _printed(self) -> str:
         printed = self._command.printed if self._command else b""
         return f"; it printed {printed[-500:]!r}" if printed else ""
 
-    def output(self, last: bytes | None) -> list[bytes] | None:
-        """Return the payloads that came out since the beginning of the case; None if that cannot be seen.
+    def output(self, last: bytes | None) -> list[bytes]:
+        """Return the payloads that came out since the beginning of the case, if that can be seen.
 
         Args: last: a payload to wait for, if the program goes on; None if there is none.
         Raises: OutputDifference: they are not in a Frame Streams file.
         """
-        if self._output is None:
-            return None
         deadline = time.monotonic() + self._settings.timeout_s
         waits = last is not None and not self._settings.fresh
         while last not in (written := self._written()[self._before :]) and waits and time.monotonic() < deadline:

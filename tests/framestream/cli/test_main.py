@@ -19,6 +19,16 @@ def test_exit_status(arguments: list[str], status: int, monkeypatch: pytest.Monk
     assert caught.value.code == status
 
 
+def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("framestream.cli.main.main", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        run()
+    assert caught.value.code == 130
+
+
 def test_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["framestream", "--version"])
     with pytest.raises(SystemExit):

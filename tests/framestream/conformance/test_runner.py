@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from framestream.conformance.cases import Level
+from framestream.conformance.cases import Case, Level
 from framestream.conformance.catalogue import cases
 from framestream.conformance.runner import Verdict, run
+from framestream.conformance.steps import (
+    TYPE,
+    Connect,
+    ExpectClose,
+    ExpectNothing,
+    ExpectRefusal,
+    ExpectStream,
+    Silence,
+    Step,
+    ready,
+    send,
+)
 from framestream.conformance.targets import Settings, Target, TargetError
 from tests.framestream.conformance.kit import judge, reader, verdicts
 
@@ -58,7 +72,7 @@ def test_a_command_that_never_listens(keep: bool) -> None:
 def test_a_crash_by_our_signal_is_not_one_of_the_case() -> None:
     (result,) = judge("FS-READER-001", command=reader("aborts at the end"))
     assert result.verdict is Verdict.PASS
-    assert result.notes == ("ended by SIGABRT, after our SIGTERM",)
+    assert result.notes == ("ended by SIGABRT after our SIGTERM",)
 
 
 def test_a_command_that_does_not_end_is_noted() -> None:
@@ -80,10 +94,51 @@ def test_capabilities_that_a_peer_lacks() -> None:
     assert result.notes[0].startswith("FS-READER-002 shows that it has no unidirectional")
 
 
-def test_output_that_is_never_written_is_blamed_once() -> None:
-    results = judge("FS-READER-00[13]", command=reader("discards"))
+@pytest.mark.parametrize("keep", [False, True])
+def test_output_that_is_never_written_is_blamed_once(keep: bool) -> None:
+    results = judge("FS-READER-00[13]", command=reader("discards"), keep=keep, timeout_s=1.0)
     assert list(verdicts(results)) == ["FS-READER-001"]
     assert results[1].notes[0].startswith("output not checked: FS-READER-001 shows that it has no output")
+
+
+def test_losses_at_the_end_are_found() -> None:
+    (result,) = judge("FS-READER-131", command=reader("aborts at the end"))
+    assert result.fault
+    assert result.fault.got == "ended by SIGABRT after our SIGTERM"
+
+
+def test_cases_that_the_run_cannot_have() -> None:
+    """A program that is kept is not ended for a case, and the output of one without {output} is not seen."""
+    words = [word.replace("{output}", os.devnull) for word in reader("none")]
+    (result,) = judge("FS-READER-131", command=tuple(words), keep=True)
+    assert result.verdict is Verdict.UNIMPLEMENTED
+    assert result.notes == ("no command that is started for each case", "no output file is named")
+    (result,) = judge("FS-READER-001", command=tuple(words))
+    assert result.verdict is Verdict.PASS
+    assert result.notes == ("output not checked: no output file is named",)
+
+
+def test_deviations_of_other_steps() -> None:
+    """Steps that the cases of today pass, or do not have."""
+    steps: list[Step] = [ExpectNothing(), ExpectStream(), ExpectClose(), ExpectRefusal()]
+    for number, step in enumerate(steps):
+        case = Case(
+            id=f"X-READER-{number}", level=Level.MAY, rule="", source="", failure="", steps=(send(ready(TYPE)), step)
+        )
+        (result,) = judge([case], command=reader("none"), timeout_s=2.0)
+        assert result.verdict is Verdict.NON_STRICT
+        assert result.fault
+        assert result.fault.got.startswith("ACCEPT")
+    case = Case(
+        id="X-READER-9",
+        level=Level.MUST,
+        rule="",
+        source="",
+        failure="",
+        steps=(Connect((0,)), Silence(0.01), ExpectRefusal()),
+    )
+    silent = judge([case], command=reader("none"), timeout_s=1.0)
+    assert [result.verdict for result in silent] == [Verdict.NON_STRICT]
 
 
 def test_results_are_reported_in_order_with_what_is_known() -> None:

@@ -7,13 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from framestream.conformance.cases import PeerRole
 from framestream.conformance.player import OutputDifference
 from framestream.conformance.runner import Verdict
 from framestream.conformance.targets import Settings, Target, TargetError, ending, payloads_of
-from framestream.endpoints import FileEndpoint, TcpEndpoint, UnixEndpoint
-from tests.framestream.conformance.kit import judge, reader
+from framestream.endpoints import FileEndpoint, TcpEndpoint, Tls, UnixEndpoint, parse_endpoint
+from tests.framestream.conformance.kit import judge, reader, verdicts
 from tests.interop.command import listening
 
 if TYPE_CHECKING:
@@ -53,6 +54,18 @@ def test_a_program_that_runs_already(tmp_path: Path) -> None:
         judge("FS-READER-001", at=UnixEndpoint(str(path)), start_s=0.1)
 
 
+def test_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    output = tmp_path / "output"
+    options = ["--tls-cert", str(tmp_path / "cert.pem"), "-w", str(output)]
+    with listening("tls:localhost:0", tmp_path, *options) as command:
+        at = parse_endpoint(command.endpoint, Tls(ca=tmp_path / "ca.pem", server_name="localhost"))
+        assert verdicts(judge("FS-READER-00?", at=at, output_file=str(output))) == {}
+        command.stop()
+
+
 def test_endpoints_that_are_none() -> None:
     with pytest.raises(TargetError, match="expected unix:, tcp: or tls:, got file:x"):
         judge("FS-READER-001", at=FileEndpoint("x"))
@@ -65,7 +78,7 @@ def test_writers_connect_to_us(tmp_path: Path) -> None:
     with target.session() as session:
         session.connection().close()
         assert session.stop() == ""
-        assert session.death() == ""
+        assert (session.stop(), session.death()) == ("", "")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     target = Target(Settings(role=PeerRole.WRITER, at=TcpEndpoint("127.0.0.1", port), listens=False))
