@@ -30,6 +30,7 @@ __all__ = [
     "BOOLEAN",
     "BYTES",
     "CLASS",
+    "CLASSES",
     "COUNT",
     "DIRECTION",
     "DURATION",
@@ -37,6 +38,7 @@ __all__ = [
     "NAME",
     "NUMBER",
     "NUMBERS",
+    "OCTETS",
     "OPCODE",
     "PEER",
     "PORT",
@@ -46,6 +48,7 @@ __all__ = [
     "TEXTS",
     "TIME",
     "TYPE",
+    "TYPES",
     "Kind",
     "Notation",
     "Remembered",
@@ -62,6 +65,9 @@ MAX_TEXTS = 16384
 
 MAX_KEY = 128
 """Length of bytes or text up to which what is made of them is remembered, as in bounded_cache.py."""
+
+MAX_ITEMS = 16
+"""Number of items up to which what is made of a tuple of numbers is remembered."""
 
 MAX_SECONDS = 4096
 """Number of seconds whose text is remembered, as in times.py."""
@@ -117,8 +123,8 @@ class Remembered(dict[Any, Any]):
             made = self._absent
         else:
             made = self._make(value)
-            # The senders' texts can be of any length.
-            if isinstance(value, bytes | str) and len(value) > MAX_KEY:
+            # The senders' texts can be of any length, and there can be any number of records.
+            if isinstance(value, bytes | str | tuple) and len(value) > (MAX_ITEMS if type(value) is tuple else MAX_KEY):
                 return made
         if len(self) >= MAX_TEXTS:
             self.clear()
@@ -213,6 +219,15 @@ def _texts_texts(notation: Notation) -> Callable[[tuple[str, ...]], str]:
     return lambda texts: ",".join([word(text).replace(",", "\\044") for text in texts])
 
 
+def _several(name: str, text: Callable[[int], str]) -> Kind:
+    """Return a kind of several numbers with names."""
+
+    def texts(numbers: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(map(text, numbers))
+
+    return Kind(name, lambda _: lambda numbers: ",".join(texts(numbers)), tuple, texts)
+
+
 def _flag_names(flags: int) -> tuple[str, ...]:
     return tuple([name for bit, name in FLAG_BITS if flags & bit])
 
@@ -234,11 +249,14 @@ OPCODE = _word("opcode", lambda opcode: OPCODES.get(opcode) or f"OPCODE{opcode}"
 RCODE = _word("rcode", _rcode_text)
 TYPE = _word("record type", type_text)
 CLASS = _word("class", class_text)
+TYPES = _several("record types", type_text)
+CLASSES = _several("classes", class_text)
 FLAGS = Kind("flags", lambda _: lambda flags: ",".join(_flag_names(flags)), tuple, _flag_names)
 SUBNET = _word("network", _subnet_text)
 ADDRESS = _remembered("address", address_text)
 NAME = _remembered("domain name", name_text)
 TIME = Kind("time", _times, int)
+OCTETS = _word("hexadecimal digits", bytes.hex)
 BYTES = Kind("text", _bytes_texts, str, _bytes_in_row)
 TEXTS = Kind("texts", _texts_texts, tuple, lambda texts: tuple(map(printable, texts)))
 PEER = Kind("address and port", _words, str, printable)

@@ -14,7 +14,7 @@ For `type = CQ and qname under example.org` it is
             wire = message.query_message
         else:
             wire = message.response_message
-        question = outcome = edns = None
+        question = outcome = edns = sections = None
         return True if (
             (message.type == constant_0)
             and ((value := (question or (question := read_question(wire)))[0]) is not None
@@ -170,6 +170,8 @@ class _Generator:
         """Return the condition that one of several values in `value` passes a test; of `!=`, that none is equal."""
         if operator in ("~", "like"):
             return f"any(map({self._constant(values[0].search)}, value))"
+        if operator in ("<", "<=", ">", ">="):
+            return f"any([one {operator} {self._constant(values[0])} for one in value])"
         # An absent field passes no test, and there is no value where there are none.
         negated = operator in ("!=", "not in")
         return f"{'' if negated else 'not '}{self._constant(values)}.isdisjoint(value)"

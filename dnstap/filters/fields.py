@@ -21,6 +21,7 @@ from dnstap.filters.values import (
     number_parser,
     parse_any_text,
     parse_duration,
+    parse_hex,
     parse_size,
     parse_text,
     parse_time,
@@ -179,6 +180,9 @@ _parse_rcode = number_parser(4095, _RCODES, "RCODE")
 _ADDRESSES = _Values(EQUALITY_OPERATORS, parse_network, "an address", collect=Networks)
 _COUNTS = _Values(ORDER_OPERATORS, number_parser(65535), "a number, 0 to 65535")
 
+_TYPES = _Values(ORDER_OPERATORS, _parse_type, "a record type such as AAAA, TYPE65 or 65", _like(TYPE_NUMBERS))
+_CLASS_VALUES = _Values(ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3", _like(_CLASSES))
+
 _BY_KIND: dict[Kind, _Values] = {
     kinds.DIRECTION: _Values(EQUALITY_OPERATORS, _DIRECTIONS.__getitem__, "Q or R"),
     kinds.ADDRESS: _ADDRESSES,
@@ -198,12 +202,15 @@ _BY_KIND: dict[Kind, _Values] = {
         ORDER_OPERATORS, _parse_opcode, f"{', '.join(_OPCODES)} or a number, 0 to 15", _like(_OPCODES)
     ),
     kinds.NAME: _Values(NAME_OPERATORS, _parse_name, "a domain name"),
-    kinds.TYPE: _Values(ORDER_OPERATORS, _parse_type, "a record type such as AAAA, TYPE65 or 65", _like(TYPE_NUMBERS)),
-    kinds.CLASS: _Values(ORDER_OPERATORS, _parse_class, "a class such as IN, CLASS3 or 3", _like(_CLASSES)),
+    kinds.TYPE: _TYPES,
+    kinds.CLASS: _CLASS_VALUES,
     kinds.RCODE: _Values(ORDER_OPERATORS, _parse_rcode, "an rcode such as NXDOMAIN, RCODE3 or 3", _like(_RCODES)),
     kinds.BYTES: _Values(TEXT_OPERATORS, parse_text, "a text that is not empty"),
     kinds.BOOLEAN: _Values(EQUALITY_OPERATORS, _BOOLEANS.__getitem__, "true or false"),
-    kinds.NUMBERS: _COUNTS._replace(operators=EQUALITY_OPERATORS),
+    kinds.NUMBERS: _Values(ORDER_OPERATORS, number_parser((1 << 32) - 1), "a number"),
+    kinds.TYPES: _TYPES._replace(operators=EQUALITY_OPERATORS),
+    kinds.CLASSES: _CLASS_VALUES._replace(operators=EQUALITY_OPERATORS),
+    kinds.OCTETS: _Values(EQUALITY_OPERATORS, parse_hex, "hexadecimal digits"),
     kinds.TEXTS: _Values(TEXT_OPERATORS, parse_any_text, "a text that is not empty"),
     kinds.SUBNET: _Values(EQUALITY_OPERATORS, parse_network, "a network or an address", collect=Networks),
     # Beside "has", flags have the test "flag".
@@ -234,7 +241,7 @@ ADDRESS_KINDS = (kinds.ADDRESS, kinds.PEER)
 NETWORK_KINDS = (*ADDRESS_KINDS, kinds.SUBNET)
 """Kinds that are in networks."""
 
-LIST_KINDS = (kinds.NUMBERS, kinds.TEXTS)
+LIST_KINDS = (kinds.NUMBERS, kinds.TEXTS, kinds.TYPES, kinds.CLASSES)
 """Kinds with several values, of which a test asks for one that passes it."""
 
 FIELDS = {name: filter_field(name, field) for name, field in catalogue.NAMES.items()}

@@ -20,6 +20,7 @@ __all__ = [
     "number_parser",
     "parse_any_text",
     "parse_duration",
+    "parse_hex",
     "parse_size",
     "parse_text",
     "parse_time",
@@ -99,6 +100,14 @@ def parse_any_text(text: str) -> str:
     if not text:
         raise ValueError(text)
     return text
+
+
+def parse_hex(word: str) -> bytes:
+    """Return the bytes of hexadecimal digits, at least one."""
+    data = bytes.fromhex(word)
+    if not data:
+        raise ValueError(word)
+    return data
 
 
 def subdomain_matcher(names: frozenset[bytes]) -> Callable[[bytes], bool]:

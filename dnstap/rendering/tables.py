@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.fields.catalogue import ALL, columns
 from dnstap.fields.generated import namespace
-from dnstap.fields.kinds import TIME, Remembered
+from dnstap.fields.kinds import TEXTS, TIME, Remembered
 from dnstap.rendering.columns import line_function
 from dnstap.rendering.times import local_time_formatter, nanosecond_formatter
 
@@ -124,7 +124,12 @@ def _text(number: int, field: Field, notation: _Notation, space: dict[str, Any])
         return f"text_{number}[{source}]"
     if kind is TIME:
         text = "time(value)"
-    elif kind.python_type is tuple:
+    elif kind is TEXTS:
         space[f"text_{number}"] = kind.in_row
-        text = f"texts(text_{number}(value))" if kind.in_row else "texts(value)"
+        text = f"texts(text_{number}(value))"
+    elif kind.python_type is tuple:
+        # Numbers, with few names each: those of the flags, of the types of records.
+        items, several = kind.in_row or tuple, notation.texts
+        space[f"text_{number}"] = Remembered(lambda value: several(items(value)), notation.absent)
+        return f"text_{number}[{source}]"
     return f"(absent if (value := {source}) is None else {text})"

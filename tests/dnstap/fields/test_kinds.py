@@ -8,7 +8,7 @@ import pytest
 
 from dnstap.dns.text import FLAGS
 from dnstap.fields import kinds
-from dnstap.fields.kinds import MAX_KEY, MAX_SECONDS, MAX_TEXTS, Notation, Remembered, enum_kind, name_text
+from dnstap.fields.kinds import MAX_ITEMS, MAX_KEY, MAX_SECONDS, MAX_TEXTS, Notation, Remembered, enum_kind, name_text
 from dnstap.schema.enums import SocketProtocol
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ PLAIN = Notation(str)
         (kinds.BOOLEAN, True, "true"),
         (kinds.BOOLEAN, False, "false"),
         (kinds.NUMBERS, (22, 3), "22,3"),
+        (kinds.TYPES, (28, 999), "AAAA,TYPE999"),
+        (kinds.CLASSES, (1, 255), "IN,CLASS255"),
+        (kinds.OCTETS, b"\0\xab", "00ab"),
         (kinds.SUBNET, (4, 8, 0xC00002), "192.0.2.0/24"),
         (kinds.SUBNET, (16, 128, 0), "::/0"),
         (kinds.TEXTS, ("192.0.2.1", 'a "b"\x1b'), '192.0.2.1,a\\032"b"\\027'),
@@ -101,6 +104,9 @@ def test_name_text() -> None:
         (kinds.DURATION, -1_500_500, -1_500_500),
         (kinds.TIME, 1_999_999_999, 1_999_999_999),
         (kinds.NUMBERS, (22, 3), (22, 3)),
+        (kinds.TYPES, (28, 999), ("AAAA", "TYPE999")),
+        (kinds.CLASSES, (1, 255), ("IN", "CLASS255")),
+        (kinds.OCTETS, b"\0\xab", "00ab"),
         (kinds.RCODE, 16, "BADVERS"),
         (kinds.TYPE, 65, "HTTPS"),
         (kinds.FLAGS, 0x8583, ("qr", "aa", "rd", "ra")),
@@ -128,9 +134,11 @@ def test_what_is_remembered() -> None:
     remembered = Remembered(make, "nothing")
     assert [remembered[value] for value in (None, 5, None, 5)] == ["nothing", "<5>"] * 2
     assert asked == [5]
-    for long in (b"x" * (MAX_KEY + 1), "x" * (MAX_KEY + 1)):
+    for long in (b"x" * (MAX_KEY + 1), "x" * (MAX_KEY + 1), (1,) * (MAX_ITEMS + 1)):
         assert [remembered[long] for _ in range(2)] == [f"<{long!r}>"] * 2
-    assert len(asked) == 5
+    assert len(asked) == 7
+    assert [remembered[(1,) * MAX_ITEMS] for _ in range(2)] == [f"<{(1,) * MAX_ITEMS!r}>"] * 2
+    assert len(asked) == 8
     for value in range(2 * MAX_TEXTS):
         assert remembered[value] == f"<{value}>"
         assert len(remembered) <= MAX_TEXTS
