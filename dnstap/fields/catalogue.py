@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dnstap.fields import kinds, suffixes
 from dnstap.fields.kinds import Kind, enum_kind
-from dnstap.schema.enums import HttpProtocol, MessageType, PolicyAction, PolicyMatch, SocketFamily, SocketProtocol
+from dnstap.schema.enums import (
+    DnstapType,
+    HttpProtocol,
+    MessageType,
+    PolicyAction,
+    PolicyMatch,
+    SocketFamily,
+    SocketProtocol,
+)
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.suggestions import did_you_mean
 from framestream.errors import MissingLibraryError
@@ -108,9 +116,35 @@ def _flag(name: str, meaning: str, octet: int, bit: int) -> Field:
     return _header(name, kinds.BOOLEAN, meaning, f"wire[{octet}] & {bit} != 0")
 
 
-def _edns(name: str, kind: Kind, meaning: str, index: int, *aliases: str) -> Field:
-    source = f"(edns or (edns := read_edns(wire, {_OUTCOME})))[{index}]"
+def _edns(name: str, kind: Kind, meaning: str, attribute: str, *aliases: str) -> Field:
+    source = f"(edns or (edns := read_edns(wire, {_OUTCOME}))).{attribute}"
     return Field(name, kind, meaning, source, _WIRES, 70, _DAMAGED, aliases=aliases)
+
+
+def _section(field: str, kind: Kind, meaning: str, section: str) -> Field:
+    """Return the field of the questions, or of the records of a section, that the reader of the kind's name reads.
+
+    A message that has none by its header is not parsed.
+    """
+    place, none = _SECTIONS[section]
+    there = f"wire and wire[{place}:{place + 2}] {none}"
+    found = f"(sections or (sections := read_sections(wire, {_OUTCOME}))).{section}"
+    reader = f"read_{field.partition('_')[2]}"
+    # Only texts can be too long.
+    source = f"({reader}({found}{', wire' if kind is kinds.TEXTS else ''}) if {there} else None)"
+    bad = f"wire is not None and ({_OUTCOME}[0] is None or ({there} and {found} != ()))"
+    return Field(field, kind, meaning, source, _WIRES, 500, bad if kind is kinds.TEXTS else _DAMAGED)
+
+
+def _records(name: str, section: str, of: str) -> tuple[Field, ...]:
+    """Return the fields of the records of a section."""
+    return (
+        _section(f"{name}_names", kinds.TEXTS, f"names of the {of}", section),
+        _section(f"{name}_types", kinds.TYPES, f"types of the {of}", section),
+        _section(f"{name}_classes", kinds.CLASSES, f"classes of the {of}", section),
+        _section(f"{name}_ttls", kinds.NUMBERS, f"TTLs of the {of}", section),
+        _section(f"{name}_data", kinds.TEXTS, f"rdata of the {of}", section),
+    )
 
 
 def _policy(name: str, kind: Kind, meaning: str, value: str = "", *aliases: str) -> Field:
@@ -121,6 +155,10 @@ def _policy(name: str, kind: Kind, meaning: str, value: str = "", *aliases: str)
 
 def _size(name: str, meaning: str, wire: str) -> Field:
     return Field(name, kinds.SIZE, meaning, f"(None if {wire} is None else len({wire}))", _WIRES, 2)
+
+
+def _wire(name: str, meaning: str) -> Field:
+    return Field(name, kinds.OCTETS, meaning, f"(message.{name} or None)", _WIRES, 2)
 
 
 def _text(name: str, meaning: str) -> Field:
@@ -138,7 +176,16 @@ _OUTCOME = "(outcome or (outcome := read_outcome(wire)))"
 _DAMAGED = f"wire is not None and {_OUTCOME}[0] is None"
 _RCODE = f"(None if is_query else {_OUTCOME}[0])"
 _NO_RCODE = f"not is_query and {_DAMAGED}"
+# Where the header has the number of each section, and how it differs from that of none: the first question and the OPT
+# record have fields of their own.
+_SECTIONS = {
+    "questions": (4, r'not in (b"\0\0", b"\0\1")'),
+    "answers": (6, r'!= b"\0\0"'),
+    "authorities": (8, r'!= b"\0\0"'),
+    "additionals": (10, rf'!= (b"\0\0" if {_OUTCOME}[1] is None else b"\0\1")'),
+}
 _HAS_EDNS = f"(None if {_OUTCOME}[0] is None else outcome[1] is not None)"
+_ERROR = f"(None if wire is None or {_OUTCOME}[0] is not None else read_error(wire))"
 _FLAGS = "((wire[2] << 8 | wire[3]) & 0x87f0 or None)"
 _ZONE = "read_zone(message.query_zone)"
 _POLICY_TYPE = 'message.policy.type.encode("utf-8", "surrogateescape") if message.policy.type else None'
@@ -164,6 +211,8 @@ _ALL = [
     _size("size", "size of the DNS message", "wire"),
     _size("query_size", "size of the query, also in a response that has it", "message.query_message"),
     _size("response_size", "size of the response", "message.response_message"),
+    _wire("query_message", "the query, as it was sent"),
+    _wire("response_message", "the response, as it was sent"),
     _header("id", kinds.COUNT, "identifier in the header", "wire[0] << 8 | wire[1]"),
     _header("opcode", kinds.OPCODE, "opcode in the header", "wire[2] >> 3 & 15"),
     Field(
@@ -194,25 +243,33 @@ _ALL = [
     _header("ancount", kinds.COUNT, "number of answers, by the header", "wire[6] << 8 | wire[7]", "answers"),
     _header("nscount", kinds.COUNT, "number of authority records, by the header", "wire[8] << 8 | wire[9]"),
     _header("arcount", kinds.COUNT, "number of additional records, by the header", "wire[10] << 8 | wire[11]"),
-    Field(
-        "answer_data",
-        kinds.TEXTS,
-        "rdata of the answers, with commas between them",
-        "(read_answers(wire) or None)",
-        _WIRES,
-        500,
-        f"wire is not None and ({_OUTCOME}[0] is None or read_answers(wire) is None)",
-    ),
+    _section("further_questions", kinds.TEXTS, "questions after the first: `example.org. IN A`", "questions"),
+    *_records("answer", "answers", "answers"),
+    *_records("authority", "authorities", "authority records"),
+    *_records("additional", "additionals", "additional records, without the OPT record"),
+    Field("error", kinds.BYTES, "why the DNS message does not parse", _ERROR, _WIRES, 70),
     # EDNS.
     Field("edns", kinds.BOOLEAN, "whether there is an OPT record", _HAS_EDNS, _WIRES, 60, _DAMAGED),
-    _edns("edns_version", kinds.NUMBER, "version of EDNS", 0),
-    _edns("edns_do", kinds.BOOLEAN, "flag of EDNS: DNSSEC OK", 1, "do"),
-    _edns("edns_udp_size", kinds.COUNT, "size of UDP payloads that the sender of the DNS message takes", 2, "edns_udp"),
-    _edns("edns_cookie", kinds.BOOLEAN, "whether there is a DNS cookie", 7, "cookie"),
-    _edns("ecs", kinds.SUBNET, "client subnet: `192.0.2.0/24`", 3, "edns_client_subnet"),
-    _edns("ede", kinds.NUMBERS, "codes of extended DNS errors, with commas between them", 4),
-    _edns("ede_text", kinds.TEXTS, "texts of extended DNS errors, with commas between them", 5),
-    _edns("nsid", kinds.BYTES, "identifier of the name server", 6, "edns_nsid"),
+    _edns("edns_version", kinds.NUMBER, "version of EDNS", "version"),
+    _edns("edns_do", kinds.BOOLEAN, "flag of EDNS: DNSSEC OK", "do", "do"),
+    _edns(
+        "edns_udp_size",
+        kinds.COUNT,
+        "size of UDP payloads that the sender of the DNS message takes",
+        "udp_size",
+        "edns_udp",
+    ),
+    _edns("edns_options", kinds.NUMBERS, "codes of the options", "options"),
+    _edns("edns_cookie", kinds.BOOLEAN, "whether there is a DNS cookie", "cookie", "cookie"),
+    _edns("edns_client_cookie", kinds.OCTETS, "part of the client in the DNS cookie", "client_cookie"),
+    _edns("edns_server_cookie", kinds.OCTETS, "part of the server in the DNS cookie", "server_cookie"),
+    _edns("edns_keepalive", kinds.DURATION, "time that a TCP connection may be idle; 0 in a query", "keepalive"),
+    _edns("edns_padding", kinds.SIZE, "size of the padding", "padding"),
+    _edns("ecs", kinds.SUBNET, "client subnet: `192.0.2.0/24`", "subnet", "edns_client_subnet"),
+    _edns("ecs_scope", kinds.NUMBER, "length of the prefix that an answer to the client subnet is for", "scope"),
+    _edns("ede", kinds.NUMBERS, "codes of extended DNS errors", "errors"),
+    _edns("ede_text", kinds.TEXTS, "texts of extended DNS errors", "error_texts"),
+    _edns("nsid", kinds.BYTES, "identifier of the name server", "nsid", "edns_nsid"),
     Field(
         "query_zone",
         kinds.NAME,
@@ -229,6 +286,7 @@ _ALL = [
     _policy("action", enum_kind(PolicyAction), "action of a policy", "", "policy"),
     _policy("match", enum_kind(PolicyMatch), "part of the message that a policy matched"),
     _policy("value", kinds.BYTES, "value that a policy matched", "message.policy.value or None"),
+    Field("dnstap_type", enum_kind(DnstapType), "type of what is in the frame: MESSAGE", "dnstap.type", "", 1),
     _text("identity", "identity of the sender"),
     _text("version", "version of the sender"),
     _text("extra", "further data of the sender"),

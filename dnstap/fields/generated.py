@@ -11,12 +11,15 @@ tests of filters do. They have these variables:
     question    values of the first question; None until an expression has asked for it
     outcome     rcode and OPT record, if all of the DNS message parses; None until an expression has asked for it
     edns        values of the OPT record; None until an expression has asked for them
+    sections    the DnsMessage without that record; None until an expression has asked for it
 
-and the readers of wires.py: read_question(wire), read_outcome(wire), read_edns(wire, outcome), read_answers(wire) and
-read_zone(query_zone); and that of suffixes.py: read_suffix(name).
+and the readers of wires.py: read_question(wire), read_outcome(wire), read_edns(wire, outcome), read_error(wire) and
+read_zone(query_zone); those of sections.py: read_sections(wire, outcome) and what takes its records; and that of
+suffixes.py: read_suffix(name).
 
 An expression gives None where the field is absent or does not parse. It never raises, and it changes nothing but
-`question`, `outcome`, `edns` and helper variables that it sets before it reads them, so expressions work in any order.
+`question`, `outcome`, `edns`, `sections` and helper variables that it sets before it reads them, so expressions work in
+any order.
 The tests compare all of them with ordinary functions (tests/plain_filters.py).
 """
 
@@ -24,8 +27,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from dnstap.fields import sections
 from dnstap.fields.suffixes import suffix_reader
-from dnstap.fields.wires import answers_reader, edns_reader, outcome_reader, question_reader, zone_reader
+from dnstap.fields.wires import edns_reader, outcome_reader, question_reader, read_error, zone_reader
 from dnstap.peer import CurrentPeer
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.schema.meaning import DIRECTIONS
@@ -57,7 +61,7 @@ _WIRE = """\
         wire = message.query_message
     else:
         wire = message.response_message
-    question = outcome = edns = None
+    question = outcome = edns = sections = None
 """
 
 _NoMessage = type("_NoMessage", (), dict.fromkeys([row.name for row in rows(MessageFields)]))
@@ -88,7 +92,8 @@ def namespace(peer: CurrentPeer | None) -> dict[str, Any]:
         "read_question": question_reader(),
         "read_outcome": outcome_reader(),
         "read_edns": edns_reader(),
-        "read_answers": answers_reader(),
+        "read_error": read_error,
         "read_zone": zone_reader(),
         "read_suffix": suffix_reader(),
+        **{name: getattr(sections, name) for name in sections.__all__},
     }

@@ -14,10 +14,10 @@ from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.cached_questions import CachedQuestions
 from dnstap.dns.edns import ClientSubnet, Option, unpack_options
 from dnstap.dns.escapes import raw_text
-from dnstap.dns.limits import MAX_MESSAGE, TextBudget
+from dnstap.dns.limits import MAX_MESSAGE
 from dnstap.dns.message import Record, unpack, unpack_question
 from dnstap.dns.names import name_octets, unpack_name
-from dnstap.dns.text import OPT, data_text, extended_rcode, last_opt
+from dnstap.dns.text import OPT, extended_rcode, last_opt
 from dnstap.dns.walker import HEADER_SIZE, MAX_LABEL, is_plain_name
 from dnstap.errors import DnsMessageError
 
@@ -28,14 +28,14 @@ __all__ = [
     "Edns",
     "Outcome",
     "QuestionValues",
-    "answers_reader",
     "edns_reader",
     "outcome_reader",
     "question_reader",
+    "read_error",
     "zone_reader",
 ]
 
-NSID, CLIENT_SUBNET, COOKIE, EXTENDED_ERROR = 3, 8, 10, 15
+NSID, CLIENT_SUBNET, COOKIE, KEEPALIVE, PADDING, EXTENDED_ERROR = 3, 8, 10, 11, 12, 15
 """Codes of options."""
 
 QuestionValues = tuple[bytes | None, int | None, int | None, bytes | None]
@@ -50,20 +50,31 @@ class Edns(NamedTuple):
     """Values of the OPT record, None where there is none.
 
     Attributes:
+        options: codes of all options, in their order; None without any.
         subnet: network of the client: bytes of its addresses, host bits, the other bits as a number.
+        scope: prefix length of the network that an answer is for.
         errors, error_texts: info codes of extended errors, and their texts that are not empty; None without any.
         nsid: None if it is empty, as in a query.
         cookie: whether there is one.
+        client_cookie, server_cookie: its two parts; None for one that is not there.
+        keepalive: time that a connection may be idle, in nanoseconds; 0 in a query.
+        padding: octets of padding.
     """
 
     version: int | None = None
     do: bool | None = None
     udp_size: int | None = None
+    options: tuple[int, ...] | None = None
     subnet: tuple[int, int, int] | None = None
+    scope: int | None = None
     errors: tuple[int, ...] | None = None
     error_texts: tuple[str, ...] | None = None
     nsid: bytes | None = None
     cookie: bool | None = None
+    client_cookie: bytes | None = None
+    server_cookie: bytes | None = None
+    keepalive: int | None = None
+    padding: int | None = None
 
 
 _NO_EDNS = Edns()
@@ -190,15 +201,26 @@ def _edns(udp_size: int, ttl: int, options: tuple[Option, ...]) -> Edns:
     values = dict(reversed(options))
     errors = [option.value for option in options if option.code == EXTENDED_ERROR]
     subnet = values.get(CLIENT_SUBNET)
+    cookie = values.get(COOKIE, b"")
+    keepalive = values.get(KEEPALIVE)
+    padding = values.get(PADDING)
     return Edns(
         ttl >> 16 & 255,
         bool(ttl & 0x8000),
         udp_size,
+        tuple([option.code for option in options]) or None,
         None if subnet is None else _subnet(subnet),
+        None if subnet is None else subnet.scope_prefix,
         tuple([error.info_code for error in errors]) or None,
         tuple([raw_text(error.text) for error in errors if error.text]) or None,
         values.get(NSID) or None,
         COOKIE in values,
+        # The client's part always has 8 bytes (RFC 7873).
+        cookie[:8] or None,
+        cookie[8:] or None,
+        # In units of 100 ms (RFC 7828).
+        None if keepalive is None else keepalive * 100_000_000,
+        None if padding is None else len(padding),
     )
 
 
@@ -211,25 +233,13 @@ def _subnet(subnet: ClientSubnet) -> tuple[int, int, int]:
     return len(address), shift, int.from_bytes(address, "big") >> shift
 
 
-def answers_reader() -> Callable[[bytes | None], tuple[str, ...] | None]:
-    """Return a function from a DNS message to the texts of its answers' rdata, without empty ones.
-
-    It gives None if a part of the message does not parse, or the texts are longer than limits.py allows. A message that
-    has no answers by its header is not parsed.
-    """
-
-    def read(wire: bytes | None) -> tuple[str, ...] | None:
-        if wire is None:
-            return None
-        if wire[6:8] == b"\0\0":
-            return ()
-        try:
-            take = TextBudget(len(wire)).take
-            return tuple([text for record in unpack(wire).answers if (text := take(data_text(record)))])
-        except DnsMessageError:
-            return None
-
-    return read
+def read_error(wire: bytes) -> bytes | None:
+    """Return why a message does not parse, None if it does."""
+    try:
+        unpack(wire)
+    except DnsMessageError as error:
+        return str(error).encode()
+    return None
 
 
 def zone_reader() -> Callable[[bytes | None], tuple[bytes | None, bytes | None]]:

@@ -50,7 +50,7 @@ def test_each_field_has_one_type() -> None:
                 assert type(value) is FIELDS[name].kind.python_type
                 seen.add(name)
     assert len(seen) > 40
-    assert read(bytes(Dnstap(type=DnstapType.MESSAGE))) == (None,) * len(FIELDS)
+    assert {*read(bytes(Dnstap(type=DnstapType.MESSAGE)))} == {None, "MESSAGE"}
 
 
 def test_a_payload_that_does_not_decode() -> None:
