@@ -10,12 +10,12 @@ import operator
 import random
 import re
 import struct
-from functools import cache
+from functools import cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dnstap import DnsMessageError, Dnstap, Message, MessageType, Policy, SocketFamily, SocketProtocol
-from dnstap.dns import unpack, unpack_name, unpack_question
+from dnstap.dns import class_text, type_text, unpack, unpack_name, unpack_question
 from dnstap.dns.escapes import raw_text
 from dnstap.dns.limits import max_text
 from dnstap.dns.text import FLAGS, data_text, extended_rcode, last_opt
@@ -110,13 +110,15 @@ def _passes(test: Test, found: Any, now_ns: int) -> bool:
     return any(_equals(field.kind, found, one) for one in wanted) is (word in ("=", "in"))
 
 
-LISTS = (kinds.NUMBERS, kinds.TEXTS)
+LISTS = (kinds.NUMBERS, kinds.TEXTS, kinds.TYPES, kinds.CLASSES)
 
 
 def _passes_list(word: str, wanted: tuple[Any, ...], found: tuple[Any, ...]) -> bool:
     """Return whether one of several values passes a test."""
     if word in ("~", "like"):
         return any(re.search(wanted[0].pattern, one) for one in found)
+    if word in COMPARISONS:
+        return any(COMPARISONS[word](one, wanted[0]) for one in found)
     return any(one in wanted for one in found) is (word in ("=", "in"))
 
 
@@ -158,6 +160,8 @@ def value(name: str, dnstap: Dnstap) -> Any:
     try:
         if name in TEXTS:
             return getattr(dnstap, name) or None
+        if name == "dnstap_type":
+            return dnstap.type
         return READERS[FIELDS[name].name](dnstap.message or Message())
     except (DnsMessageError, ValueError, struct.error):
         return None
@@ -218,12 +222,51 @@ def _network(subnet: ClientSubnet | None) -> tuple[int, int, int] | None:
     return len(address.packed), shift, int(address) >> shift
 
 
-def _answer_data(message: Message) -> tuple[str, ...] | None:
+Section = Literal["answers", "authorities", "additionals"]
+
+
+def _records(message: Message, section: Section) -> tuple[Record, ...]:
+    if message.wire is None:
+        return ()
+    parsed = unpack(message.wire)
+    return tuple([record for record in getattr(parsed, section) if record is not last_opt(parsed)])
+
+
+def _texts(message: Message, texts: list[str]) -> tuple[str, ...] | None:
+    too_long = sum(map(len, texts)) > max_text(len(message.wire or b""))
+    return None if too_long else tuple(texts) or None
+
+
+def _names(message: Message, section: Section) -> tuple[str, ...] | None:
+    return _texts(message, [record.owner.replace("\\ ", "\\032") for record in _records(message, section)])
+
+
+def _data(message: Message, section: Section) -> tuple[str, ...] | None:
+    return _texts(message, [data_text(record) or "\\# 0" for record in _records(message, section)])
+
+
+def _questions(message: Message) -> tuple[str, ...] | None:
     if message.wire is None:
         return None
-    texts = [data_text(record) for record in unpack(message.wire).answers]
-    too_long = sum(map(len, texts)) > max_text(len(message.wire))
-    return None if too_long else tuple([text for text in texts if text]) or None
+    questions = unpack(message.wire).questions[1:]
+    texts = [f"{name} {class_text(rrclass)} {type_text(rrtype)}" for name, rrtype, rrclass in questions]
+    return _texts(message, [text.replace("\\ ", "\\032") for text in texts])
+
+
+def _error(message: Message) -> bytes | None:
+    if message.wire is not None:
+        try:
+            unpack(message.wire)
+        except DnsMessageError as error:
+            return str(error).encode()
+    return None
+
+
+SECTIONS: list[tuple[str, Section]] = [
+    ("answer", "answers"),
+    ("authority", "authorities"),
+    ("additional", "additionals"),
+]
 
 
 SUFFIXES = {("in-addr", "arpa"), ("ip6", "arpa")}
@@ -282,7 +325,25 @@ READERS: dict[str, Callable[[Message], Any]] = {
     "ede": lambda message: tuple([error.info_code for error in _options(message, 15)]) or None,
     "ede_text": lambda message: tuple([raw_text(error.text) for error in _options(message, 15) if error.text]) or None,
     "nsid": lambda message: next(iter(_options(message, 3)), None) or None,
-    "answer_data": _answer_data,
+    "edns_options": lambda message: ((opt := _opt(message)) and tuple([code for code, _ in opt.rdata[0]])) or None,
+    "edns_client_cookie": lambda message: next(iter(_options(message, 10)), b"")[:8] or None,
+    "edns_server_cookie": lambda message: next(iter(_options(message, 10)), b"")[8:] or None,
+    "edns_keepalive": lambda message: next((units * 10**8 for units in _options(message, 11)), None),
+    "edns_padding": lambda message: next(map(len, _options(message, 12)), None),
+    "ecs_scope": lambda message: next((subnet.scope_prefix for subnet in _options(message, 8)), None),
+    "query_message": lambda message: message.query_message or None,
+    "response_message": lambda message: message.response_message or None,
+    "further_questions": _questions,
+    "error": _error,
+    **{f"{name}_names": partial(_names, section=section) for name, section in SECTIONS},
+    **{f"{name}_data": partial(_data, section=section) for name, section in SECTIONS},
+    **{
+        f"{name}_{plural}": lambda message, section=section, index=index: (  # type: ignore[misc]
+            tuple([record[index] for record in _records(message, section)]) or None
+        )
+        for name, section in SECTIONS
+        for plural, index in (("types", 1), ("classes", 2), ("ttls", 3))
+    },
     "policy_type": lambda message: ((message.policy or Policy()).type or "").encode("utf-8", "surrogateescape") or None,
     "policy_rule": lambda message: (message.policy or Policy()).rule or None,
     "policy_match": lambda message: (message.policy or Policy()).match,

@@ -45,7 +45,7 @@ def message_reader(name: str, space: dict[str, Any]) -> Callable[[Any], Any]:
                 wire = message.query_message
             else:
                 wire = message.response_message
-            question = outcome = edns = None
+            question = outcome = edns = sections = None
             return value_of_rcode[(None if is_query else (outcome or (outcome := read_outcome(wire)))[0])]
 
     Args:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,77 @@ def test_the_documented_operators_are_those_of_filters() -> None:
 def test_every_row_of_the_schema_is_read_by_a_field() -> None:
     read = {"type", *[name for field in FIELDS.values() for name in field.reads.split()]}
     assert {row.name for row in rows(MessageFields)} <= read
+
+
+RECORDS = [f"{section}_{{}}" for section in ("answer", "authority", "additional")]
+
+SHOWN_BY = {
+    "": {"type": ["dnstap_type"]},
+    "message": {
+        **{f"query_time_{unit}": ["query_time"] for unit in ("sec", "nsec")},
+        **{f"response_time_{unit}": ["response_time"] for unit in ("sec", "nsec")},
+    },
+    "policy": {key: [f"policy_{key}"] for key in ("type", "rule", "action", "match", "value")},
+    "dns": {"wire": ["query_message", "response_message"]},
+    "question": {
+        "name": ["qname", "further_questions"],
+        "type": ["qtype", "further_questions"],
+        "class": ["qclass", "further_questions"],
+    },
+    "record": {
+        "name": [name.format("names") for name in RECORDS],
+        "type": [name.format("types") for name in RECORDS],
+        "class": [name.format("classes") for name in RECORDS],
+        "ttl": [name.format("ttls") for name in RECORDS],
+        "rdata": [name.format("data") for name in RECORDS],
+    },
+    "edns": {"version": ["edns_version"], "do": ["edns_do"], "udp_size": ["edns_udp_size"]},
+    "option": {
+        "code": ["edns_options"],
+        "name": ["edns_options"],
+        **{key: ["ecs"] for key in ["address", "family", "source_prefix"]},
+        "scope_prefix": ["ecs_scope"],
+        **{key: ["ede"] for key in ["info_code", "purpose"]},
+        "text": ["ede_text"],
+        "client": ["edns_client_cookie"],
+        "server": ["edns_server_cookie"],
+        "timeout_ms": ["edns_keepalive"],
+        "octets": ["edns_padding"],
+    },
+}
+"""The fields that have what a key of json-full has, where they are not named as it is."""
+
+NOT_IN_A_FIELD = {
+    # Bytes that no field of the schema has.
+    **{key: {"unknown_fields"} for key in ["", "message", "policy"]},
+    # The contents of options that few senders have: LLQ, UL, EXPIRE and those without a name here. Their codes are in
+    # edns_options, and their octets in query_message and response_message.
+    "option": {"data", "error", "id", "key_lease", "lease", "lease_life", "opcode", "seconds", "version"},
+}
+
+
+def test_everything_of_json_full_is_in_a_field() -> None:
+    """Except records' rdata by its parts, which has its text in one field."""
+    schema = json.loads((files("dnstap.rendering") / "json-full.schema.json").read_text())
+    definitions = {"": schema, **schema["$defs"]}
+    inner = {"message", "policy", "question", "answer", "authority", "additional", "edns", "options", "fields"}
+    keys = {name: set(definition.get("properties", ())) for name, definition in definitions.items() if name != "fields"}
+    seen = set()
+    for name, found in keys.items():
+        left = NOT_IN_A_FIELD.get(name, set())
+        assert left <= found, name
+        assert SHOWN_BY.get(name, {}).keys() <= found, name
+        for key in found - left:
+            if key in inner:
+                continue
+            shown_by = SHOWN_BY.get(name, {}).get(key, [key])
+            assert FIELDS.keys() >= set(shown_by), (name, key)
+            seen.update(shown_by)
+    # The rest are parts of others, or made of them.
+    assert FIELDS.keys() - seen == {
+        "time", "latency", "qr", "size", "query_size", "response_size", "tld", "registered_domain", "edns",
+        "edns_cookie", "aa", "tc", "rd", "ra", "z", "ad", "cd",
+    }  # fmt: skip
 
 
 def test_a_choice_of_fields() -> None:

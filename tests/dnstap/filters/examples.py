@@ -28,11 +28,15 @@ OPTIONS = (
     + struct.pack(">HHH", 15, 2, 3)
     + struct.pack(">HHH6s", 15, 8, 22, b"no way")
     + struct.pack(">HH4s", 3, 4, b"ns 7")
-    + struct.pack(">HH8s", 10, 8, b"cookie!!")
+    + struct.pack(">HH13s", 10, 13, b"cookie!!\0srv\xff")
+    + struct.pack(">HHH", 11, 2, 100)
+    + struct.pack(">HH4s", 12, 4, b"")
 )
 OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 1 << 24 | 0x8000, len(OPTIONS)) + OPTIONS
 ANSWER = b"\xc0\x0c" + struct.pack(">HHIH16s", 28, 1, 0, 16, b"\x20\1\x0d\xb8" + bytes(11) + b"\1")
-BADVERS = struct.pack(">6H", 7, 0x8580, 1, 1, 0, 1) + QUESTION + ANSWER + OPT
+AUTHORITY = b"\xc0\x10" + struct.pack(">HHIH5s", 2, 1, 3600, 5, b"\2ns\xc0\x10")
+ADDITIONAL = b"\2ns\xc0\x10" + struct.pack(">HHIH4s", 1, 3, 60, 4, b"\xc0\0\2\x35")
+BADVERS = struct.pack(">6H", 7, 0x8580, 1, 1, 1, 2) + QUESTION + ANSWER + AUTHORITY + ADDITIONAL + OPT
 
 MESSAGE = Message(
     type=MessageType.CLIENT_RESPONSE,
@@ -133,6 +137,8 @@ PASSED = {
     "rcode": ("= BADVERS", "= badsig", "= RCODE16", "= 16", "!= NOERROR", "> 15", "in (NXDOMAIN, 16)"),
     "answers": ("= 1", ">= 1"),
     "query_size": (f"= {len(QUERY)}", f"= {len(QUERY)}b"),
+    "query_message": (f"= {QUERY.hex()}", "!= 00"),
+    "response_message": (f"= {BADVERS.hex()}",),
     "response_size": (f"= {len(BADVERS)}", "> 12"),
     "aa": ("= true", "= yes", "= 1", "!= false", "in (true, False)"),
     "tc": ("= false", "= no", "= 0", "!= true"),
@@ -142,8 +148,22 @@ PASSED = {
     "ad": ("= false",),
     "cd": ("= false",),
     "qdcount": ("= 1", "< 2"),
-    "nscount": ("= 0",),
-    "arcount": ("= 1",),
+    "nscount": ("= 1",),
+    "arcount": ("= 2",),
+    "answer_names": ("= WWW.exaMple.org.", '~ "(?i)www"'),
+    "answer_types": ("= AAAA", "= 28", "!= A", "in (a, aaaa)", "not in (A, MX)"),
+    "answer_classes": ("= IN", "!= CH"),
+    "answer_ttls": ("= 0", "< 1", ">= 0", "!= 1"),
+    "authority_names": ("= exaMple.org.",),
+    "authority_types": ("= ns", "in (NS, SOA)"),
+    "authority_classes": ("= CLASS1",),
+    "authority_ttls": ("= 3600", "> 60", "in (60, 3600)"),
+    "authority_data": ("= ns.exaMple.org.", "~ ^ns"),
+    "additional_names": ("= ns.exaMple.org.",),
+    "additional_types": ("= A", "!= OPT"),
+    "additional_classes": ("= CH", "!= IN"),
+    "additional_ttls": ("= 60", "<= 60"),
+    "additional_data": ("= 192.0.2.53",),
     "answer_data": (
         "= 2001:db8::1",
         "!= 2001:db8::2",
@@ -156,7 +176,13 @@ PASSED = {
     "edns_version": ("= 0", "< 1"),
     "edns_do": ("= true",),
     "edns_udp_size": ("= 1232", ">= 1232", "!= 4096"),
+    "edns_options": ("= 15", "= 8", "> 14", "!= 9", "in (9, 10)"),
     "edns_cookie": ("= true",),
+    "edns_client_cookie": ("= 636f6f6b69652121", "!= 00"),
+    "edns_server_cookie": ("= 00737276FF", "in (00, 00737276ff)"),
+    "edns_keepalive": ("= 10s", "> 9s"),
+    "edns_padding": ("= 4", "= 4b"),
+    "ecs_scope": ("= 0", "< 1"),
     "ecs": (
         "= 192.0.2.0/24",
         "!= 192.0.2.0/25",
@@ -167,7 +193,7 @@ PASSED = {
         "not in 192.0.2.0/25",
         "not in ::/0",
     ),
-    "ede": ("= 3", "= 22", "!= 4", "in (4, 22)", "not in (4, 5)"),
+    "ede": ("= 3", "= 22", "< 4", "> 21", "!= 4", "in (4, 22)", "not in (4, 5)"),
     "ede_text": ('= "no way"', "!= no", "~ way$", "like *way"),
     "nsid": ('= "ns 7"', "~ ns", "like ns?7"),
     "policy_type": ("= RPZ", "~ ^R", "like R*"),

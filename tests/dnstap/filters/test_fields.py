@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dnstap import Dnstap, DnstapType
+from dnstap import Dnstap, DnstapType, compile_filter
 from dnstap.fields.catalogue import NAMES, schema_field
 from dnstap.filters.fields import EITHER_FIELD, FIELDS, MESSAGE_TYPES, filter_field
 from dnstap.schema.enums import HttpProtocol
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 def test_every_field_of_the_catalogue_is_usable() -> None:
     assert set(FIELDS) == set(NAMES)
     tested = {FIELDS[name].field.name for name in PASSED if name not in EITHER_FIELD}
-    # No message has its sender; flags have tests of their own.
-    assert {field.field.name for field in FIELDS.values()} == tested | {"peer", "flags"}
+    # No message has its sender, and this one neither an error nor a second question; every message has its type. Flags
+    # have tests of their own.
+    others = {"dnstap_type", "error", "flags", "further_questions", "peer"}
+    assert {field.field.name for field in FIELDS.values()} == tested | others
+
+
+def test_the_type_of_the_dnstap() -> None:
+    for test in ("= MESSAGE", "= 1", "!= 2", "in (message, 7)", "not in (2, 3)"):
+        assert matches(f"dnstap_type {test}")
+        assert not compile_filter(f"dnstap_type {test}").matches(Dnstap())
+    assert not matches("dnstap_type = MESSAGE", Dnstap(type=DnstapType(7)))
+    assert matches("dnstap_type = 7", Dnstap(type=DnstapType(7)))
 
 
 def test_aliases_are_the_same_field() -> None:
