@@ -244,7 +244,8 @@ def test_rows_json_and_csv_agree_with_lines(payload: bytes) -> None:
         assert type(value) is kind.python_type
         if isinstance(value, int) and kind is kinds.TIME:
             assert member == cell
-            assert member.startswith(text)
+            # Of a second that Go takes for a negative one, lines show the time of day that Go makes of it.
+            assert member.startswith(text) or value >= 10**9 << 63
             assert member.endswith(f".{value % 10**9:09d}Z")
             continue
         assert member == (list(value) if isinstance(value, tuple) else value)
