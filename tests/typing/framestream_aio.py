@@ -25,6 +25,8 @@ async def write(path: Path) -> None:
         await writer.write("text")  # type: ignore[arg-type]
     assert_type(await aio.write_file(path, mode="new"), aio.Writer)
     assert_type(aio.ReconnectingWriter(lambda: aio.open_writer(path)).dropped, int)
+    aio.ReconnectingWriter(lambda: aio.open_writer(path), report=print)
+    aio.ReconnectingWriter(lambda: aio.open_writer(path), report=path)  # type: ignore[arg-type]
 
 
 async def listen(path: Path) -> None:

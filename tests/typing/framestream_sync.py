@@ -36,6 +36,9 @@ def write(path: Path, frames: EncodedFrames) -> None:
     assert_type(framestream.write_file(path, mode="atomic"), Writer)
     framestream.write_file(path, mode="w")  # type: ignore[arg-type]
     assert_type(ReconnectingWriter(lambda: framestream.open_writer(path)).reconnects, int)
+    ReconnectingWriter(lambda: framestream.open_writer(path), report=print, drop=True)
+    ReconnectingWriter(lambda: path)  # type: ignore[arg-type, return-value]
+    ReconnectingWriter(lambda: framestream.open_writer(path), report=path)  # type: ignore[arg-type]
 
 
 def listen(path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import BinaryIO, assert_type
 import dnstap
 from dnstap import Dnstap, Filter, Message, MessageType, aio
 from dnstap.errors import DnstapError
+from framestream import Batching, Limits
 
 
 def read(path: Path, file: BinaryIO, condition: Filter) -> None:
@@ -21,7 +22,11 @@ def read(path: Path, file: BinaryIO, condition: Filter) -> None:
         assert_type(messages.skipped, int)
         assert_type(messages.problems.first, tuple[int, DnstapError] | None)
         assert_type([messages.payloads, messages.unmatched, messages.failed_files], list[int])
+        messages.stop()
+        assert_type(messages.close(), None)
+    dnstap.read(path, limits=Limits(max_data_bytes=512))
     dnstap.read()  # type: ignore[call-overload]
+    dnstap.read(path, follow="yes")  # type: ignore[call-overload]
     dnstap.read(3)  # type: ignore[call-overload]
     dnstap.read(path, filter=print)  # type: ignore[call-overload]
     dnstap.read([path])  # type: ignore[call-overload]
@@ -40,8 +45,12 @@ def write(path: Path, file: BinaryIO, message: Dnstap) -> None:
         writer.write_many([b"payload", message])
         writer.write(Message())  # type: ignore[arg-type]
         writer.write("text")  # type: ignore[arg-type]
+        assert_type(writer.frames, int)
+        assert_type(writer.flush(), None)
     dnstap.write(file)
+    dnstap.write(path, lenient=True, batching=Batching(max_bytes=8192), limits=Limits())
     dnstap.write(path, mode="w")  # type: ignore[arg-type]
+    dnstap.write(3)  # type: ignore[arg-type]
 
 
 async def with_asyncio(path: Path, message: Dnstap) -> None:
@@ -51,9 +60,16 @@ async def with_asyncio(path: Path, message: Dnstap) -> None:
     async with aio.read(path, lenient=True) as messages:
         assert_type(messages, aio.MessageReader[Dnstap])
         assert_type(await anext(messages), Dnstap)
+        assert_type([messages.payloads, messages.skipped, messages.unmatched, messages.failed_files], list[int])
+        assert_type(messages.problems.first, tuple[int, DnstapError] | None)
+        messages.stop()
     async with aio.write(path) as writer:
         assert_type(writer, aio.MessageWriter)
         await writer.write(message)
         await writer.write_many([message, b"payload"])
+        await writer.write("text")  # type: ignore[arg-type]
+        assert_type(writer.frames, int)
     assert_type(await aio.write(path), aio.MessageWriter)
     aio.read(3)  # type: ignore[call-overload]
+    aio.read(path, filter=3)  # type: ignore[call-overload]
+    aio.write(path, mode="w")  # type: ignore[arg-type]
