@@ -118,6 +118,12 @@ class TruncatedStreamError(RemoteProtocolError):
         super().__init__(expected, got, offset, state)
         self.inside_frame = inside_frame
 
+    @property
+    def lost_nothing(self) -> bool:
+        """True if only STOP was missing, or the stream had not begun: no part of a data frame was cut off."""
+        # Before and after STREAMING there are only control frames.
+        return not self.inside_frame or self.state != "STREAMING"
+
 
 class UnexpectedFrameError(RemoteProtocolError):
     """A frame that the state does not allow, or bytes that are not a frame."""

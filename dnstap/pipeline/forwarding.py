@@ -132,7 +132,7 @@ class Forwarder:
             await batches.aclose()
             await reader.close()
         # At the end of a run this side ends the connections, so the missing STOP is not the sender's fault.
-        if error and tasks.stopping and _lost_nothing(error):
+        if tasks.stopping and isinstance(error, TruncatedStreamError) and error.lost_nothing:
             error = None
         stopped = reader.protocol.state is State.FINISHED
         if error:
@@ -154,11 +154,3 @@ class Forwarder:
         if not self.complete:
             self.interrupted |= source.regular
             self._report(f"{name}: stopped at byte {reader.protocol.offset}")
-
-
-def _lost_nothing(error: FrameStreamError | OSError) -> bool:
-    """Return whether an error only says that a connection ended, and not inside a data frame."""
-    if not isinstance(error, TruncatedStreamError):
-        return False
-    # Before and after STREAMING there are only control frames: one that is cut off costs no data.
-    return not error.inside_frame or error.state != State.STREAMING.name

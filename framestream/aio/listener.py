@@ -14,7 +14,7 @@ from framestream.aio.reader import Reader
 from framestream.aio.writer import Writer
 from framestream.connections import ROOM_S, out_of_descriptors
 from framestream.endpoints import TlsEndpoint
-from framestream.errors import FrameStreamError
+from framestream.errors import FrameStreamError, TruncatedStreamError
 from framestream.reporting import PERIOD_S, RateLimitedReporter, error_text
 from framestream.sockets import RETRY_ACCEPT_S, ListeningSocket, for_stream, peer_address
 from framestream.streams import DEADLINES, Deadlines
@@ -67,7 +67,9 @@ class Listener(Generic[End]):
             connections.watch(self._room.set)
         self._turn = asyncio.Lock()
         self._arrived = asyncio.Event()
-        self._closed = False
+        self._closed = self._stopped = False
+        self._loop = asyncio.get_running_loop()
+        self._served: set[End] = set()
         self.endpoint = listening.endpoint
         listening.socket.setblocking(False)
 
@@ -134,10 +136,11 @@ class Listener(Generic[End]):
                 raise
 
     async def serve(self, handler: Callable[[End], Awaitable[object]]) -> None:
-        """Call the handler with each connection, in a task of its own, until the listener is closed.
+        """Call the handler with each connection, in a task of its own, until `stop`, or until the listener is closed.
 
         The connection is closed when the handler returns. An error in the handler ends only its own connection, and is
-        logged to the logger "framestream", of many errors some. Cancelling this cancels the handlers.
+        logged to the logger "framestream", of many errors some. This returns when the handlers have; cancelling it
+        cancels them.
         """
         reports = self._reports
         unhandled: set[End] = set()
@@ -156,12 +159,49 @@ class Listener(Generic[End]):
                             await asyncio.sleep(RETRY_ACCEPT_S)
                         continue
                     unhandled.add(end)
-                    handlers.create_task(_handle(handler, end, unhandled, self._report))
+                    handlers.create_task(self._handle(handler, end, unhandled))
         finally:
             reports.end_period()
             # A task that is cancelled before its first step never runs, so its connection is closed here.
             for end in unhandled:
                 await end.close()
+
+    def stop(self) -> None:
+        """End `serve` and iteration: stop listening, and have readers that are served end at what they have received.
+
+        Their handlers read on until then; those of writers are waited for. May be called by a handler, a signal handler
+        or another thread.
+        """
+        with contextlib.suppress(RuntimeError):  # The loop is closed.
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._close()
+        for end in self._served:
+            if isinstance(end, Reader):
+                end.end_input()
+
+    async def _handle(self, handler: Callable[[End], Awaitable[object]], end: End, unhandled: set[End]) -> None:
+        unhandled.discard(end)
+        self._served.add(end)
+        try:
+            # It was accepted before `stop` was called.
+            if self._stopped and isinstance(end, Reader):
+                end.end_input()
+            async with end:
+                await handler(end)
+        except (FrameStreamError, OSError) as error:
+            # After `stop`, a missing STOP is not the sender's fault.
+            if not (self._stopped and isinstance(error, TruncatedStreamError) and error.lost_nothing):
+                self._report(f"{end.peer}: {error_text(error)}")
+            # The stream keeps the error, and the traceback its frames, and with them the stream and what it has
+            # received.
+            error.__traceback__ = error.__context__ = None
+        except Exception:  # noqa: BLE001 (the handler is the caller's code)
+            _log.exception("%s: the handler failed", end.peer)
+        finally:
+            self._served.discard(end)
 
     def _report(self, line: str) -> None:
         self._reports.report(str(self.endpoint), line)
@@ -179,6 +219,9 @@ class Listener(Generic[End]):
 
     async def close(self) -> None:
         """Stop listening, and remove the unix socket if it is still ours. Open connections stay open."""
+        self._close()
+
+    def _close(self) -> None:
         if not self._closed:
             self._closed = True
             with contextlib.suppress(NotImplementedError):
@@ -230,18 +273,3 @@ async def listen(
     """
     tls = endpoint.tls.context(listening=True) if isinstance(endpoint, TlsEndpoint) else None
     return Listener(ListeningSocket(endpoint, await lookup(endpoint, passive=True)), tls, make, deadlines, connections)
-
-
-async def _handle(
-    handler: Callable[[End], Awaitable[object]], end: End, unhandled: set[End], report: Callable[[str], object]
-) -> None:
-    unhandled.discard(end)
-    try:
-        async with end:
-            await handler(end)
-    except (FrameStreamError, OSError) as error:
-        report(f"{end.peer}: {error_text(error)}")
-        # The stream keeps the error, and the traceback its frames, and with them the stream and what it has received.
-        error.__traceback__ = error.__context__ = None
-    except Exception:  # noqa: BLE001 (the handler is the caller's code)
-        _log.exception("%s: the handler failed", end.peer)

@@ -10,7 +10,7 @@ from framestream.aio.files import read_file, write_file
 from framestream.aio.listener import Listener, listen
 from framestream.aio.reader import Reader
 from framestream.aio.writer import Writer, open_with_handshake
-from framestream.arguments import check_options
+from framestream.arguments import check_callable, check_options
 from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.protocol import Transport, checked_content_types
@@ -169,16 +169,22 @@ async def serve(
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
     connections: Connections | None = None,
+    started: Callable[[Listener[Reader]], object] | None = None,
 ) -> None:
-    """Listen for writers, and call the handler with a Reader for each, in a task of its own, until cancelled.
+    """Listen for writers, and call the handler with a Reader for each, in a task of its own, until stopped.
 
     Args: as for listen_reader and Listener.serve. Without `connections`, those of this call have the limits that
-        Connections has by default.
+        Connections has by default. `started` is called with the Listener once it listens: its `endpoint` has the port,
+        and its `stop` ends this, as cancelling does.
     Raises: as listen_reader.
     """
+    if started is not None:
+        check_callable("started", started, "a function that takes a Listener")
     if connections is None:
         connections = Connections()
     async with listen_reader(
         endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls, connections=connections
     ) as listener:
+        if started is not None:
+            started(listener)
         await listener.serve(handler)

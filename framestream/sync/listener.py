@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from framestream.connections import ROOM_S, out_of_descriptors
 from framestream.endpoints import TlsEndpoint
-from framestream.errors import FrameStreamError
+from framestream.errors import FrameStreamError, TruncatedStreamError
 from framestream.reporting import PERIOD_S, RateLimitedReporter, error_text
 from framestream.sockets import RETRY_ACCEPT_S, ListeningSocket, for_stream, peer_address
 from framestream.streams import DEADLINES, Deadlines, after, left_until
@@ -59,6 +59,9 @@ class Listener(Generic[End]):
         self._connections = connections
         self._accepted = 0
         self._closed = threading.Event()
+        self._stopped = False
+        # The connections that have a handler, each with its thread.
+        self._served: dict[End, threading.Thread] = {}
         # Accepted already, but there was no room for them in the time that a caller had.
         self._held: deque[tuple[socket.socket, Any]] = deque()
         self._room = threading.Event()
@@ -127,10 +130,10 @@ class Listener(Generic[End]):
                 raise
 
     def serve(self, handler: Callable[[End], object]) -> None:
-        """Call the handler with each connection, in a thread of its own, until the listener is closed.
+        """Call the handler with each connection, in a thread of its own, until `stop`, or until the listener is closed.
 
         The connection is closed when the handler returns. An error in the handler ends only its own connection, and is
-        logged to the logger "framestream", of many errors some.
+        logged to the logger "framestream", of many errors some. After `stop`, this returns when the handlers have.
         """
         reports = self._reports
         while not self._closed.is_set():
@@ -146,13 +149,52 @@ class Listener(Generic[End]):
                     self._closed.wait(RETRY_ACCEPT_S)
                 continue
             name = f"framestream {end.peer}"
-            thread = threading.Thread(target=_handle, args=(handler, end, self._report), name=name, daemon=True)
+            thread = threading.Thread(target=self._handle, args=(handler, end), name=name, daemon=True)
+            self._served[end] = thread
             try:
                 thread.start()
             except RuntimeError as error:  # The system allows no more threads.
                 self._report(f"{end.peer}: {error}")
+                del self._served[end]
                 end.close()
+            del end  # It would be kept until the next connection.
+        if self._stopped:
+            # Also one that was accepted while `stop` was called.
+            self._end_inputs()
+            for thread in list(self._served.values()):
+                thread.join()
         reports.end_period()
+
+    def stop(self) -> None:
+        """End `serve` and iteration: stop listening, and have readers that are served end at what they have received.
+
+        Their handlers read on until then; those of writers are waited for. May be called by a handler, a signal handler
+        or another thread.
+        """
+        self._stopped = True
+        self.close()
+        self._end_inputs()
+
+    def _end_inputs(self) -> None:
+        for end in list(self._served):
+            if isinstance(end, Reader):
+                end.end_input()
+
+    def _handle(self, handler: Callable[[End], object], end: End) -> None:
+        try:
+            with end:
+                handler(end)
+        except (FrameStreamError, OSError) as error:
+            # After `stop`, a missing STOP is not the sender's fault.
+            if not (self._stopped and isinstance(error, TruncatedStreamError) and error.lost_nothing):
+                self._report(f"{end.peer}: {error_text(error)}")
+            # The stream keeps the error, and the traceback its frames, and with them the stream and what it has
+            # received.
+            error.__traceback__ = error.__context__ = None
+        except Exception:  # noqa: BLE001 (the handler is the caller's code)
+            _log.exception("%s: the handler failed", end.peer)
+        finally:
+            del self._served[end]
 
     def _report(self, line: str) -> None:
         self._reports.report(str(self.endpoint), line)
@@ -190,15 +232,3 @@ class Listener(Generic[End]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _handle(handler: Callable[[End], object], end: End, report: Callable[[str], object]) -> None:
-    try:
-        with end:
-            handler(end)
-    except (FrameStreamError, OSError) as error:
-        report(f"{end.peer}: {error_text(error)}")
-        # The stream keeps the error, and the traceback its frames, and with them the stream and what it has received.
-        error.__traceback__ = error.__context__ = None
-    except Exception:  # noqa: BLE001 (the handler is the caller's code)
-        _log.exception("%s: the handler failed", end.peer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from framestream.arguments import check_options
+from framestream.arguments import check_callable, check_options
 from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, parse_endpoint
 from framestream.protocol import Transport, checked_content_types
@@ -162,16 +162,22 @@ def serve(
     deadlines: Deadlines = DEADLINES,
     tls: Tls | None = None,
     connections: Connections | None = None,
+    started: Callable[[Listener[Reader]], object] | None = None,
 ) -> None:
-    """Listen for writers, and call the handler with a Reader for each, in a thread of its own; never returns.
+    """Listen for writers, and call the handler with a Reader for each, in a thread of its own, until stopped.
 
     Args: as for listen_reader and Listener.serve. Without `connections`, those of this call have the limits that
-        Connections has by default.
+        Connections has by default. `started` is called with the Listener once it listens: its `endpoint` has the port,
+        and its `stop` ends this.
     Raises: as listen_reader.
     """
+    if started is not None:
+        check_callable("started", started, "a function that takes a Listener")
     if connections is None:
         connections = Connections()
     with listen_reader(
         endpoint, content_types, limits=limits, deadlines=deadlines, tls=tls, connections=connections
     ) as listener:
+        if started is not None:
+            started(listener)
         listener.serve(handler)

@@ -269,6 +269,16 @@ def test_attributes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "inside_frame", "lost_nothing"),
+    [("STREAMING", False, True), ("STREAMING", True, False), ("IDLE", True, True)],
+)
+def test_streams_that_lost_nothing(state: str, inside_frame: bool, lost_nothing: bool) -> None:
+    """Outside of a stream only a control frame can be cut off."""
+    error = TruncatedStreamError("STOP", "the end of input", 0, state, inside_frame=inside_frame)
+    assert error.lost_nothing is lost_nothing
+
+
+@pytest.mark.parametrize(
     "error",
     [
         LocalProtocolError("a text"),

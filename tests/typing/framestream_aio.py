@@ -43,4 +43,5 @@ async def handle(reader: aio.Reader) -> None:
 
 async def serve(path: Path) -> None:
     await aio.serve(path, handle)
+    await aio.serve(path, handle, started=lambda listener: assert_type(listener.stop(), None))
     await aio.serve(path, print)  # type: ignore[arg-type]

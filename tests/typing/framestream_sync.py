@@ -49,4 +49,6 @@ def listen(path: Path) -> None:
     writers = framestream.listen_writer(path)
     assert_type(writers, Listener[Writer])
     ReconnectingWriter(writers.accept)
-    framestream.serve(path, lambda reader: assert_type(reader, Reader))
+    framestream.serve(
+        path, lambda reader: assert_type(reader, Reader), started=lambda one: assert_type(one.stop(), None)
+    )

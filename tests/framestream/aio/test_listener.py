@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,7 @@ from tests.framestream.wire import START, STOP, data
 from tests.threads import to_thread
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
 
@@ -283,3 +284,112 @@ def test_a_loop_that_cannot_wait_for_descriptors() -> None:
 
     with asyncio.Runner(loop_factory=ProactorLoop) as runner:
         runner.run(main())
+
+
+class TestStop:
+    """The end of serve() that loses nothing: readers take what they have received, and their handlers return."""
+
+    @pytest.mark.parametrize("by", ["a thread", "the loop", "a handler"])
+    def test_readers(self, by: str, caplog: pytest.LogCaptureFixture) -> None:
+        """A missing STOP is not the sender's fault then, but a frame that was cut off is."""
+        got: list[bytes] = []
+
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+
+                async def handle(reader: aio.Reader) -> None:
+                    async for payload in reader:
+                        got.append(payload)
+                        if by == "a handler" and len(got) == 2:
+                            listener.stop()
+
+                serving = asyncio.create_task(listener.serve(handle))
+                with (
+                    await to_thread(dial, listener.endpoint),
+                    await to_thread(dial, listener.endpoint, None, START + data(b"whole")),
+                    await to_thread(dial, listener.endpoint, None, START + data(b"cut") + data(b"off")[:-1]),
+                ):
+                    await wait_until(lambda: len(got) == 2)
+                    if by == "a thread":
+                        await to_thread(listener.stop)
+                    elif by == "the loop":
+                        listener.stop()
+                    await serving
+
+        run(main)
+        assert sorted(got) == [b"cut", b"whole"]
+        messages = [record.message for record in caplog.records]
+        assert len(messages) == 1
+        assert "expected 1 more bytes of a frame, got the end of input" in messages[0]
+
+    def test_at_any_step(self, tmp_path: Path) -> None:
+        """A connection that was accepted, and whose handler has not begun, ends too."""
+        got: list[bytes] = []
+
+        async def handle(reader: aio.Reader) -> None:
+            got.extend([payload async for payload in reader])
+
+        async def main(steps: int) -> aio.Listener[aio.Reader]:
+            listeners: list[aio.Listener[aio.Reader]] = []
+            socks: list[socket.socket] = []
+
+            def step(left: int) -> None:
+                if left:
+                    asyncio.get_running_loop().call_soon(step, left - 1)
+                else:
+                    listeners[0].stop()
+
+            def started(listener: aio.Listener[aio.Reader]) -> None:
+                listeners.append(listener)
+                socks.append(dial(listener.endpoint, first=START + data(b"1")))
+                step(steps)
+
+            await aio.serve(tmp_path / "s", handle, started=started)
+            with socks[0], contextlib.suppress(ConnectionResetError):
+                assert await to_thread(socks[0].recv, 1) == b""
+            return listeners[0]
+
+        for steps in range(8):
+            listener = asyncio.run(main(steps))
+        assert set(got) == {b"1"}
+        assert not (tmp_path / "s").exists()
+        listener.stop()  # No-op: its loop is closed.
+
+    def test_writers_are_waited_for(self) -> None:
+        """Nothing tells their handlers to end."""
+
+        async def main() -> None:
+            may = asyncio.Event()
+
+            async def handle(writer: aio.Writer) -> None:
+                await writer.write(b"1")
+                await may.wait()
+                await writer.write(b"2")
+
+            async with aio.listen_writer("tcp:localhost:0") as listener:
+                serving = asyncio.create_task(listener.serve(handle))
+                async with aio.open_reader(listener.endpoint) as reader:
+                    assert await anext(aiter(reader)) == b"1"
+                    listener.stop()
+                    may.set()
+                    assert [payload async for payload in reader] == [b"2"]
+                await serving
+
+        run(main)
+
+    def test_iteration(self) -> None:
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+                asyncio.get_running_loop().call_soon(listener.stop)
+                assert [reader async for reader in listener] == []
+                await listener.serve(lambda reader: asyncio.sleep(0))
+
+        run(main)
+
+    def test_started_is_a_function(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            wrong: Any = 5
+            with pytest.raises(TypeError, match=r"^started: expected a function that takes a Listener, got 5"):
+                await aio.serve(tmp_path / "s", lambda reader: asyncio.sleep(0), started=wrong)
+
+        run(main)

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import re
+import signal
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from framestream.endpoints import UnixEndpoint
 from framestream.reporting import MAX_PER_PERIOD
 from tests.framestream.nets import background, dial, nothing_left
 from tests.framestream.wire import START, STOP, data
-from tests.wait import wait_for
+from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,3 +210,80 @@ def test_a_stream_that_broke_leaves_nothing_in_memory() -> None:
             finish()
     finally:
         gc.enable()
+
+
+class TestStop:
+    """The end of serve() that loses nothing: readers take what they have received, and their handlers return."""
+
+    def test_by_another_thread(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A missing STOP is not the sender's fault then, but a frame that was cut off is."""
+        got: list[bytes] = []
+        with (
+            sync.listen_reader("tcp:localhost:0") as listener,
+            background(listener.serve, got.extend) as finish,
+            dial(listener.endpoint),
+            dial(listener.endpoint, first=START + data(b"whole")),
+            dial(listener.endpoint, first=START + data(b"cut") + data(b"off")[:-1]),
+        ):
+            wait_for(lambda: len(got) == 2, "the payloads")
+            listener.stop()
+            finish()
+        assert sorted(got) == [b"cut", b"whole"]
+        assert len(caplog.messages) == 1
+        assert "expected 1 more bytes of a frame, got the end of input" in caplog.messages[0]
+
+    def test_by_a_handler(self, tmp_path: Path) -> None:
+        listeners: list[sync.Listener[sync.Reader]] = []
+        got: list[bytes] = []
+
+        def handle(reader: sync.Reader) -> None:
+            for payload in reader:
+                got.append(payload)
+                listeners[0].stop()
+
+        with background(lambda: sync.serve(tmp_path / "s", handle, started=listeners.append)) as finish:
+            wait_for(lambda: listeners, "the listener")
+            with dial(listeners[0].endpoint, first=START + data(b"1") + data(b"2")):
+                finish()
+        assert got == [b"1", b"2"]
+        assert not (tmp_path / "s").exists()
+
+    def test_by_a_signal_handler(self) -> None:
+        """While connections are waited for, in the main thread."""
+        with sync.listen_reader("tcp:localhost:0") as listener:
+            before = signal.signal(signal.SIGALRM, lambda *_: listener.stop())
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                listener.serve(print)
+            finally:
+                signal.signal(signal.SIGALRM, before)
+            assert listener.fileno() < 0
+
+    def test_writers_are_waited_for(self) -> None:
+        """Nothing tells their handlers to end."""
+        may = threading.Event()
+
+        def handle(writer: sync.Writer) -> None:
+            writer.write(b"1")
+            assert may.wait(DEADLINE_S)
+            writer.write(b"2")
+
+        with sync.listen_writer("tcp:localhost:0") as listener, background(listener.serve, handle) as finish:
+            with sync.open_reader(listener.endpoint) as reader:
+                payloads = iter(reader)
+                assert next(payloads) == b"1"
+                listener.stop()
+                may.set()
+                assert list(payloads) == [b"2"]
+            finish()
+
+    def test_before_it_begins(self) -> None:
+        with sync.listen_reader("tcp:localhost:0") as listener:
+            listener.stop()
+            listener.serve(print)
+            assert list(listener) == []
+
+    def test_started_is_a_function(self, tmp_path: Path) -> None:
+        wrong: Any = 5
+        with pytest.raises(TypeError, match=r"^started: expected a function that takes a Listener, got 5"):
+            sync.serve(tmp_path / "s", print, started=wrong)
