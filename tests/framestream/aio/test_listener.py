@@ -13,7 +13,7 @@ import pytest
 from framestream import aio
 from framestream.connections import Connections
 from framestream.endpoints import UnixEndpoint
-from framestream.reporting import MAX_PER_PERIOD
+from framestream.reporting import MAX_PER_PERIOD, PERIOD_S
 from tests.elsewhere.shims import ProactorLoop
 from tests.framestream.aio.running import (
     interrupted,
@@ -112,6 +112,25 @@ class TestServe:
                     assert await to_thread(sock.recv, 1) == b""
 
         run(main)
+
+    def test_when_nobody_comes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It goes on waiting after each period, in which reports may be due."""
+        waits: list[float | None] = []
+
+        async def main() -> None:
+            async with aio.listen_reader("tcp:localhost:0") as listener:
+
+                async def time_out(timeout_s: float | None = None) -> aio.Reader:
+                    waits.append(timeout_s)
+                    if len(waits) == 3:
+                        await listener.close()
+                    raise TimeoutError
+
+                monkeypatch.setattr(listener, "accept", time_out)
+                await listener.serve(lambda reader: asyncio.sleep(0))
+
+        run(main)
+        assert waits == [PERIOD_S] * 3
 
     def test_when_nothing_can_be_accepted(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

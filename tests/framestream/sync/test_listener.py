@@ -16,7 +16,7 @@ import pytest
 from framestream import sync
 from framestream.connections import Connections
 from framestream.endpoints import UnixEndpoint
-from framestream.reporting import MAX_PER_PERIOD
+from framestream.reporting import MAX_PER_PERIOD, PERIOD_S
 from tests.framestream.nets import background, dial, nothing_left
 from tests.framestream.wire import START, STOP, data
 from tests.wait import DEADLINE_S, wait_for
@@ -78,6 +78,22 @@ def test_when_nothing_can_be_accepted(monkeypatch: pytest.MonkeyPatch, caplog: p
             listener.close()
             finish()
     assert "cannot accept a connection: Too many open files" in caplog.messages[0]
+
+
+def test_when_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on waiting after each period, in which reports may be due."""
+    waits: list[float | None] = []
+
+    def time_out(timeout_s: float | None = None) -> sync.Reader:
+        waits.append(timeout_s)
+        if len(waits) == 3:
+            listener.stop()
+        raise TimeoutError
+
+    with sync.listen_reader("tcp:localhost:0") as listener:
+        monkeypatch.setattr(listener, "accept", time_out)
+        listener.serve(print)
+    assert waits == [PERIOD_S] * 3
 
 
 def test_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
