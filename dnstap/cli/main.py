@@ -33,6 +33,13 @@ GATHER_S = 0.0003
 """Pause before a busy server is read again, in seconds: fewer and larger reads (dnstap/pipeline/coalescing.py)."""
 
 
+_BROKEN_PIPE = 128 + 13
+"""Exit status if the reader of our output has read enough, as `head` does. 13 is the number of SIGPIPE, which Windows
+does not have."""
+
+SUBCOMMANDS = {"check": "dnstap.cli.check"}
+"""First word of the command line -> the module whose `main` gets the others. It is loaded if the word is there."""
+
 END_S = 5.0
 """Time that outputs have after INT and TERM for what was received, in seconds."""
 
@@ -101,6 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args: argv: arguments after the name of the command; None for those of the process.
     Returns: the exit status.
     """
+    words = sys.argv[1:] if argv is None else argv
+    if words and (module := SUBCOMMANDS.get(words[0])):
+        return _run_subcommand(module, words[1:])
     options = parse_options(argv)
     for warning in options.warnings:
         _say(warning)
@@ -119,8 +129,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(line)
         return 128 + int(number)
     except BrokenPipeError:
-        # The reader of our output has read enough, as `head` does.
-        return 128 + 13  # The number of SIGPIPE, which Windows does not have.
+        return _BROKEN_PIPE
+
+
+def _run_subcommand(module: str, words: Sequence[str]) -> int:
+    from importlib import import_module
+
+    try:
+        status: int = import_module(module).main(words)
+    except BrokenPipeError:
+        return _BROKEN_PIPE
+    return status
 
 
 def _run_files(options: Options) -> int:

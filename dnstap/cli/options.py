@@ -39,6 +39,7 @@ __all__ = [
 
 _EPILOG = """\
 An ENDPOINT is unix:PATH, tcp:HOST:PORT or tls:HOST:PORT.
+dnstap check FILE says what is missing or odd there: see dnstap check --help.
 
 -q prints time, type, address, transport, length and question. The types are:
   AQ AUTH_QUERY    AR AUTH_RESPONSE    RQ RESOLVER_QUERY   RR RESOLVER_RESPONSE
