@@ -98,7 +98,7 @@ class BlockingCollector:
         """Number of payloads that `filter` left out, besides those that do not decode."""
         return self._collector.unmatched
 
-    def read(self, path: str, *, follow: bool = False) -> None:
+    def read(self, path: str | os.PathLike[str], *, follow: bool = False) -> None:
         """Add a file, a named pipe, or standard input as "-".
 
         Args, Raises: see Collector.read.

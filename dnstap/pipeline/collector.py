@@ -7,6 +7,7 @@ is full, the inputs wait, or its oldest frames are dropped. A broken stream is r
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from contextlib import aclosing
 from functools import partial
@@ -23,7 +24,7 @@ from dnstap.pipeline.queues import QUEUE_BYTES, QueueingDispatcher
 from dnstap.pipeline.tasks import Tasks
 from framestream import descriptors
 from framestream.aio import listen_reader
-from framestream.arguments import check_callable, check_number, check_options
+from framestream.arguments import check_callable, check_number, check_options, check_type
 from framestream.connections import Connections
 from framestream.endpoints import FileEndpoint, TlsEndpoint, parse_endpoint
 from framestream.errors import LocalProtocolError
@@ -31,7 +32,6 @@ from framestream.reporting import PERIOD_S
 from framestream.streams import DEADLINES, LIMITS, Backoff, Deadlines, Limits
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
@@ -198,7 +198,7 @@ class Collector:
         """Return how many of the `drain_s` seconds are left after the end of the run, but at least LAST_S."""
         return max(LAST_S, self._end_by - time.monotonic())
 
-    async def read(self, path: str, *, follow: bool = False) -> None:
+    async def read(self, path: str | os.PathLike[str], *, follow: bool = False) -> None:
         """Add a file, a named pipe, or standard input as "-". Regular files are read one after the other.
 
         Args: follow: whether to wait for the file to grow, or to be made, and to continue with a file that replaces it;
@@ -206,8 +206,9 @@ class Collector:
         Raises: OSError; RuntimeError: the run has begun; ValueError: the collector is closed.
         """
         self._check_new()
+        check_type("path", path, (str, os.PathLike), "a path")
         # Opening a named pipe waits for its writer. After `stop`, there is nothing to read any more.
-        opening = open_file(path, self._limits, self._report, follow=follow)
+        opening = open_file(os.fspath(path), self._limits, self._report, follow=follow)
         if (source := await self._tasks.before_stop(opening)) is not None:
             self._inputs.append(source)
 

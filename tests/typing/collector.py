@@ -1,6 +1,7 @@
 """dnstap.Collector and BlockingCollector: inputs, handlers, and what they take as outputs and stages."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import assert_type
 
 from dnstap import (
@@ -49,6 +50,7 @@ def on_payloads(payloads: list[bytes], source: Source) -> None: ...
 
 async def inputs(collector: Collector) -> None:
     await collector.read("file", follow=True)
+    await collector.read(Path("file"))
     assert_type(await collector.listen("tcp:localhost:0"), Endpoint)
     collector.connect("unix:/run/server.sock")
     await collector.read(b"file")  # type: ignore[arg-type]
@@ -92,6 +94,7 @@ def blocking() -> None:
     with BlockingCollector(print, overload="drop") as collector:
         assert_type(collector, BlockingCollector)
         collector.read("file", follow=True)
+        collector.read(Path("file"))
         assert_type(collector.listen("tcp:localhost:0"), Endpoint)
         collector.connect("unix:/run/server.sock")
         collector.run(

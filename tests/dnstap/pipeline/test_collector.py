@@ -10,6 +10,7 @@ import resource
 import socket
 import threading
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +45,6 @@ from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
 
     from dnstap import DnstapMessage, Filter, Source
     from dnstap.pipeline.outputs.custom import Writable
@@ -925,7 +925,7 @@ class TestHandlers:
 
     def test_all_kinds(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """A bad payload costs only itself, and is logged if nobody takes reports."""
-        path = file_of(tmp_path / "a", self.QUERY, self.WITHOUT_MESSAGE, self.RESPONSE)
+        path = Path(file_of(tmp_path / "a", self.QUERY, self.WITHOUT_MESSAGE, self.RESPONSE))
         messages: list[Any] = []
         payloads: list[bytes] = []
 
@@ -1053,6 +1053,9 @@ class TestHandlers:
                     with pytest.raises(TypeError, match=f"^{argument}: expected a"):
                         await collector.run(**wrong)
             async with Collector() as collector:
+                for wrong in (5, b"file"):
+                    with pytest.raises(TypeError, match=r"^path: expected a path, got "):
+                        await collector.read(wrong)
                 await collector.run()
                 with pytest.raises(RuntimeError, match="the collector runs, or has run"):
                     await collector.run()
