@@ -6,11 +6,13 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dns.message
 import pytest
 
 from dnstap import CONTENT_TYPE, Dnstap, DnstapType, Message, MessageType, SocketProtocol
@@ -101,6 +103,12 @@ def test_python_examples_print_what_is_shown(clone: Path, program: str, expected
             with wait_for(lambda: connected(clone / "dnstap.sock"), "the listener") as writer:
                 writer.write_many([b"abc", b"abcde"])
             expected = "3\n5\n"
+        if "servers log to it" in program:
+            with wait_for(lambda: connected(clone / "dnstap.sock"), "the listener") as writer:
+                query = dns.message.make_query("www.example.org.", "A").to_wire()
+                writer.write(Dnstap(type=DnstapType.MESSAGE, message=Message.client_query(query)).encode())
+            process.send_signal(signal.SIGTERM)
+            expected = "[('www.example.org.', 1)]\n"
         # Some draw hundreds of examples, which takes seconds.
         assert process.communicate(timeout=5 * DEADLINE_S)[0] == expected
         assert process.returncode == 0
