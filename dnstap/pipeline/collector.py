@@ -20,6 +20,7 @@ from dnstap.pipeline.forwarding import Forwarder
 from dnstap.pipeline.inputs.accepted import AcceptedInput
 from dnstap.pipeline.inputs.dialed import DialedInput
 from dnstap.pipeline.inputs.file import open_file
+from dnstap.pipeline.places import places
 from dnstap.pipeline.queues import QUEUE_BYTES, QueueingDispatcher
 from dnstap.pipeline.tasks import Tasks
 from framestream import descriptors
@@ -53,16 +54,6 @@ BACKOFF = Backoff(first_s=0.02, most_s=1.0)
 
 TICK_S = 1.0
 """Interval at which outputs do what is due, in seconds: what a time limit of a file may be late by."""
-
-
-MAX_CONNECTIONS = 1024
-"""Connections at the same time, unless the caller says otherwise. Each takes some 20 KiB, and more while it is read."""
-
-RESERVED = 32
-"""Descriptors that connections do not get: for metrics (8), and what libraries open, such as to look up host names."""
-
-RESERVED_EACH = 4
-"""The same for each output: a new file beside the old one, the two of a compression, a new connection."""
 
 PROGRESS_S = 0.1
 """Interval at which the end of a run looks whether the outputs go on, in seconds."""
@@ -366,15 +357,12 @@ class Collector:
 
     def _limit_connections(self, outputs: int) -> None:
         """Limit the connections so that outputs find descriptors whatever peers do."""
-        most = self._max_connections or MAX_CONNECTIONS
-        if (spare := descriptors.spare()) is not None:
-            reserved = RESERVED + RESERVED_EACH * outputs + sum([source.descriptors for source in self._inputs])
-            allowed = max(1, spare - reserved)
-            if self._max_connections and allowed < most:
-                self._report(f"at most {allowed} connections, not {most}: the system allows no more open files")
-            most = min(most, allowed)
-        self._connections.max_connections = most
-        self._connections.max_handshakes = self._max_handshakes or max(1, most // 4)
+        wanted, limits = self._max_connections, self._connections
+        inputs = sum([source.descriptors for source in self._inputs])
+        limits.max_connections = most = places(wanted, descriptors.spare(), outputs=outputs, inputs=inputs)
+        limits.max_handshakes = self._max_handshakes or max(1, most // 4)
+        if wanted and most < wanted:
+            self._report(f"at most {most} connections, not {wanted}: the system allows no more open files")
 
     async def _tick(self) -> None:
         try:

@@ -17,9 +17,10 @@ import pytest
 
 from dnstap import Anonymizer, Dnstap, DnstapType, Message, MessageType, compile_filter, truncate
 from dnstap.content_type import CONTENT_TYPE
-from dnstap.pipeline.collector import LAST_S, MAX_CONNECTIONS, Collector
+from dnstap.pipeline.collector import LAST_S, Collector
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
+from dnstap.pipeline.places import MAX_CONNECTIONS
 from dnstap.pipeline.stages import Head, Sample
 from framestream import (
     Backoff,
