@@ -7,16 +7,17 @@ import json
 import re
 import struct
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnstap import Dnstap, DnstapError, DnstapType, Message, MessageType, Style, compile_filter, row_reader
 from dnstap.dns import unescaped_bytes
+from dnstap.dns.text import FLAGS
 from dnstap.fields import kinds
 from dnstap.fields.catalogue import FIELDS
 from dnstap.fields.kinds import Notation
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.timeout(600)
 WITHOUT_SENDER = [name for name in FIELDS if name != "peer"]
 """Fields that a message has by itself."""
 
-LISTS = (kinds.NUMBERS, kinds.TEXTS)
+LISTS = (kinds.NUMBERS, kinds.TEXTS, kinds.TYPES, kinds.CLASSES)
 """Kinds with several values."""
 
 ROUNDED = (kinds.DURATION,)
@@ -52,16 +53,19 @@ QUESTION = b"\7example\3org\0\0\1\0\1"
 
 @st.composite
 def edns_payloads(draw: DrawFn) -> bytes:
-    """Draw responses with answers and options of EDNS, good and bad ones."""
+    """Draw messages with records in all sections and options of EDNS, good and bad ones."""
     options = b""
-    for code, data in draw(st.lists(st.tuples(st.sampled_from([3, 8, 8, 10, 15, 15, 12]), OPTION_DATA), max_size=4)):
+    codes = st.sampled_from([3, 8, 8, 10, 11, 12, 15, 15])
+    for code, data in draw(st.lists(st.tuples(codes, OPTION_DATA), max_size=4)):
         options += struct.pack(">HH", code, len(data)) + data
     ttl = draw(st.sampled_from([0, 0x8000, 1 << 24, 0xFFFFFFFF]))
     opt = b"\0" + struct.pack(">HHIH", 41, 1232, ttl, len(options)) + options
-    answers = [b"\xc0\x0c" + struct.pack(">HHIH", rrtype, 1, 0, len(data)) + data for rrtype, data in draw(ANSWERS)]
-    counts = draw(st.sampled_from([1, 2])), len(answers), 0, draw(st.sampled_from([1, 2]))
+    sections = [draw(RECORDS) for _ in range(3)]
+    questions, opts = draw(st.sampled_from([1, 2])), draw(st.sampled_from([0, 1, 2]))
+    answers, authorities, additionals = map(len, sections)
+    counts = questions, answers, authorities, additionals + opts
     header = struct.pack(">6H", 7, draw(st.integers(0, 65535)), *counts)
-    wire = header + QUESTION * counts[0] + b"".join(answers) + opt * counts[3]
+    wire = header + QUESTION * questions + b"".join([record for records in sections for record in records]) + opt * opts
     message = Message(draw(st.sampled_from(MessageType)), query_message=wire, response_message=wire)
     return bytes(Dnstap(type=DnstapType.MESSAGE, message=message))
 
@@ -73,18 +77,33 @@ OPTION_DATA = st.binary(max_size=12) | st.sampled_from(
         b"\0\2\x20\0\x20\1\x0d\xb8",
         b"\0\2\x78\0" + bytes(10) + b"\xff\xff\xc0\0\2",
         b"\0\x16no, \x1bway",
+        b"\0\x16no way",
+        b"\0\x64",
     ]
 )
-ANSWERS = st.lists(
+RDATA = (
     st.tuples(st.just(1), st.binary(min_size=4, max_size=4))
     | st.tuples(st.just(16), st.binary(max_size=9).map(lambda text: bytes([len(text)]) + text))
-    | st.tuples(st.sampled_from([1, 2, 5, 46, 65, 999]), st.binary(max_size=9)),
+    | st.tuples(st.sampled_from([1, 2, 5, 46, 65, 999]), st.binary(max_size=9))
+)
+OWNERS = st.sampled_from([b"\xc0\x0c", b"\0", b"\4a, \n\xc0\x0c", b"\1*\3Org\0"])
+RECORDS = st.lists(
+    st.builds(
+        lambda owner, rdata, rrclass, ttl: (
+            owner + struct.pack(">HHIH", rdata[0], rrclass, ttl, len(rdata[1])) + rdata[1]
+        ),
+        OWNERS,
+        RDATA,
+        st.sampled_from([1, 1, 255, 999]),
+        st.sampled_from([0, 60, 0xFFFFFFFF]),
+    ),
     max_size=3,
 )
 
 payloads = st.one_of(
     edns_payloads(),
     edns_payloads(),
+    hostile_payloads(edns_payloads()),
     hostile_payloads(),
     hostile_payloads(),
     server_payloads(),
@@ -221,7 +240,15 @@ def table(name: str) -> Callable[[Dnstap], str]:
     return renderer(name, STYLE)
 
 
+LAST_SECOND = 253_402_300_799
+"""The last second of the year 9999."""
+
+NO_YEAR = b"r\r\x08\x00`\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01x\x00"
+"""A payload whose time of the response is 2^63 s."""
+
+
 @given(payloads)
+@example(NO_YEAR)
 def test_rows_json_and_csv_agree_with_lines(payload: bytes) -> None:
     dnstap = parsed(payload)
     if dnstap is None:
@@ -275,6 +302,53 @@ def test_accessors_and_dicts_agree_with_rows(payload: bytes) -> None:
         assert message.latency // timedelta(microseconds=1) == found["latency"] // 1000
     assert (message.time_ns, message.query_time_ns) == (found["time"], found["query_time"])
     assert message.response_time_ns == found["response_time"]
+
+
+@given(payloads)
+@example(NO_YEAR)
+def test_a_filter_takes_every_value_of_a_row(payload: bytes) -> None:
+    """Each value is equal to that of the row, to the last nanosecond and the last byte, and does not differ from it."""
+    dnstap = parsed(payload)
+    if dnstap is None:
+        return
+    found = row()(payload)._asdict()
+    equal = [test for name, value in found.items() if value is not None for test in equalities(name, value)]
+    different = [test.replace(" = ", " != ", 1) for test in equal if " = " in test]
+    if not equal:
+        return
+    all_equal, one_differs = compile_filter(" and ".join(equal)), compile_filter(" or ".join(different or ["rd != 0"]))
+    if not all_equal.matches(dnstap) or one_differs.matches(dnstap):
+        # Name the one.
+        assert [test for test in equal if not compile_filter(test).matches(dnstap)] == []
+        assert [test for test in different if compile_filter(test).matches(dnstap)] == []
+    assert all_equal.select([payload]) == [payload]
+    assert one_differs.select([payload]) == [] or not different
+
+
+def equalities(name: str, value: Any) -> list[str]:
+    """Return the tests that a field has the value of a row; none where filters have no notation for it."""
+    kind = FIELDS[name].kind
+    if kind is kinds.FLAGS:
+        return [f"{'' if flag in value else 'not '}flag {flag}" for _, flag in FLAGS]
+    if kind is kinds.TIME:
+        seconds, nanoseconds = divmod(value, 10**9)
+        # Years after 9999 have no notation.
+        if seconds > LAST_SECOND:
+            return []
+        return [f"{name} = {datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"]
+    if kind is kinds.DURATION:
+        return [f"{name} = {value}ns"] if abs(value) < 10**12 else []
+    if kind is kinds.PORT and value > 65535:
+        # No port, but the sender wrote it.
+        return []
+    if kind is kinds.NAME:
+        # A star without a backslash is refused in filters.
+        value = value.replace("*", "\\*")
+    if kind is kinds.BYTES:
+        value = unescaped_bytes(value).decode("utf-8", "surrogateescape")
+    values = value if kind in LISTS else (value,)
+    # A text of a sender is shown with escapes, which filters do not have.
+    return [f'{name} = "{quoted(str(one))}"' for one in values if name != "ede_text" or "\\" not in one]
 
 
 def in_csv(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dnstap.fields.catalogue import ALL, FIELDS, NAMES, chosen, columns, reads, 
 from dnstap.filters import fields as filters
 from dnstap.schema.enums import HttpProtocol
 from dnstap.schema.fields import MessageFields, Row, rows
+from framestream import MissingLibraryError
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -153,6 +155,17 @@ def test_fields_for_rows_that_are_added_to_the_schema() -> None:
     assert (enum.kind.enum, enum.reads) == (HttpProtocol, "version")
     text = schema_field(Row("note", 17, "bytes", bytes))
     assert (text.kind, text.source) == (kinds.BYTES, "(message.note or None)")
+
+
+def test_fields_that_need_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {name for name, field in FIELDS.items() if field.extra} == {"tld", "registered_domain"}
+    assert reads(["tld"]) == reads(["qname"])
+    monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
+    assert [name for name, _ in chosen([ALL])] == [name for name, field in FIELDS.items() if not field.extra]
+    for choose in chosen, columns, reads:
+        with pytest.raises(MissingLibraryError) as caught:
+            choose(["qname", "tld"])
+        assert (caught.value.what, caught.value.extra) == ("field 'tld'", "psl")
 
 
 def test_columns_have_names_of_their_own() -> None:

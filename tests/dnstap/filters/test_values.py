@@ -12,6 +12,7 @@ from dnstap.filters.values import (
     number_parser,
     parse_any_text,
     parse_duration,
+    parse_hex,
     parse_size,
     parse_text,
     parse_time,
@@ -125,3 +126,8 @@ def test_subdomains() -> None:
     assert all(matches(name) for name in (b"\3org\0", b"\1a\3org\0", b"\7example\3net\0", b"\1a\1b\7example\3net\0"))
     assert not any(matches(name) for name in (b"\0", b"\3net\0", b"\4aorg\0", b"\x08xexample\3net\0"))
     assert subdomain_matcher(frozenset({b"\0"}))(b"\3org\0")
+
+
+def test_hexadecimal_digits() -> None:
+    assert (parse_hex("00fF"), parse_hex("00 ff")) == (b"\0\xff", b"\0\xff")
+    refuses(parse_hex, "", " ", "0", "0g", "0x00")
