@@ -15,7 +15,7 @@ import dns.message
 import pytest
 
 from dnstap import CONTENT_TYPE, Dnstap, SocketProtocol
-from framestream import write_file
+from framestream import open_writer, write_file
 from tests.interop.accounting import payloads
 from tests.interop.go_recording import recorded_by_go
 from tests.interop.peers import require
@@ -148,3 +148,35 @@ def test_the_sender_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
         wait_for(lambda: b"no reader: " in sender.err.read_bytes(), "an attempt to connect")
         assert sender.end(signal.SIGINT).startswith("0 of ")
     assert "unix:" in sender.err.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_proxy_rewrites_between_fstrm_replay_and_the_go_tool(tmp_path: Path, number: signal.Signals) -> None:
+    recording, place, expected = tmp_path / "log.fstrm", tmp_path / "proxy", []
+    for d in map(Dnstap.parse, payloads(SAMPLE)):
+        d.identity, d.extra = b"fra1/" + (d.identity or b""), None
+        expected.append(bytes(d))
+    with ExitStack() as stack:
+        to = (f"unix:{place}", f"unix:{tmp_path}/tap", "fra1")
+        proxy = stack.enter_context(program(tmp_path, "rewriting_proxy", *to))
+        wait_for(lambda: listens(place), "the proxy")
+        replay: list[str | Path] = [require("fstrm_replay"), "-t", CONTENT_TYPE.decode(), "-u", place, "-r"]
+        subprocess.run([*replay, with_bad(tmp_path)], check=True, timeout=DEADLINE_S)
+        wait_for(lambda: b"no reader: " in proxy.err.read_bytes(), "an attempt to connect")
+        go = stack.enter_context(peer(require("dnstap"), "-u", tmp_path / "tap", "-w", recording, out=tmp_path / "go"))
+        subprocess.run([*replay, SAMPLE], check=True, timeout=DEADLINE_S)
+        assert proxy.end(number) == "72 messages sent, 0 dropped, 4 payloads did not decode\n"
+        assert recorded_by_go(go, recording, 72) == [*expected, *expected]
+    assert "4 of 76 payloads do not decode and were left out" in proxy.err.read_text()
+
+
+def test_the_proxy_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
+    """Received frames that were not sent are counted."""
+    place = tmp_path / "proxy"
+    with program(tmp_path, "rewriting_proxy", f"unix:{place}", f"unix:{tmp_path}/nobody", "fra1") as proxy:
+        wait_for(lambda: listens(place), "the proxy")
+        with open_writer(place, [CONTENT_TYPE]) as writer:
+            writer.write_many(payloads(SAMPLE))
+        wait_for(lambda: b"no reader: " in proxy.err.read_bytes(), "an attempt to connect")
+        assert proxy.end(signal.SIGTERM).startswith("0 messages sent, ")
+    assert "36 of 36 frames were not written" in proxy.err.read_text()
