@@ -235,7 +235,8 @@ class _Parser:
         operator = "=" if self._is("==") else self._token.value.lower()
         if not self._is(*field.operators, "=="):
             what = "an operator of this field" if self._is(*OPERATORS) else "an operator"
-            raise self._error(f"{what}: {', '.join(field.operators)} or not in")
+            hint = did_you_mean(self._token.value, field.operators)
+            raise self._error(f"{what}: {', '.join(field.operators)} or not in", hint=hint)
         self._take()
         return operator
 

@@ -6,6 +6,7 @@ import inspect
 import struct
 import textwrap
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -192,6 +193,30 @@ def test_addresses_of_other_lengths_and_mapped_ones() -> None:
     assert matches("client in ::ffff:0:0/96", mapped)
     assert not matches("client != 192.0.2.1", mapped)
     assert not matches("client = ::1 or client in ::1", mapped)
+
+
+def test_the_sender() -> None:
+    """It is no part of a message: whoever calls sets it."""
+    tests = {
+        "peer = 192.0.2.1": (True, True, False),
+        "peer != 192.0.2.1": (False, False, True),
+        "peer in 192.0.2.0/24": (True, True, False),
+        "peer in (::/0, 192.0.2.7)": (False, False, True),
+        "peer not in (192.0.2.0/24, 2001:db8::/64)": (False, False, True),
+        "peer not in ::1": (True, True, True),
+        "has peer": (True, True, True),
+        "not has peer or not peer in 0.0.0.0/0": (False, False, True),
+    }
+    for text, answers in tests.items():
+        chosen = compile_filter(text)
+        assert chosen.reads_peer
+        for address, answer in zip(("192.0.2.1", "::ffff:192.0.2.1", "2001:db8:1::1"), answers, strict=True):
+            chosen.peer.address = ip_address(address).packed
+            assert chosen.matches(DNSTAP) is answer, (text, address)
+        # As for files and unix sockets.
+        chosen.peer.set(None)
+        assert chosen.matches(DNSTAP) is text.startswith("not"), text
+    assert not compile_filter("has identity").reads_peer
 
 
 def test_damage_hides_only_the_fields_behind_it() -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from dnstap import Dnstap, DnstapType, compile_filter
+from dnstap.fields.catalogue import FIELDS as CATALOGUE
 from dnstap.fields.catalogue import NAMES, schema_field
-from dnstap.filters.fields import EITHER_FIELD, FIELDS, MESSAGE_TYPES, filter_field
+from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, MESSAGE_TYPES, filter_field
 from dnstap.schema.enums import HttpProtocol
 from dnstap.schema.fields import Row
 from tests.dnstap.filters.examples import EMPTY, PASSED, matches
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_every_field_of_the_catalogue_is_usable() -> None:
@@ -33,6 +31,26 @@ def test_the_type_of_the_dnstap() -> None:
         assert not compile_filter(f"dnstap_type {test}").matches(Dnstap())
     assert not matches("dnstap_type = MESSAGE", Dnstap(type=DnstapType(7)))
     assert matches("dnstap_type = 7", Dnstap(type=DnstapType(7)))
+
+
+def test_every_field_is_documented_with_its_operators() -> None:
+    """In the table of docs/filters.md, by one of its names; it says that all have =, !=, in and not in."""
+    page = (Path(__file__).parents[3] / "docs" / "filters.md").read_text()
+    section = page[page.index("## Fields\n") : page.index("\n- `flag AA`")]
+    documented: dict[str, set[str]] = {}
+    for names, operators, _ in re.findall(r"^\| (`.+?) \|(.*?)\| (.*) \|$", section, re.MULTILINE):
+        for name in re.findall("`(.+?)`", names):
+            assert name not in documented
+            documented[name] = {*re.findall("`(.+?)`", operators), "=", "!=", "in"}
+    assert {name: documented.pop(name) for name in EITHER_FIELD} == {
+        name: set(FIELDS[either].operators) for name, (either, _) in EITHER_FIELD.items()
+    }
+    for field in CATALOGUE.values():
+        found = [name for name in (field.name, *field.aliases) if name in documented]
+        assert len(found) == (field is not FLAG.field), f"{field.name} in the table of docs/filters.md: {found}"
+        for name in found:
+            assert documented.pop(name) == set(FIELDS[name].operators), name
+    assert documented == {}
 
 
 def test_aliases_are_the_same_field() -> None:
