@@ -44,13 +44,12 @@ from dnstap.filters.values import Time, subdomain_matcher, times_matcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from dnstap.filters.patterns import Pattern
     from dnstap.peer import CurrentPeer
 
 __all__ = ["compile_tree"]
 
 MAX_TEXTS = 16384
-"""Number of names or texts for which the answer of a regular expression is remembered: as many as the other caches."""
+"""Names or texts for which the answer of `~`, `like` or `under` is remembered: as many as in the other caches."""
 
 MAX_LENGTH = 256
 """Length in bytes from which on they are not remembered; no name is longer."""
@@ -134,12 +133,15 @@ class _Generator:
             return [present, self._list_test(operator, values)]
         if operator in ("~", "like"):
             of_name = kinds.name_text if operator == "~" else name_glob_text
-            search = _search(values[0], of_name if field.kind is kinds.NAME else raw_text)
-            return [present, f"{self._constant(search)}(value)"]
+            text_of = of_name if field.kind is kinds.NAME else raw_text
+            search = values[0].search
+            found = _remembered(lambda value: search(text_of(value)))
+            return [present, f"{self._constant(found)}(value)"]
         if operator == "under":
             # Most names do not even end with the bytes of a single name, which is quicker to see.
             ending = [f"value.endswith({self._constant(next(iter(values)))})"] if len(values) == 1 else []
-            return [present, *ending, f"{self._constant(subdomain_matcher(values))}(value)"]
+            below = subdomain_matcher(values)
+            return [present, *ending, f"{self._constant(below if ending else _remembered(below))}(value)"]
         if field.kind is kinds.TIME:
             return [present, self._time_test(operator, values)]
         if operator not in ("=", "!=", "in", "not in"):
@@ -218,14 +220,14 @@ def _flattened(node: AllOf | AnyOf) -> list[Node]:
     return parts
 
 
-def _search(pattern: Pattern, text_of: Callable[[bytes], str]) -> Callable[[bytes], bool]:
-    """Return the function that tests a field. Its answers are remembered, but not those of long texts."""
+def _remembered(test: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+    """Return a function that remembers the answers of a test, but not those for long texts."""
     known: BoundedCache[bool] = BoundedCache(MAX_TEXTS)
 
     def found(value: bytes) -> bool:
         answer = known.get(value)
         if answer is None:
-            answer = pattern.search(text_of(value))
+            answer = test(value)
             if len(value) < MAX_LENGTH:
                 known.store(value, answer)
         return answer
