@@ -196,6 +196,14 @@ _ALL = [
     Field("query_time", kinds.TIME, "time of the query", _QUERY_TIME, _TIMES, 4),
     Field("response_time", kinds.TIME, "time of the response", _RESPONSE_TIME, _TIMES, 4),
     Field("latency", kinds.DURATION, "time from query to response, of a message with both times", _LATENCY, _TIMES, 8),
+    Field(
+        "answered",
+        kinds.BOOLEAN,
+        "whether the response to a query was seen, which only `--pair` finds out",
+        "dnstap.answered",
+        "answered",
+        1,
+    ),
     # Enums, as numbers.
     Field("qr", kinds.DIRECTION, "query or response, by the type of the message", "is_query", "", 1),
     _enum("type", MessageType, "type of the message: CLIENT_QUERY and so on"),

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dnstap.codec.learned import Decoder
+from dnstap.codec.paired import paired_decoder
 from dnstap.codec.projections import for_fields
 from dnstap.errors import DnstapError
 from dnstap.filters.compiling import compile_tree
@@ -40,6 +41,7 @@ class Filter:
         problems: payloads that did not decode, and therefore did not match.
         peer: the sender of what is given to `matches` and `select` next, which a Collector sets; none at first.
         reads_peer: whether the expression asks for the sender.
+        reads_answered: whether the expression asks if a query was answered.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Filter:
         trees = [parse_expression(expression, files=files) for expression in expressions]
         tree = trees[0] if len(trees) == 1 else AllOf(tuple(trees))
         self.reads_peer = "peer" in fields_of(tree)
+        self.reads_answered = "answered" in fields_of(tree)
         self._matches, reads = compile_tree(tree, time_zone, self.peer, time.time_ns() if now_ns is None else now_ns)
         self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
 
@@ -102,6 +105,10 @@ class Filter:
         self.payloads += len(payloads)
         self.matched += len(selected)
         return selected
+
+    def expect_paired(self) -> None:
+        """Have `select` read what payloads carry that Pairs has returned."""
+        self._decode = paired_decoder(self._decode, answered=self.reads_answered)
 
     @property
     def bad(self) -> int:

@@ -16,13 +16,19 @@ __all__ = ["Part"]
 class Part:
     """A part of a pipeline. The defaults are those of a part that counts nothing.
 
-    Attributes: uses_source: whether it asks for the stream of payloads. If no part does, nothing is spent on it.
+    Attributes:
+        uses_source: whether it asks for the stream of payloads. If no part does, nothing is spent on it.
+        uses_answered: whether it asks which queries were answered. If a part does, they are held until that is known.
     """
 
     uses_source: bool = False
+    uses_answered: bool = False
 
     def set_source(self, source: Source) -> None:
         """Set the stream of the payloads that come next."""
+
+    def expect_paired(self) -> None:
+        """Prepare for payloads that carry what pairing found (dnstap.codec.paired). Called before the first."""
 
     def counters(self) -> Sequence[Counter]:
         """Return the counters of this part, for metrics."""

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from dnstap.messages import Dnstap
     from dnstap.peer import CurrentPeer
 
-__all__ = ["FORMATS", "decoder_for", "header", "render", "renderer", "renderer_of_peer", "shows_peer", "time_zone"]
+__all__ = [
+    "FORMATS",
+    "decoder_for",
+    "header",
+    "render",
+    "renderer",
+    "renderer_of_peer",
+    "shows_answered",
+    "shows_peer",
+    "time_zone",
+]
 
 # Modules are imported on first use: the command starts faster with the one that it needs.
 _MODULES = {
@@ -68,6 +78,11 @@ def renderer_of_peer(name: str, style: Style, peer: CurrentPeer | None) -> Calla
 def shows_peer(name: str, style: Style) -> bool:
     """Return whether a format shows the sender of messages."""
     return name in ("json-full", "yaml-full") or not {"peer", "all"}.isdisjoint(_fields(name, style))
+
+
+def shows_answered(name: str, style: Style) -> bool:
+    """Return whether a format shows if queries were answered."""
+    return not {"answered", "all"}.isdisjoint(_fields(name, style))
 
 
 def _fields(name: str, style: Style) -> tuple[str, ...]:

@@ -41,12 +41,17 @@ class TextOutput(FileOutput):
         self._peer = renderer.peer
         self._header = renderer.header
         self.uses_source = renderer.shows_peer
+        self.uses_answered = renderer.shows_answered
+        self._expect_paired = renderer.expect_paired
         # Payloads left out of the batch that was last written, if that failed.
         self._counted = 0
         super().__init__(path, append=append, compression=compression, rotation=rotation)
 
     def set_source(self, source: Source) -> None:
         self._peer.set(source.peer)
+
+    def expect_paired(self) -> None:
+        self._expect_paired()
 
     def _write(self, payloads: list[bytes]) -> None:
         self._write_rendered(self._render(payloads), self.frames - len(payloads) + 1, len(payloads))

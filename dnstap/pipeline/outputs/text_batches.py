@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dnstap.codec.paired import paired_decoder
 from dnstap.errors import DnstapError
 from dnstap.peer import CurrentPeer
-from dnstap.rendering.formats import decoder_for, header, renderer_of_peer, shows_peer
+from dnstap.rendering.formats import decoder_for, header, renderer_of_peer, shows_answered, shows_peer
 from dnstap.rendering.style import DEFAULT, Style
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class BatchRenderer:
     Attributes:
         peer: sender of the next payloads.
         shows_peer: whether the text shows it.
+        shows_answered: whether the text shows if queries were answered.
         header: what a file of this text begins with.
     """
 
@@ -45,8 +47,13 @@ class BatchRenderer:
         self._decode = decoder_for(format_name, style)
         self.peer = CurrentPeer()
         self.shows_peer = shows_peer(format_name, style)
+        self.shows_answered = shows_answered(format_name, style)
         self.header = header(format_name, style).encode()
         self._render = renderer_of_peer(format_name, style, self.peer)
+
+    def expect_paired(self) -> None:
+        """Show what payloads carry that Pairs has returned."""
+        self._decode = paired_decoder(self._decode, answered=self.shows_answered)
 
     def render(self, payloads: Sequence[bytes]) -> RenderedBatch:
         """Return the text of payloads, without those that do not decode."""

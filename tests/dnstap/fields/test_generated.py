@@ -40,8 +40,8 @@ def reader(source: str, field: Field) -> Callable[[Dnstap], Any]:
     return compile_function("read", beginning("read", body, field.reads.split()) + body, namespace(None))
 
 
-WITHOUT_MESSAGE = ("peer",)
-"""Fields that no message has."""
+WITHOUT_MESSAGE = ("peer", "answered")
+"""Fields that no payload has."""
 
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if name not in WITHOUT_MESSAGE])
@@ -81,7 +81,7 @@ def test_what_is_shown_is_there_with_the_value(field: Field) -> None:
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
 def test_all_attributes_that_are_read_are_named(field: Field) -> None:
-    names = {row.name for row in (*rows(MessageFields), *rows(DnstapFields))}
+    names = {row.name for row in (*rows(MessageFields), *rows(DnstapFields))} | {"answered"}
     reads = set(field.reads.split())
     assert names.issuperset(reads)
     for source in (field.source, field.shown, field.bad):

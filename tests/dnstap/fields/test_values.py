@@ -38,7 +38,7 @@ def test_wrong_fields(fields: tuple[str, ...], said: str) -> None:
         dict_reader(fields, namespace(None))
 
 
-OF_A_DNSTAP = ("dnstap_type", "identity", "version", "extra")
+OF_A_DNSTAP = ("dnstap_type", "identity", "version", "extra", "answered")
 """Fields that a Message does not have."""
 
 

@@ -19,9 +19,9 @@ from tests.dnstap.filters.examples import EMPTY, PASSED, matches
 def test_every_field_of_the_catalogue_is_usable() -> None:
     assert set(FIELDS) == set(NAMES)
     tested = {FIELDS[name].field.name for name in PASSED if name not in EITHER_FIELD}
-    # No message has its sender, and this one neither an error nor a second question; every message has its type. Flags
-    # have tests of their own.
-    others = {"dnstap_type", "error", "flags", "further_questions", "peer"}
+    # No payload has its sender or says if it was answered, and this one neither an error nor a second question; every
+    # message has its type. Flags have tests of their own.
+    others = {"answered", "dnstap_type", "error", "flags", "further_questions", "peer"}
     assert {field.field.name for field in FIELDS.values()} == tested | others
 
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from dnstap import DecodeError, Dnstap, DnstapType, Filter, FilterError, compile_filter
 from dnstap.filters.selecting import as_filter
+from dnstap.pairing import Pairs
 from dnstap.strategies import hostile_payloads
 from tests.dnstap.filters.examples import DNSTAP, EVERYTHING
+from tests.dnstap.pairing.messages import query, response
 
 
 def test_select_counts() -> None:
@@ -103,3 +105,18 @@ def test_expressions_or_filters_as_arguments() -> None:
         TypeError, match=r"^filter: expected an expression, or a Filter of compile_filter, got 5 of type"
     ):
         as_filter(wrong)
+
+
+def test_answered_is_only_known_by_pairing() -> None:
+    chosen = compile_filter("has answered")
+    assert chosen.reads_answered
+    assert not compile_filter("latency > 1s").reads_answered
+    payloads = Pairs(hold_queries=True)([query(0), response(1)])
+    assert chosen.select(payloads) == []
+    chosen.expect_paired()
+    assert chosen.select(payloads) == [query(0)]
+    message = Dnstap.parse(query(0))
+    assert not chosen.matches(message)
+    message.answered = False
+    assert chosen.matches(message)
+    assert not compile_filter("answered = yes").matches(message)

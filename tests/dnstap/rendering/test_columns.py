@@ -48,6 +48,7 @@ EXPECTED = {
     "query_time": "22:13:20.999999",
     "response_time": "22:13:21.001500",
     "latency": "1.501ms",
+    "answered": "-",
     "qr": "R",
     "type": "CLIENT_RESPONSE",
     "socket_family": "INET",

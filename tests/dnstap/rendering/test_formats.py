@@ -101,3 +101,10 @@ def test_formats_that_show_the_sender(name: str) -> None:
     shown = [formats.shows_peer(name, Style(fields=fields)) for fields in ((), ("peer",), ("all",), ("qname",))]
     full = name.endswith("-full")
     assert shown == [full or name in ("csv", "tsv"), full or name in CHOSEN, full or name in CHOSEN, full]
+
+
+def test_formats_that_show_if_queries_were_answered() -> None:
+    chosen = Style(fields=("time", "answered"))
+    assert [formats.shows_answered(name, chosen) for name in ("quiet", "csv", "json", "yaml")] == [True] * 3 + [False]
+    assert [formats.shows_answered(name, Style()) for name in ("quiet", "csv")] == [False, True]
+    assert formats.shows_answered("json", Style(fields=("all",)))

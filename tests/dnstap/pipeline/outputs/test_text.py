@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dnstap import Dnstap, DnstapType, Style
+from dnstap.pairing import Pairs
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.rotation import FileLimits, Rotation
 from dnstap.pipeline.sources import Source
 from framestream import LocalProtocolError
 from framestream.sockets import PeerAddress
+from tests.dnstap.pairing.messages import query, response
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,3 +196,12 @@ def test_the_sender_in_a_table(tmp_path: Path) -> None:
     output.write_many([payload(b"1")])
     output.close()
     assert path.read_bytes() == b"peer,identity\n192.0.2.1:4711,1\n"
+
+
+def test_what_pairing_found(tmp_path: Path) -> None:
+    for field, uses in ("answered", True), ("latency", False):
+        with closing(TextOutput(str(tmp_path / "text"), "quiet", Style(fields=(field,)))) as output:
+            assert output.uses_answered is uses
+            output.expect_paired()
+            output.write_many(Pairs(hold_queries=True)([query(0), response(1)]))
+        assert (tmp_path / "text").read_text() == ("true\n-\n" if uses else "-\n1000.000ms\n")

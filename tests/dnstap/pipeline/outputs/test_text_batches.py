@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, Style
+from dnstap.pairing import Pairs
 from dnstap.pipeline.outputs.text_batches import BatchRenderer, RenderedBatch
+from tests.dnstap.pairing.messages import query, response
 
 GOOD = bytes.fromhex("7801")
 LINE = b"[no Message]\n"
@@ -35,3 +37,13 @@ def test_octets_that_are_no_text() -> None:
 def test_the_header() -> None:
     style = Style(fields=("identity",))
     assert [BatchRenderer(name, style).header for name in ("csv", "json", "quiet")] == [b"identity\n", b"", b""]
+
+
+def test_what_pairing_found() -> None:
+    """Only fields that show it need room for it."""
+    payloads = Pairs(hold_queries=True)([query(0), response(1)])
+    for fields, text in (("answered", b"true\n-\n"), ("latency", b"-\n1000.000ms\n"), ("id", b"1\n1\n")):
+        renderer = BatchRenderer("quiet", Style(fields=(fields,)))
+        assert renderer.shows_answered is (fields == "answered")
+        renderer.expect_paired()
+        assert renderer.render(payloads).text == text
