@@ -306,7 +306,7 @@ class Pairs:
         """Pass on a query, if it was held."""
         if query.payload is None:
             return
-        if query.origin is not self._origin:
+        if query.origin != self._origin:
             self._strangers.append((len(self._out), query.origin))
         self._out.append(_answered(query.payload, answered=answered))
         self._held -= 1
@@ -320,7 +320,7 @@ class Pairs:
         for position, stranger in strangers:
             if position > start:
                 parts.append((out[start:position], origin))
-            if parts and position == start and parts[-1][1] is stranger:
+            if parts and position == start and parts[-1][1] == stranger:
                 parts[-1][0].append(out[position])
             else:
                 parts.append((out[position : position + 1], stranger))

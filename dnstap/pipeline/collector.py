@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dnstap.pipeline.outputs.custom import Writable
     from dnstap.pipeline.outputs.handlers import MessageHandler, PayloadHandler
     from dnstap.pipeline.queues import Overload
-    from dnstap.pipeline.stages import Matching, Stage
+    from dnstap.pipeline.stages import AnyStage, Matching
     from framestream.aio import Reader
     from framestream.endpoints import Endpoint, Tls
 
@@ -255,7 +255,7 @@ class Collector:
         *outputs: MessageHandler | Output | Writable,
         payloads: PayloadHandler | None = None,
         filter: str | Filter | None = None,
-        stages: Sequence[Stage | Callable[[list[bytes]], list[bytes]]] = (),
+        stages: Sequence[AnyStage] = (),
     ) -> None:
         """Receive until all files have been read and there are no other inputs, or until stop().
 
@@ -364,12 +364,19 @@ class Collector:
         if wanted and most < wanted:
             self._report(f"at most {most} connections, not {wanted}: the system allows no more open files")
 
+    def _release(self) -> None:
+        """Give the outputs what a stage has held."""
+        try:
+            self._forwarder.dispatcher.finish()
+        except Exception as error:  # noqa: BLE001 (it ends the run, as that of a write does)
+            self._tasks.fail(error)
+
     async def _tick(self) -> None:
         try:
             while True:
                 await asyncio.sleep(self._tick_s)
                 self._forwarder.tick()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 (an output may be a program's)
             # For example a disk that is full at a rotation. It ends the run, as the same error of a write does.
             self._tasks.fail(error)
 
@@ -418,7 +425,12 @@ class Collector:
         # As long as any output goes on, none is given up: most take all within moments, but text of a whole queue takes
         # seconds. A run that is complete waits like one whose files have ended: `dnstap --count 100 | less`.
         written = -1
-        while tasks.running:
+        while True:
+            # Once all was received, what a stage holds goes on. More tasks may begin by that.
+            if not forwarder.counters.open:
+                self._release()
+            if not tasks.running:
+                break
             now, before = time.monotonic(), written
             written = sum(output.written for output in forwarder.dispatcher.outputs)
             if forwarder.complete and not (self._hurried or tasks.failure):
@@ -430,6 +442,8 @@ class Collector:
             elif now >= self._end_by:
                 break
             await tasks.finish(min(PROGRESS_S, self._end_by - now))
+        # Also what came meanwhile: it is counted as left then.
+        self._release()
         # Mostly files that are followed and still wait for an output. `run` cancels their tasks.
         for name in forwarder.counters.open.values():
             self._report(f"{name}: the outputs did not take all that was received within {self._drain_s} s")

@@ -101,6 +101,7 @@ class FileRunner:
                     self._finished_bytes += _size(reader)
                     self._counters.end(reader)
             # Also after `stop`: whatever was read is written. Only an output that fails ends the run before this.
+            dispatcher.finish()
             for output in dispatcher.outputs:
                 output.flush()
         except BaseException:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnstap.pipeline.outputs.custom import Writable
     from dnstap.pipeline.outputs.handlers import MessageHandler
     from dnstap.pipeline.sources import Source
-    from dnstap.pipeline.stages import Stage
+    from dnstap.pipeline.stages import AnyStage
 
 __all__ = ["QUEUE_BYTES", "OutputQueue", "Overload", "QueueingDispatcher", "memory"]
 
@@ -294,7 +294,7 @@ class QueueingDispatcher(Dispatcher):
     def __init__(
         self,
         outputs: Sequence[MessageHandler | Output | Writable],
-        stages: Sequence[Stage | Callable[[list[bytes]], list[bytes]]],
+        stages: Sequence[AnyStage],
         start: Callable[[Coroutine[Any, Any, None]], object],
         *,
         overload: Overload | None = None,
@@ -333,10 +333,7 @@ class QueueingDispatcher(Dispatcher):
             queue.end()
 
     def tick(self) -> None:
-        """Have the outputs do what is due.
-
-        Raises: OSError.
-        """
+        super().tick()
         for queue in self._queues.values():
             queue.tick()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from dnstap.codec.paired import carry_over
 from dnstap.pipeline.counters import Counter
 from dnstap.pipeline.parts import Part
 from framestream.arguments import check_callable
@@ -14,10 +16,28 @@ if TYPE_CHECKING:
 
     from dnstap.anonymize import Anonymizer
     from dnstap.filters.selecting import Filter
+    from dnstap.pairing import Pairs
     from dnstap.pipeline.sources import Source
     from framestream.sockets import PeerAddress
 
-__all__ = ["Anonymizing", "FunctionStage", "Head", "Matching", "Sample", "Stage", "as_stage"]
+__all__ = [
+    "Anonymizing",
+    "AnyStage",
+    "FunctionStage",
+    "Head",
+    "Matching",
+    "Pairing",
+    "Parts",
+    "Sample",
+    "Stage",
+    "as_stage",
+]
+
+AnyStage: TypeAlias = "Stage | Filter | Callable[[list[bytes]], list[bytes]]"
+"""A stage, a filter, or a function from a list of payloads to those that go on."""
+
+Parts: TypeAlias = "Sequence[tuple[list[bytes], Source]]"
+"""Payloads, and the stream that they came from."""
 
 
 class Stage(Part, ABC):
@@ -37,6 +57,63 @@ class Stage(Part, ABC):
         return peer
 
 
+class Pairing(Stage):
+    """A stage that passes payloads on with what Pairs finds.
+
+    Queries may go on later than they came, so it returns payloads in parts, each with the stream that it came from.
+
+    Args: clock: returns a time in seconds.
+    """
+
+    def __init__(self, pairs: Pairs, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pairs = pairs
+        self._clock = clock
+        self._received_at = clock()
+
+    @property
+    def held(self) -> int:
+        """Number of payloads that have not gone on."""
+        return self._pairs.held
+
+    def hold(self) -> None:
+        """Hold queries until it is known whether they are answered."""
+        self._pairs.hold_queries = True
+
+    def process(self, payloads: list[bytes]) -> list[bytes]:
+        return self._pairs(payloads)
+
+    def pass_on(self, payloads: list[bytes], source: Source) -> Parts:
+        """Return payloads that go on."""
+        self._received_at = self._clock()
+        return self._pairs.sorted(payloads, source)
+
+    def tick(self) -> Parts:
+        """Return payloads that go on because nothing has come for long."""
+        # Time in messages stands still while none come.
+        silent_s = self._clock() - self._received_at
+        return self._pairs.release() if self._pairs.held and silent_s > self._pairs.timeout_s else ()
+
+    def release(self) -> Parts:
+        """Return all payloads that were held."""
+        return self._pairs.release()
+
+    def counters(self) -> Sequence[Counter]:
+        counts = self._pairs.counts
+        return (
+            Counter("paired_queries", "Queries with a response.", counts.paired),
+            Counter("unanswered_queries", "Queries without a response within the timeout.", counts.unanswered),
+            Counter("given_up_queries", "Queries that there was no room for until their response.", counts.given_up),
+            Counter("orphaned_responses", "Responses without a query.", counts.orphaned),
+        )
+
+    def summary(self) -> str:
+        counts = self._pairs.counts
+        return (
+            f"{counts.paired} of {counts.queries} queries paired, {counts.unanswered} unanswered, {counts.given_up}"
+            f" given up, {counts.outstanding} outstanding; {counts.orphaned} of {counts.responses} responses orphaned"
+        )
+
+
 class Matching(Stage):
     """A stage that keeps the payloads that match a filter."""
 
@@ -45,6 +122,7 @@ class Matching(Stage):
         # It may have been used before.
         self._bad_before = wanted.bad
         self.uses_source = wanted.reads_peer
+        self.uses_answered = wanted.reads_answered
 
     def set_source(self, source: Source) -> None:
         self._filter.peer.set(source.peer)
@@ -58,6 +136,9 @@ class Matching(Stage):
     def unmatched(self) -> int:
         """Number of payloads that decode and do not match."""
         return self.removed - self.bad
+
+    def expect_paired(self) -> None:
+        self._filter.expect_paired()
 
     def process(self, payloads: list[bytes]) -> list[bytes]:
         return self._filter.select(payloads)
@@ -131,9 +212,16 @@ class Anonymizing(Stage):
 
     def __init__(self, anonymizer: Anonymizer) -> None:
         self._anonymizer = anonymizer
+        self._paired = False
+
+    def expect_paired(self) -> None:
+        self._paired = True
 
     def process(self, payloads: list[bytes]) -> list[bytes]:
-        return self._anonymizer(payloads)
+        if not self._paired:
+            return self._anonymizer(payloads)
+        # One by one, because some may be left out.
+        return [carry_over(payload, changed) for payload in payloads for changed in self._anonymizer([payload])]
 
     def changed_peer(self, peer: PeerAddress | None) -> PeerAddress | None:
         if peer is None or (address := peer.packed) is None:
@@ -166,16 +254,22 @@ class FunctionStage(Stage):
         return self._function(payloads)
 
 
-def as_stage(stage: Stage | Callable[[list[bytes]], list[bytes]]) -> Stage:
-    """Return a stage as it is, and wrap a function.
+def as_stage(stage: AnyStage) -> Stage:
+    """Return a stage as it is, and wrap a filter or a function.
 
     Raises: TypeError: neither.
     """
     if isinstance(stage, Stage):
         return stage
-    check_callable("stages", stage, "a function from a list of payloads to those that go on")
-    # Not at the top of the module, so that a run of the command without --anonymize does not load it.
+    # Not at the top of the module, so that a run of the command loads those only that it needs.
     from dnstap.anonymize.anonymizer import Anonymizer
+    from dnstap.filters.selecting import Filter
+    from dnstap.pairing import Pairs
 
+    if isinstance(stage, Filter):
+        return Matching(stage)
+    check_callable("stages", stage, "a function from a list of payloads to those that go on")
+    if isinstance(stage, Pairs):
+        return Pairing(stage)
     # It is also a function, but one with something to report.
     return Anonymizing(stage) if isinstance(stage, Anonymizer) else FunctionStage(stage)

@@ -17,6 +17,7 @@ import pytest
 
 from dnstap import Anonymizer, Dnstap, DnstapType, Message, MessageType, compile_filter, truncate
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.pairing import Pairs
 from dnstap.pipeline.collector import LAST_S, Collector
 from dnstap.pipeline.outputs.recording import Recording
 from dnstap.pipeline.outputs.text import TextOutput
@@ -39,6 +40,7 @@ from framestream import (
     read_file,
     write_file,
 )
+from tests.dnstap.pairing.messages import query, response
 from tests.dnstap.pipeline.streams import START, STOP, Payloads, Server, file_of, raw_connection
 from tests.framestream.nets import own
 from tests.threads import start
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
     from dnstap import DnstapMessage, Filter, Source
     from dnstap.pipeline.outputs.custom import Writable
+    from dnstap.pipeline.stages import AnyStage
     from framestream import Endpoint
 
 
@@ -845,6 +848,63 @@ def test_frames_over_the_limit_may_be_left_out(tmp_path: Path) -> None:
         assert running.collector.counts.left_out == 1
     assert running.payloads == [b"1234", b"1"]
     assert running.reports == [f"unix:{tmp_path / 's'} connection 1 {own()}: 1 frames over 4 bytes left out"]
+
+
+class Refusing(Payloads):
+    """An output that fails, but not by the system."""
+
+    def write_many(self, payloads: list[bytes]) -> None:
+        raise ValueError("refused")
+
+
+async def run_over(path: str, output: Writable, *stages: AnyStage, **options: Any) -> None:
+    """Run a collector from a file to an output."""
+    collector = Collector(print, **options)
+    await collector.read(path)
+    try:
+        await collector.run(output, stages=stages)
+    finally:
+        await collector.close()
+
+
+def test_queries_that_were_held_are_written_at_the_end(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "a", query(0), query(1, query_port=1), response(2, query_port=1))
+    payloads = Payloads()
+    asyncio.run(run_over(path, payloads, Pairs(), compile_filter("has answered")))
+    assert payloads == [query(1, query_port=1), query(0)]
+
+
+def test_an_output_that_fails_at_the_end(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "a", query(0))
+    with pytest.raises(ValueError, match="refused"):
+        asyncio.run(run_over(path, Refusing(), Pairs(hold_queries=True)))
+
+
+async def receive_held_query(path: Path, output: Payloads) -> None:
+    """Receive a query that is held for a short time, from a connection that stays open until it has been written."""
+    collector = Collector(print, tick_s=0.01)
+    await collector.listen(path)
+    with raw_connection(path) as sock:
+        sock.sendall(START + encode_data_frames([query(0)]))
+        running = asyncio.create_task(collector.run(output, stages=[Pairs(0.05, hold_queries=True)]))
+        while not (running.done() or output):
+            await asyncio.sleep(0.001)
+        collector.stop()
+        try:
+            await running
+        finally:
+            await collector.close()
+
+
+def test_queries_are_not_held_for_long_where_nothing_follows(tmp_path: Path) -> None:
+    payloads = Payloads()
+    asyncio.run(asyncio.wait_for(receive_held_query(tmp_path / "s", payloads), DEADLINE_S))
+    assert payloads == [query(0)]
+
+
+def test_an_output_that_fails_where_nothing_follows(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="refused"):
+        asyncio.run(asyncio.wait_for(receive_held_query(tmp_path / "s", Refusing()), DEADLINE_S))
 
 
 def test_only_sockets_are_connected_to() -> None:

@@ -16,14 +16,17 @@ from dnstap import (
     compile_filter,
     truncate,
 )
+from dnstap.pairing import Pairs
 from dnstap.pipeline.dispatcher import Dispatcher
-from dnstap.pipeline.stages import Head, Matching, Sample
+from dnstap.pipeline.stages import Head, Matching, Pairing, Sample
 from framestream import EncodedFrames
 from framestream.sockets import PeerAddress
+from tests.dnstap.pairing.messages import query, response
 from tests.dnstap.pipeline.kept import FILE, SOCKET, Full, Kept, KeptBlocking, KeptEncoded, KeptWithPeers
 
 if TYPE_CHECKING:
     from dnstap.pipeline.outputs.base import Output
+    from dnstap.pipeline.stages import AnyStage
 
 
 def test_stages_and_then_every_output() -> None:
@@ -131,3 +134,76 @@ class TestPeers:
         dispatcher = Dispatcher([Kept()], [Sample(1)])
         assert not dispatcher.uses_source
         dispatcher.write([b"1"], SOCKET._replace(peer=self.PEER))
+
+
+PEERS = [PeerAddress("192.0.2.1", 4711), PeerAddress("192.0.2.2", 4711)]
+STREAMS = [SOCKET._replace(peer=peer) for peer in PEERS]
+
+
+def test_pairs_of_several_streams() -> None:
+    """A query that was held reaches stages and outputs with the stream that it came from."""
+    output = KeptWithPeers()
+    dispatcher = Dispatcher([output], [Head(3, print), Pairs(), compile_filter("has answered or latency > 1ns")])
+    for payloads, source in (
+        ([query(0), query(0, query_port=1)], STREAMS[0]),
+        ([response(1, query_port=1)], STREAMS[1]),
+    ):
+        dispatcher.write(payloads, source)
+    assert output.payloads == [query(0, query_port=1), response(1, query_port=1)]
+    assert [stage.removed for stage in dispatcher.stages] == [0, 1, 0]
+    dispatcher.write([b"more than 3"], FILE)
+    dispatcher.finish()
+    assert output.payloads == [query(0, query_port=1), response(1, query_port=1), query(0)]
+    assert output.peers == [PEERS[0], PEERS[1], PEERS[0]]
+    assert [stage.removed for stage in dispatcher.stages] == [1, 0, 0]
+
+
+def test_queries_are_not_held_if_nothing_asks_for_it() -> None:
+    output = Kept()
+    dispatcher = Dispatcher([output], [Pairs(), compile_filter("latency > 1ns or qr = Q")])
+    dispatcher.write([query(0)], FILE)
+    assert output.payloads == [query(0)]
+
+
+def test_nothing_to_release() -> None:
+    output = Kept()
+    for stages in [], [Pairs(hold_queries=True)]:
+        dispatcher = Dispatcher([output], stages)
+        dispatcher.finish()
+        dispatcher.tick()
+        assert output.payloads == []
+
+
+def test_all_that_was_held_is_counted_if_an_output_fails() -> None:
+    good, full = Kept(), Full()
+    dispatcher = Dispatcher([full, good], [Pairs(hold_queries=True)])
+    for number, source in enumerate(STREAMS):
+        dispatcher.write([query(0, query_port=number)], source)
+    with pytest.raises(OSError, match="disk full"):
+        dispatcher.finish()
+    assert [output.reached for output in (full, good)] == [2, 2]
+    assert full.counts.left == 2
+    assert good.payloads == [query(0, query_port=0), query(0, query_port=1)]
+
+
+def test_what_is_held_long_goes_on() -> None:
+    now = 0.0
+    output = Kept()
+    dispatcher = Dispatcher([output], [Pairing(Pairs(5, hold_queries=True), clock=lambda: now)])
+    dispatcher.write([query(0)], FILE)
+    dispatcher.tick()
+    assert output.payloads == []
+    now = 6.0
+    dispatcher.tick()
+    assert output.payloads == [query(0)]
+
+
+def test_answered_needs_pairs() -> None:
+    unanswered = compile_filter("answered = no")
+    # A filter after it does not help one before.
+    alone: list[AnyStage] = [unanswered]
+    for stages in (alone, [*alone, Pairs(), *alone]):
+        with pytest.raises(ValueError, match="stages: a filter with `answered` needs Pairs before it"):
+            Dispatcher([Kept()], stages)
+    with pytest.raises(ValueError, match="stages: expected Pairs once"):
+        Dispatcher([Kept()], [Pairs(), Pairs()])

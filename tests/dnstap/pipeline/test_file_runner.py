@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.pairing import Pairs
 from dnstap.pipeline.file_runner import FileRunner
 from dnstap.pipeline.outputs.custom import CustomOutput
 from dnstap.pipeline.outputs.recording import Recording
-from dnstap.pipeline.stages import Head, Sample
+from dnstap.pipeline.stages import Head, Pairing, Sample
 from framestream import encode_data_frames, read_file
+from tests.dnstap.pairing.messages import query, response
 from tests.dnstap.pipeline.streams import START, Payloads, file_of
 
 if TYPE_CHECKING:
@@ -110,3 +112,13 @@ def test_it_needs_no_event_loop() -> None:
     check = "import sys, dnstap.pipeline.file_runner; print(*{'asyncio', 'socket', 'ssl'} & set(sys.modules))"
     process = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert process.stdout == "\n"
+
+
+def test_queries_that_were_held_are_written_at_the_end(tmp_path: Path) -> None:
+    payloads = Payloads()
+    runner = FileRunner(print)
+    runner.read(file_of(tmp_path / "a", query(0), query(1, query_port=1)))
+    runner.read(file_of(tmp_path / "b", response(2, query_port=1)))
+    runner.run(CustomOutput(payloads), stages=[Pairing(Pairs(hold_queries=True))])
+    runner.close()
+    assert payloads == [query(1, query_port=1), response(2, query_port=1), query(0)]

@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnstap import Anonymizer, Dnstap, DnstapType, Message, MessageType, compile_filter, truncate
-from dnstap.pipeline.stages import Anonymizing, FunctionStage, Head, Matching, Sample, as_stage
+from dnstap.codec.paired import PairedPayload
+from dnstap.pairing import Pairs
+from dnstap.pipeline.stages import Anonymizing, FunctionStage, Head, Matching, Pairing, Sample, as_stage
+from tests.dnstap.pairing.messages import START, query, response
+from tests.dnstap.pipeline.kept import FILE
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 20)))
@@ -91,3 +95,74 @@ def test_as_stage() -> None:
 def test_what_is_no_stage(stage: Any) -> None:
     with pytest.raises(TypeError, match=r"^stages: expected a function from a list of payloads"):
         as_stage(stage)
+
+
+def carried(payloads: list[bytes]) -> list[tuple[object, object]]:
+    """Return the time of the query and the answer to "answered" that payloads carry."""
+    paired = [payload if isinstance(payload, PairedPayload) else PairedPayload() for payload in payloads]
+    return [(payload.query_time, payload.answered) for payload in paired]
+
+
+def test_pairing() -> None:
+    stage = Pairing(Pairs())
+    assert stage.process([query(0), response(1)]) == [query(0), response(1)]
+    assert stage.held == 0
+    stage.hold()
+    assert stage.pass_on([query(2), query(2, query_port=1)], FILE) == []
+    assert stage.held == 2
+    assert stage.pass_on([response(3), response(3, query_port=2)], FILE) == [
+        ([query(2), response(3), response(3, query_port=2)], FILE)
+    ]
+    assert stage.release() == [([query(2, query_port=1)], FILE)]
+    assert [(counter.name, counter.value) for counter in stage.counters()] == [
+        ("paired_queries", 2),
+        ("unanswered_queries", 1),
+        ("given_up_queries", 0),
+        ("orphaned_responses", 1),
+    ]
+    assert stage.summary() == (
+        "2 of 3 queries paired, 1 unanswered, 0 given up, 0 outstanding; 1 of 3 responses orphaned"
+    )
+
+
+def test_pairing_while_nothing_comes() -> None:
+    """Time in messages stands still then."""
+    now = 100.0
+    stage = Pairing(Pairs(5, hold_queries=True), clock=lambda: now)
+    now = 200.0
+    assert list(stage.tick()) == []
+    assert stage.pass_on([query(0)], FILE) == []
+    now = 205.0
+    assert list(stage.tick()) == []
+    now = 205.1
+    assert stage.tick() == [([query(0)], FILE)]
+    assert stage.held == 0
+
+
+def test_what_is_known_goes_through_an_anonymizer() -> None:
+    """Also where another payload is left out."""
+    stage = Anonymizing(Anonymizer(truncate()))
+    stage.expect_paired()
+    out = stage.process([b"junk", *Pairs()([query(0), response(1)])])
+    assert carried(out) == [(None, None), ((START, 0), None)]
+    message = Dnstap.parse(out[1]).message
+    assert message is not None
+    assert message.query_address == b"\n\0\0\0"
+
+
+def test_a_filter_of_what_is_known() -> None:
+    slow, unanswered = Matching(compile_filter("latency > 1s")), Matching(compile_filter("answered = no"))
+    assert (slow.uses_answered, unanswered.uses_answered) == (False, True)
+    payloads = Pairs(hold_queries=True)([query(0), response(1.5), query(2), response(2.5), query(3)])
+    payloads += Pairs(hold_queries=True)([query(4), response(100)])
+    assert unanswered.process(payloads) == []
+    for stage in (slow, unanswered):
+        stage.expect_paired()
+    assert slow.process(payloads) == [response(1.5)]
+    pairs = Pairs(hold_queries=True)
+    assert unanswered.process([*pairs([query(0), response(1), query(2)]), *pairs.finish()]) == [query(2)]
+
+
+def test_pairs_and_filters_as_stages() -> None:
+    assert isinstance(as_stage(Pairs()), Pairing)
+    assert isinstance(as_stage(compile_filter("type = CQ")), Matching)
