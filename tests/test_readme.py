@@ -31,6 +31,7 @@ DOCS = (
     "formats",
     "collecting",
     "filters",
+    "pairing",
     "anonymizing",
     "tapping",
     "adapters",

@@ -291,9 +291,14 @@ def _short_name(endpoint: Endpoint) -> str:
 
 
 def _stages(options: Options, runner: Collector | FileRunner) -> list[Stage]:
-    from dnstap.pipeline.stages import Anonymizing, Head, Matching, Sample
+    from dnstap.pipeline.stages import Anonymizing, Head, Matching, Pairing, Sample
 
     stages: list[Stage] = []
+    if options.pair is not None:
+        from dnstap.pairing import Pairs
+
+        # First, because filters may ask for what it finds.
+        stages.append(Pairing(Pairs(options.pair) if options.pair else Pairs()))
     if options.filter:
         stages.append(Matching(options.filter))
     if options.sample:

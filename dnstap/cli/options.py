@@ -101,7 +101,8 @@ class Options(NamedTuple):
         compress: name of a compression, for old files.
         rotate_command: command for these files, as one text.
         relay: endpoints of the other outputs.
-        filter, sample, head, anonymizer: stages, applied in this order.
+        pair: timeout of pairing in seconds; 0 for the default, None for no pairing.
+        filter, sample, head, anonymizer: further stages, applied in this order.
         style: of the text.
         jobs: number of processes that render text.
         metrics: host and port to serve metrics on.
@@ -128,6 +129,7 @@ class Options(NamedTuple):
     compress: str | None
     rotate_command: str
     relay: tuple[Endpoint, ...]
+    pair: float | None
     filter: Filter | None
     sample: int | None
     head: int | None
@@ -174,6 +176,7 @@ class _Words:
     relay_unix: list[str]
     relay_tcp: list[str]
     relay: list[str]
+    pair: float | None
     filter: list[str]
     sample: int | None
     count: int | None
@@ -360,6 +363,9 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
     # Checked here, because opening the output truncates the old file, which a mistyped field must not cost.
     if run.format:
         _check_style(run.format, style)
+    # A time is read as it is printed.
+    wanted = _filter(words.filter, time_zone(run.format, style) if run.format else "utc")
+    _check_pairing(words, wanted)
     anonymizer, warnings = _anonymizer(words)
     # -t is one duration for each of the four waits: connecting, the handshake, a write, and FINISH.
     deadlines = Deadlines(*[words.timeout] * 4) if words.timeout else DEADLINES
@@ -386,8 +392,8 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
         compress=words.compress,
         rotate_command=_command(words.rotate_command),
         relay=relay,
-        # A time is read as it is printed.
-        filter=_filter(words.filter, time_zone(run.format, style) if run.format else "utc"),
+        pair=words.pair,
+        filter=wanted,
         sample=words.sample,
         head=words.count,
         anonymizer=anonymizer,
@@ -398,6 +404,20 @@ def _options(words: _Words, given: dict[str, str]) -> Options:
         stats=words.stats,
         warnings=warnings,
     )
+
+
+def _check_pairing(words: _Words, wanted: Filter | None) -> None:
+    """Check the options that need --pair, or exclude it.
+
+    Raises: ValueError.
+    """
+    if words.pair is not None:
+        if words.jobs > 1:
+            raise ValueError("--jobs: not with --pair, because worker processes are given the bytes of frames alone")
+        return
+    for flag, used in (("--filter", wanted and wanted.reads_answered), ("--fields", "answered" in words.fields)):
+        if used:
+            raise ValueError(f"{flag}: answered: expected --pair, which finds out which queries were answered")
 
 
 def _written(words: _Words, paths: Sequence[str]) -> tuple[Written, ...]:
@@ -637,6 +657,12 @@ def duration(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def _timeout(text: str) -> float:
+    if not 0 < (seconds := duration(text)) < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a duration above 0s and below 1e9s, got {text!r}")
+    return seconds
+
+
 def endpoint(text: str, tls: Tls) -> Endpoint:
     """Return the endpoint of --listen, --connect or --relay.
 
@@ -808,6 +834,15 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
 
 def _add_selection(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("frames, in this order")
+    group.add_argument(
+        "--pair",
+        metavar="DURATION",
+        nargs="?",
+        type=_timeout,
+        const=0.0,
+        help="pair queries with their responses, at most 15s later or this long; then latency is known of all"
+        " responses, and answered of queries (docs/pairing.md)",
+    )
     group.add_argument(
         "--filter",
         metavar="EXPR",

@@ -8,13 +8,14 @@ The same words mean the same everywhere:
 | oversize (`left_out` of inputs) | exceed the limit, and are left out |
 | matched, unmatchable | match the filter; do not decode, so cannot match |
 | removed (filtered out, sampled out, …) | a stage does not pass on |
+| held | pairing has not passed on yet; none at the end |
 | reached (`frames` of outputs) | have passed all stages, and are an output's to write |
 | written | an output has written, or a relay has handed to the system |
 | rejected | an output leaves out, because they do not decode |
 | dropped | an output had no room for while it was behind |
 | left | reached an output, and are none of these: they wait, or at the end were not written |
 
-received = removed by each stage + reached; and for each output reached = written + rejected + dropped + left.
+received = removed by each stage + held + reached; and for each output reached = written + rejected + dropped + left.
 """
 
 from __future__ import annotations

@@ -1333,3 +1333,66 @@ def test_signals_without_a_timer(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr("dnstap.cli.main.TIMER", False)
     assert main(["-r", "examples/coredns.fstrm", "-q"]) == 0
     assert capsys.readouterr().err == ""
+
+
+RECURSOR = DATA / "unbound-unix.fstrm"
+
+
+def test_pairing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Unbound sends no query time with client responses; by pairing each has a latency. Frames stay as they are."""
+    words = ["-r", str(RECURSOR), "--filter", "type = CR and has latency", "--fields", "latency"]
+    assert main(words) == 0
+    assert capfd.readouterr().out == ""
+    assert main([*words, "--pair", "--stats"]) == 0
+    out, err = capfd.readouterr()
+    assert len(out.splitlines()) == 204
+    assert "dnstap: 321 of 372 queries paired, 51 unanswered, 0 given up, 0 outstanding; 0 of 321 responses" in err
+    copy = tmp_path / "copy.fstrm"
+    assert main(["-r", str(RECURSOR), "--pair=1ms", "-w", str(copy)]) == 0
+    assert copy.read_bytes() == RECURSOR.read_bytes()
+
+
+def test_unanswered_queries(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Queries without a response, however they are shown; what is recorded is a query right before its response."""
+    words = ["-r", str(RECURSOR), "--pair", "--filter"]
+    assert main([*words, "answered = no", "--fields", "type,answered"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 51
+    assert {line.split()[1] for line in lines} == {"false"}
+    assert main([*words, "answered = no and type = CQ", "-j"]) == 0
+    assert len(capfd.readouterr().out.splitlines()) == 37
+    copy = tmp_path / "copy.fstrm"
+    assert main([*words, "answered = yes or qr = R", "-w", str(copy)]) == 0
+    with read_file(copy, [CONTENT_TYPE]) as reader:
+        payloads = list(reader)
+    kinds = [Dnstap.parse(payload).message.is_query for payload in payloads]  # type: ignore[union-attr]
+    assert kinds == [True, False] * 321
+    with read_file(RECURSOR, [CONTENT_TYPE]) as reader:
+        assert set(payloads) < set(reader)
+
+
+def test_pairing_and_anonymizing(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["-r", str(RECURSOR), "--pair", "--anonymize", "truncate", "--fields", "type,client,answered,latency"]
+    assert main([*words, "--filter", "answered = yes or latency > 1ns", "--count", "4"]) == 0
+    lines = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert [line[:3] for line in lines[:2]] == [
+        ["RESOLVER_QUERY", "127.0.0.0", "true"],
+        ["RESOLVER_RESPONSE", "127.0.0.0", "-"],
+    ]
+    assert [line[3] == "-" for line in lines] == [True, False] * 2
+
+
+def test_pairing_of_what_is_received(tmp_path: Path) -> None:
+    """Queries that are held when the run ends are written."""
+    path, text = tmp_path / "s", tmp_path / "text"
+    with read_file(RECURSOR, [CONTENT_TYPE]) as reader:
+        payloads = list(reader)
+
+    def send() -> None:
+        wait_for(path.exists, "the socket")
+        with open_writer(path, [CONTENT_TYPE]) as writer:
+            writer.write_many(payloads)
+
+    words = ["-u", str(path), "-w", str(text), "--pair", "--filter", "answered = no", "--fields", "type"]
+    assert run_beside(send, *words) == 0
+    assert len(text.read_text().splitlines()) == 51

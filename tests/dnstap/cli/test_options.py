@@ -204,6 +204,11 @@ def test_files_need_no_event_loop(arguments: list[str], files_only: bool) -> Non
         (["--metrics", "9100"], "expected HOST:PORT, or :PORT for all addresses, got '9100'"),
         (["--metrics", ":65536"], "expected HOST:PORT, or :PORT for all addresses, got ':65536'"),
         (["-t", "x"], "expected a duration such as 5s or 250ms, got 'x'"),
+        (["-r", "x", "--pair", "0s"], "argument --pair: expected a duration above 0s and below 1e9s, got '0s'"),
+        (["-r", "x", "--pair=x"], "argument --pair: expected a duration such as 5s or 250ms, got 'x'"),
+        (["-r", "x", "--filter", "answered = no"], "--filter: answered: expected --pair, which finds out"),
+        (["-r", "x", "--fields", "time,answered"], "--fields: answered: expected --pair, which finds out"),
+        (["-r", "x", "--pair", "--jobs", "2"], "--jobs: not with --pair, because"),
         (["-q", "-j"], "argument -j: not allowed with argument -q"),
         ([], "no input: give -r FILE"),
         (["-w", "x"], "no input: give -r FILE"),
@@ -382,10 +387,29 @@ def test_options_that_do_something(line: str) -> None:
     parse_options(line.replace("CERT", CERT).split())
 
 
+def test_pairing() -> None:
+    options = [["-r", "x"], ["-r", "x", "--pair"], ["--pair", "250ms", "-r", "x"], ["--pair=1m30s", "-r", "x"]]
+    assert [parse_options(words).pair for words in options] == [None, 0.0, 0.25, 90.0]
+    # Without it all fields are shown, one of them always absent.
+    assert parse_options(["-r", "x", "--fields", "all", "--jobs", "1"]).pair is None
+    assert parse_options(["-r", "x", "--pair", "--filter", "answered = no", "--fields", "answered"]).filter
+
+
 def test_each_option_has_a_rule_or_needs_none() -> None:
     """A new option needs a row in RULES for the runs in which it does nothing, or a place in this list."""
     always = {"read", "listen_unix", "listen_tcp", "listen", "connect", "max_frame", "write", "relay_unix"}
-    always |= {"relay_tcp", "relay", "filter", "sample", "count", "anonymize", "metrics", "no_progress", "stats"}
+    always |= {
+        "relay_tcp",
+        "relay",
+        "pair",
+        "filter",
+        "sample",
+        "count",
+        "anonymize",
+        "metrics",
+        "no_progress",
+        "stats",
+    }
     ruled = {name for rule in RULES for name in rule.options.split()}
     assert ruled | always == set(vars(parser().parse_args([])))
     assert not ruled & always
