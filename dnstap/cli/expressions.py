@@ -36,12 +36,18 @@ def compile_expressions(texts: list[str], time_zone: str) -> Filter:
         return compile_filter(expressions, time_zone)
     except FilterError as error:
         path = paths.get(error.text)
-        line = error.text.count("\n", 0, error.position) + 1
-        raise ValueError(f"--filter: {error if path is None else f'{path}, line {line}: {error}'}") from None
+        raise ValueError(f"--filter: {error if path is None else _in_file(path, error)}") from None
     except OSError as error:
         raise ValueError(f"--filter: {error.filename}: {error.strerror}") from None
     except MissingLibraryError as error:
         raise ValueError(f"--filter: {error}") from None
+
+
+def _in_file(path: str, error: FilterError) -> str:
+    """Return the text of an error with its line alone."""
+    before = error.text[: error.position].split("\n")
+    line = before[-1] + error.text[error.position :].partition("\n")[0]
+    return f"{path}, line {len(before)}: {FilterError(line, len(before[-1]), error.expected, error.got, error.hint)}"
 
 
 def _contents(path: str) -> str:

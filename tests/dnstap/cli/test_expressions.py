@@ -45,8 +45,11 @@ def test_errors_show_the_expression_or_the_line(tmp_path: Path) -> None:
     assert error_of("type = CR", "size > x # 7").splitlines()[1] == "  size > x # 7"
     path = tmp_path / "wanted"
     path.write_text("# wanted\ntype = CR\n and size > x\n")
-    first, *_ = error_of("type = CR", f"@{path}").splitlines()
-    assert first == f"{path}, line 3: expected a number of bytes such as 512, 4k or 1MiB, got 'x'"
+    assert error_of("type = CR", f"@{path}").splitlines() == [
+        f"{path}, line 3: expected a number of bytes such as 512, 4k or 1MiB, got 'x'",
+        "   and size > x",
+        "              ^",
+    ]
     path.write_text("# nothing\n")
     assert error_of(f"@{path}").startswith(f"{path}, line 2: expected a test")
     assert error_of("qname in @/nowhere/names") == "/nowhere/names: No such file or directory"
