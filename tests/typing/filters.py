@@ -12,6 +12,7 @@ def compiled_filter(message: Dnstap) -> None:
     assert_type(Filter("type = CQ"), Filter)
     assert_type(chosen.text, str)
     assert_type(chosen.matches(message), bool)
+    dnstap.compile_filter(["type = CQ", "time > -1h"], "utc", now_ns=0, files=False)
     dnstap.compile_filter(b"type = CQ")  # type: ignore[arg-type]
     chosen.matches(b"payload")  # type: ignore[arg-type]
     chosen.matches()  # type: ignore[call-arg]

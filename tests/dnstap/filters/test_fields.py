@@ -10,7 +10,7 @@ import pytest
 from dnstap import Dnstap, DnstapType, compile_filter
 from dnstap.fields.catalogue import FIELDS as CATALOGUE
 from dnstap.fields.catalogue import NAMES, schema_field
-from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, MESSAGE_TYPES, filter_field
+from dnstap.filters.fields import EITHER_FIELD, FIELDS, FLAG, LIST_KINDS, MESSAGE_TYPES, filter_field
 from dnstap.schema.enums import HttpProtocol
 from dnstap.schema.fields import Row
 from tests.dnstap.filters.examples import EMPTY, PASSED, matches
@@ -71,6 +71,25 @@ def test_every_test_of_a_field(name: str) -> None:
             assert matches(f"{name} {test}", absent) is (name in ("type", "qr") and absent is EMPTY), test
     assert matches(f"has {name}")
     assert not matches(f"has {name}", Dnstap(type=DnstapType.MESSAGE))
+
+
+@pytest.mark.parametrize("name", [name for name in PASSED if name not in EITHER_FIELD])
+def test_every_operator_of_a_field(name: str) -> None:
+    """With the value that DNSTAP has, the first of the examples with =."""
+    value = next(test for test in PASSED[name] if test.startswith("= ")).removeprefix("= ")
+    several = FIELDS[name].kind in LIST_KINDS
+    answers = {
+        "=": True, "==": True, "!=": False, "in": True, "not in": False, "<=": True, ">=": True, "<": False, ">": False,
+        "under": True, "like": True, "~": True,
+    }  # fmt: skip
+    for operator in ("==", "not in", *FIELDS[name].operators):
+        if operator in ("<", ">") and several:
+            continue  # Another of the values can be less or greater.
+        # What a text has a backslash for is any character of a pattern.
+        any_character = {"~": ".", "like": "?"}.get(operator)
+        wanted = re.sub(r"\\.", any_character, value) if any_character else value
+        text = f"{name} {operator} {f'({wanted})' if operator.endswith('in') else wanted}"
+        assert matches(text) is answers[operator], text
 
 
 @pytest.mark.parametrize("name", PASSED)
