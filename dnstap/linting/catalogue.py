@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from dnstap.linting.payload_rules import FRAME_RULES, MESSAGE_RULES
+from dnstap.linting.frame_rules import FRAME_RULES
+from dnstap.linting.message_rules import MESSAGE_RULES
 from dnstap.linting.stream_rules import EVENT_RULES, ORDER_RULES
 from dnstap.suggestions import did_you_mean
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.linting.catalogue import RULES, chosen
-from dnstap.linting.payload_rules import FRAME_RULES, MESSAGE_RULES
+from dnstap.linting.frame_rules import FRAME_RULES
+from dnstap.linting.message_rules import MESSAGE_RULES
 from dnstap.linting.shapes import Shape, ShapeReader
 from dnstap.linting.stream_rules import EVENT_RULES, ORDER_RULES, Origin
 from dnstap.schema.meaning import own_time

@@ -1,6 +1,6 @@
 """Rules about streams: about a payload and the one before it, and about all that is not a data frame.
 
-What a rule says of readers was seen with the versions that payload_rules.py names.
+What a rule says of readers was seen with the versions that frame_rules.py names.
 """
 
 from __future__ import annotations

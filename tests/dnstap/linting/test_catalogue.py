@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dnstap.linting.catalogue import RULES, chosen
-from dnstap.linting.payload_rules import FRAME_RULES, MESSAGE_RULES
+from dnstap.linting.frame_rules import FRAME_RULES
+from dnstap.linting.message_rules import MESSAGE_RULES
 from dnstap.linting.stream_rules import EVENT_RULES, ORDER_RULES
 
 

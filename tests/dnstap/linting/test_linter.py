@@ -56,6 +56,7 @@ def test_rule_that_was_not_chosen_finds_nothing(name: str) -> None:
     [
         ("identity-changes", payload(identity=b"\x1b2"), r'identity "\0272" after "ns1"'),
         ("identity-changes", payload(identity=b"x" * 61), f'identity "{"x" * 60}"... after "ns1"'),
+        ("identity-changes", payload(identity=b"x" * 60), f'identity "{"x" * 60}" after "ns1"'),
         ("version-changes", payload(version=None), 'version absent after "1.0"'),
         ("time-order", payload(response_time_sec=1_699_999_998), "2.000000000 s before the frame before it"),
         ("time-order", payload(response_time_nsec=999_998_999), "0.000001000 s before the frame before it"),

@@ -68,6 +68,8 @@ def test_unknown_control_frame_may_be_a_data_frame() -> None:
     number = int.from_bytes(b"\x0a\3ns", "big")
     detail = f"type {number}: the frame after an empty payload looks like this"
     assert found(Event("control", number=number)) == {"unknown-control-frame": detail}
+    assert "empty payload" in found(Event("control", number=1 << 24))["unknown-control-frame"]
+    assert found(Event("control", number=(1 << 24) - 1)) == {"unknown-control-frame": "type 16777215"}
 
 
 @pytest.mark.parametrize("event", [START, END, START._replace(live=True), END._replace(live=True)])

@@ -1,118 +1,27 @@
-"""Rules about one payload: the functions look at its shape alone, so they are called once for each shape.
-
-What a rule says of readers was seen with golang-dnstap 0.4.0 (the Go tool), dnstap-read 9.18.49, dnstap-ldns 0.2.1 and
-fstrm 0.6.1; tests/interop/test_linting.py shows it again. What a payload should have is in docs/dnstap.proto.
-"""
+"""Rules about the Message in a payload; frame_rules.py says how they are called, and of which readers they speak."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnstap.linting.frame_rules import LOST, unknown_number
 from dnstap.linting.rules import Rule
-from dnstap.linting.shapes import MAX_PORT, SHOWN_BYTES
-from dnstap.schema.enums import DnstapType, MessageType, SocketFamily, SocketProtocol
+from dnstap.linting.shapes import MAX_PORT
+from dnstap.schema.enums import MessageType, SocketFamily, SocketProtocol
 from dnstap.schema.meaning import is_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnstap.linting.shapes import Shape, Wire
-    from dnstap.schema.enums import OpenEnum
 
     Check = Callable[[Shape], str | None]
 
-__all__ = ["FRAME_RULES", "MESSAGE_RULES"]
-
-FSTRM_CAPTURE_BYTES = 262_140
-"""Longest payload that fstrm_capture accepts: 262,144 bytes with its length word."""
+__all__ = ["MESSAGE_RULES"]
 
 _OLD_PROTOCOLS = (None, SocketProtocol.UDP, SocketProtocol.TCP)
 
-_LOST = (
-    "the Go tool prints nothing more of the stream, dnstap-ldns ends with an error,"
-    " dnstap-read and this command leave the payload out"
-)
 _SHOWN = "the lines of the Go tool, dnstap-read and dnstap-ldns show no question"
-
-
-def _unknown_number(name: str, value: OpenEnum | None) -> str | None:
-    return f"{name} {value:d}" if value is not None and not value.name else None
-
-
-def _no_message(shape: Shape) -> str | None:
-    return None if shape.message or shape.type != DnstapType.MESSAGE else "type MESSAGE without a message"
-
-
-def _without(*names: str) -> Check:
-    """Return a check that finds those of two flags of a shape that are not set."""
-
-    def check(shape: Shape) -> str | None:
-        missing = [name for name in names if not getattr(shape, name)]
-        return f"no {' and no '.join(missing)}" if missing else None
-
-    return check
-
-
-def _longer_than(limit: int) -> Check:
-    return lambda shape: f"{shape.size} bytes" if shape.size > limit else None
-
-
-FRAME_RULES: tuple[Rule[Check], ...] = (
-    Rule("undecodable", "error", "payload that is not a dnstap message", _LOST, lambda shape: shape.error or None),
-    Rule(
-        "no-type",
-        "error",
-        "no type of the Dnstap, which is required",
-        _LOST,
-        lambda shape: "Dnstap without type" if shape.type is None else None,
-    ),
-    Rule(
-        "unknown-dnstap-type",
-        "error",
-        "type of the Dnstap that the schema does not name",
-        "the lines of the Go tool end there with status 0, dnstap-ldns -y ends with an error, dnstap-read leaves the"
-        " payload out",
-        lambda shape: _unknown_number("type", shape.type),
-    ),
-    Rule("no-message", "error", "no message in the Dnstap", "the Go tool and dnstap-read crash", _no_message),
-    Rule(
-        "misplaced-field",
-        "error",
-        "field with the number of a field of another type",
-        "dnstap-ldns ends with an error, dnstap-read leaves the payload out; the Go tool and this command show the"
-        " field as absent",
-        lambda shape: shape.misplaced or None,
-    ),
-    Rule(
-        "unknown-field",
-        "note",
-        "field that the schema does not have",
-        "readers skip it; --format json-full of this command shows its bytes",
-        lambda shape: shape.unknown or None,
-    ),
-    Rule(
-        "no-identity",
-        "note",
-        "no identity or no version of the server, or an empty one",
-        "frames of several servers cannot be told apart once they are in one file",
-        _without("identity", "version"),
-    ),
-    Rule(
-        "frame-over-96k",
-        "error",
-        "frame over 98,304 bytes",
-        "the Go tool stops reading: the rest of the file or connection is lost",
-        _longer_than(SHOWN_BYTES),
-    ),
-    Rule(
-        "frame-over-256k",
-        "error",
-        "frame over 262,140 bytes",
-        "fstrm_capture leaves it out",
-        _longer_than(FSTRM_CAPTURE_BYTES),
-    ),
-)
-"""Rules about the Dnstap, and its frame."""
 
 
 def _address_lengths(shape: Shape) -> str | None:
@@ -254,7 +163,7 @@ def _http_without_doh(shape: Shape) -> str | None:
 
 
 def _policy_numbers(shape: Shape) -> str | None:
-    found = (_unknown_number("action", shape.policy_action), _unknown_number("match", shape.policy_match))
+    found = (unknown_number("action", shape.policy_action), unknown_number("match", shape.policy_match))
     return " and ".join(filter(None, found)) or None
 
 
@@ -268,7 +177,7 @@ MESSAGE_RULES: tuple[Rule[Check], ...] = (
         "no-message-type",
         "error",
         "no type of the Message, which is required",
-        _LOST,
+        LOST,
         lambda shape: "Message without type" if shape.message_type is None else None,
     ),
     Rule(
@@ -277,7 +186,7 @@ MESSAGE_RULES: tuple[Rule[Check], ...] = (
         "type of the Message that the schema does not name",
         "the Go tool prints [unhandled Message.Type], dnstap-read leaves the message out, dnstap-ldns -y ends with an"
         " error",
-        lambda shape: _unknown_number("type", shape.message_type),
+        lambda shape: unknown_number("type", shape.message_type),
     ),
     Rule(
         "stub-or-update-type",
@@ -298,7 +207,7 @@ MESSAGE_RULES: tuple[Rule[Check], ...] = (
         "error",
         "socket_family that the schema does not name",
         "dnstap-ldns -y ends with an error",
-        lambda shape: _unknown_number("socket_family", shape.family),
+        lambda shape: unknown_number("socket_family", shape.family),
     ),
     Rule(
         "no-protocol",
@@ -312,7 +221,7 @@ MESSAGE_RULES: tuple[Rule[Check], ...] = (
         "error",
         "socket_protocol that the schema does not name",
         "dnstap-read shows UDP, dnstap-ldns -y ends with an error",
-        lambda shape: _unknown_number("socket_protocol", shape.protocol),
+        lambda shape: unknown_number("socket_protocol", shape.protocol),
     ),
     Rule(
         "newer-protocol",
@@ -326,7 +235,7 @@ MESSAGE_RULES: tuple[Rule[Check], ...] = (
         "warning",
         "http_protocol that the schema does not name",
         "for readers made with Google's protobuf it is an unknown field",
-        lambda shape: _unknown_number("http_protocol", shape.http_protocol),
+        lambda shape: unknown_number("http_protocol", shape.http_protocol),
     ),
     Rule(
         "http-without-doh",
@@ -484,4 +393,4 @@ MESSAGE_RULES: tuple[Rule[Check], ...] = (
         lambda shape: "query_zone is not a name" if shape.zone is False else None,
     ),
 )
-"""Rules about the Message. They are not asked of a Dnstap without one."""
+"""They are not asked of a Dnstap without a Message."""

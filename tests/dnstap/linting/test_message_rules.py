@@ -1,12 +1,13 @@
-"""Rules about one payload: each finds the payload that breaks it, and not the one that nearly does."""
+"""Rules about payloads and their messages: each finds the payload that breaks it, and not the one that nearly does."""
 
 from __future__ import annotations
 
 import pytest
 
 from dnstap import Dnstap, DnstapType, Message, MessageType, SocketProtocol
+from dnstap.linting.frame_rules import FRAME_RULES
 from dnstap.linting.linter import Finding, Linter
-from dnstap.linting.payload_rules import FRAME_RULES, MESSAGE_RULES
+from dnstap.linting.message_rules import MESSAGE_RULES
 from tests.dnstap.linting.payloads import CASES, QUERY, RESPONSE, payload, query
 
 
@@ -96,3 +97,8 @@ def test_unknown_fields_are_found_in_every_part() -> None:
     policy = payload() + b"\x72\5\x7a\3\xc0\6\1"  # A second Message is merged into the first.
     assert findings(policy)["unknown-field"].detail == "field 104 of Policy"
     assert findings(b"\x08\1" + payload())["misplaced-field"].detail == "identity of Dnstap with wire type 0"
+
+
+def test_half_a_time_is_a_time() -> None:
+    assert findings(query(query_time_nsec=None)).keys() == {"half-time"}
+    assert findings(query(query_time_sec=None)).keys() == {"half-time"}
