@@ -1396,3 +1396,22 @@ def test_pairing_of_what_is_received(tmp_path: Path) -> None:
     words = ["-u", str(path), "-w", str(text), "--pair", "--filter", "answered = no", "--fields", "type"]
     assert run_beside(send, *words) == 0
     assert len(text.read_text().splitlines()) == 51
+
+
+def test_subcommands_are_found_by_the_first_word(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(SAMPLE)]) == 1
+    assert capfd.readouterr().out.startswith(f"{SAMPLE}: ")
+    assert main(["-r", str(SAMPLE), "-w", str(tmp_path / "check")]) == 0
+
+
+def test_reader_of_the_output_of_a_subcommand_that_has_enough() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    kept = os.dup(1)
+    os.dup2(writing, 1)
+    os.close(writing)
+    try:
+        assert main(["check", str(SAMPLE)]) == 141
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
