@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import subprocess
+from collections import Counter
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +22,7 @@ from tests.interop.command import run
 from tests.interop.peers import missing, require
 from tests.made_messages import DATA, read_frames
 
-if TYPE_CHECKING:
-    from pathlib import Path
+DOCS = Path(__file__).parents[2] / "docs" / "formats.md"
 
 CAPTURES = [DATA / f"{name}.fstrm" for name in ("unbound-unix", "named-recursor")]
 
@@ -40,6 +42,7 @@ USUAL = [
 """Fields that most messages of the captures have."""
 
 CHOICES = {"all": list(FIELDS), "usual": USUAL}
+NAMES = {"all": "all", "usual": ",".join(USUAL)}
 
 
 def library(name: str) -> Any:
@@ -54,11 +57,11 @@ def library(name: str) -> Any:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with files of all fields and of the usual ones, in each format."""
     folder = tmp_path_factory.mktemp("tables")
-    reads = [argument for path in CAPTURES for argument in ("-r", path)]
-    for name, fields in CHOICES.items():
-        for suffix in "json", "csv", "tsv":
-            options = ["--fields", ",".join(fields), "--format", suffix, "-w", folder / f"{name}.{suffix}"]
-            assert run(*reads, *options).returncode == 0
+    reads: list[str | Path] = [argument for path in CAPTURES for argument in ("-r", path)]
+    for file in "all.json", "all.csv", "all.tsv", "usual.json", "usual.csv":
+        name, _, suffix = file.partition(".")
+        options: list[str | Path] = ["--fields", NAMES[name], "--format", suffix, "-w", folder / file]
+        assert run(*reads, *options).returncode == 0
     return folder
 
 
@@ -66,7 +69,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows() -> dict[str, list[dict[str, Any]]]:
     """Return the values of all fields and of the usual ones in each message."""
     payloads = [payload for path in CAPTURES for payload in read_frames(path)]
-    return {name: [row_reader(fields)(payload)._asdict() for payload in payloads] for name, fields in CHOICES.items()}
+    readers = {name: row_reader(fields) for name, fields in CHOICES.items()}
+    return {name: [read(payload)._asdict() for payload in payloads] for name, read in readers.items()}
 
 
 def of_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -135,36 +139,34 @@ def test_jq(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
     assert jq(program, folder / "all.json") == expected != []
 
 
-@pytest.mark.parametrize("name", CHOICES)
-def test_duckdb(name: str, folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
+def test_duckdb(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
     connection = library("duckdb").connect()
     connection.execute("SET TimeZone = 'UTC'")
 
     def select(suffix: str) -> list[dict[str, Any]]:
-        found = connection.sql(f"SELECT * FROM '{folder / name}.{suffix}'")
+        found = connection.sql(f"SELECT * FROM '{folder / 'all'}.{suffix}'")
         types = dict(zip(found.columns, map(str, found.types), strict=True))
         assert (types["time"], types["size"], types["rd"]) == ("TIMESTAMP WITH TIME ZONE", "BIGINT", "BOOLEAN")
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
-    check(select("json"), of_objects(rows[name]))
-    check(select("csv"), of_tables(rows[name]))
-    check(select("tsv"), of_tables(rows[name]))
+    check(select("json"), of_objects(rows["all"]))
+    check(select("csv"), of_tables(rows["all"]))
+    check(select("tsv"), of_tables(rows["all"]))
 
 
-@pytest.mark.parametrize("name", CHOICES)
-def test_pandas(name: str, folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
+def test_pandas(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
     pandas = library("pandas")
-    check(pandas.read_json(folder / f"{name}.json", lines=True).to_dict("records"), of_objects(rows[name]))
+    check(pandas.read_json(folder / "all.json", lines=True).to_dict("records"), of_objects(rows["all"]))
     # By itself, it takes the record types NULL and None (0) for what is absent, too.
     lossy = [
         {field: None if value in ("NULL", "None") else value for field, value in row.items()}
-        for row in of_tables(rows[name])
+        for row in of_tables(rows["all"])
     ]
-    assert lossy != of_tables(rows[name])
-    check(pandas.read_csv(folder / f"{name}.csv").to_dict("records"), lossy)
+    assert lossy != of_tables(rows["all"])
+    check(pandas.read_csv(folder / "all.csv").to_dict("records"), lossy)
     exactly = {"keep_default_na": False, "na_values": [""]}
-    check(pandas.read_csv(folder / f"{name}.csv", **exactly).to_dict("records"), of_tables(rows[name]))
-    check(pandas.read_csv(folder / f"{name}.tsv", sep="\t", **exactly).to_dict("records"), of_tables(rows[name]))
+    check(pandas.read_csv(folder / "all.csv", **exactly).to_dict("records"), of_tables(rows["all"]))
+    check(pandas.read_csv(folder / "all.tsv", sep="\t", **exactly).to_dict("records"), of_tables(rows["all"]))
 
 
 def test_polars(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
@@ -178,11 +180,37 @@ def test_polars(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
     check(table.to_dicts(), of_tables(rows["all"]))
 
 
+def test_the_queries_of_the_docs(tmp_path: Path) -> None:
+    """Each answers the question that it is there for."""
+    commands = re.findall(r"^    ((?:dnstap|jq|duckdb) .*log\.(?:fstrm|json).*)$", DOCS.read_text(), re.MULTILINE)
+    (command,) = [line for line in commands if line.startswith("dnstap")]
+    (jq_line,) = [line for line in commands if line.startswith("jq")]
+    (query,) = [line.split('"')[1] for line in commands if line.startswith("duckdb")]
+    capture = DATA / "named-recursor.fstrm"
+    (tmp_path / "log.fstrm").symlink_to(capture)
+    assert run(*[tmp_path / word if word.startswith("log.") else word for word in command.split()[1:]]).returncode == 0
+    found = row_reader(["rcode", "registered_domain", "query_address"])
+    rows = [found(payload) for payload in read_frames(capture)]
+    expected = Counter([row[1:] for row in rows if row.rcode == "NXDOMAIN"])
+    assert sum(expected.values()) > 10
+    path = require("jq")
+    counted = subprocess.run(
+        ["bash", "-c", jq_line.replace("jq", path, 1)], cwd=tmp_path, capture_output=True, check=True
+    )
+    domains = Counter([domain for domain, _ in expected.elements()])
+    lines = [line.split() for line in counted.stdout.decode().splitlines()]
+    assert [int(number) for number, _ in lines] == [number for _, number in domains.most_common(10)]
+    assert all(domains[None if domain == "null" else domain] == int(number) for number, domain in lines)
+    answer = library("duckdb").sql(query.replace("log.json", str(tmp_path / "log.json"))).fetchall()
+    assert [number for _, _, number in answer] == [number for _, number in expected.most_common(10)]
+    assert all(expected[domain, address] == number for domain, address, number in answer)
+
+
 def test_python(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
     """The csv module, which has no types."""
     for suffix, delimiter in ("csv", ","), ("tsv", "\t"):
-        with (folder / f"usual.{suffix}").open(newline="") as file:
+        with (folder / f"all.{suffix}").open(newline="") as file:
             found = list(csv.DictReader(file, delimiter=delimiter, strict=True))
-        expected = of_tables(rows["usual"])
+        expected = of_tables(rows["all"])
         assert [row["qname"] or None for row in found] == [row["qname"] for row in expected]
         assert [int(row["size"]) for row in found] == [row["size"] for row in expected]
