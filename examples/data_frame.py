@@ -4,21 +4,27 @@
     python -i data_frame.py '/var/log/dnstap/*.fstrm'
     >>> frame[frame.rcode == "SERVFAIL"].groupby("qname").size().nlargest(10)
 
-It prints the number of responses and their latency for each query type. Payloads that do not decode are left out.
+It prints the number of responses and their latency for each query type. Payloads that do not decode are left
+out, and recordings that are broken or still being written are read as far as they go.
 """
 
 import sys
+from contextlib import suppress
+from typing import Any
 
 import pandas as pd
 
 import dnstap
+from framestream import FrameStreamError
 
 FIELDS = ["time", "type", "client", "qname", "qtype", "rcode", "latency"]
 
-with dnstap.read(*sys.argv[1:]) as reader:
-    frame = pd.DataFrame((d.as_dict(FIELDS) for d in reader), columns=FIELDS)
+rows: list[Any] = []
+with dnstap.read(*sys.argv[1:]) as reader, suppress(FrameStreamError):
+    rows.extend(d.as_dict(FIELDS) for d in reader)
+frame = pd.DataFrame(rows, columns=FIELDS)
 frame["time"] = pd.to_datetime(frame["time"], utc=True, errors="coerce")
 frame["latency"] = pd.to_timedelta(frame["latency"], errors="coerce")
 responses = frame[frame["rcode"].notna()]
 print(responses.groupby("qtype")["latency"].agg(["size", "median", "max"]).sort_values("size", ascending=False))
-print(f"{len(frame)} messages, {reader.skipped} payloads do not decode", file=sys.stderr)
+print(f"{len(frame)} messages, {reader.skipped} bad payloads, {reader.failed_files} broken files", file=sys.stderr)

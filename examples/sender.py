@@ -2,22 +2,24 @@
 
     python sender.py tcp:collector.example.net:6000 '/var/log/dnstap/*.fstrm.gz'
 
-It waits for a collector that is away, and says so. Ctrl-C ends it. Payloads that do not decode are counted, and not
-sent. With `follow=True`, `read` goes on with what is written from now on.
+It waits for a collector that is away, and says so. Ctrl-C ends it. Payloads that do not decode are counted, not sent.
+Recordings that are broken or still being written are sent as far as they go; with `follow=True`, `read` goes on.
 """
 
 import sys
 from contextlib import suppress
 
 import dnstap
-from framestream import ReconnectingWriter, open_writer
+from framestream import FrameStreamError, ReconnectingWriter, open_writer
 
 endpoint, *files = sys.argv[1:]
 with (
     dnstap.read(*files) as reader,
     ReconnectingWriter(lambda: open_writer(endpoint, [dnstap.CONTENT_TYPE])) as writer,
-    suppress(KeyboardInterrupt),
+    suppress(KeyboardInterrupt, FrameStreamError),
 ):
     for d in reader:
         writer.write(bytes(d))
-print(f"{writer.frames} of {reader.payloads} payloads sent, {reader.skipped} do not decode")
+print(
+    f"{writer.frames} of {reader.payloads} payloads sent, {reader.skipped} bad ones, {reader.failed_files} broken files"
+)

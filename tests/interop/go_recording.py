@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-__all__ = ["recorded_by_go"]
+__all__ = ["STOP", "recorded_by_go"]
 
 STOP = bytes.fromhex("00000000 00000004 00000003")
 
