@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,30 +18,13 @@ from dnstap import CONTENT_TYPE, Dnstap, DnstapType, Message, MessageType
 from framestream import open_writer
 from tests.interop.peers import require
 from tests.interop.servers import ask, nsd, unbound
+from tests.interop.test_short_examples import program
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def collector(name: str, tap: Path, database: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a collector of examples/ and wait until it listens."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", ROOT / "examples" / f"{name}.py", f"unix:{tap}", database],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(lambda: b"listening" in log.read_bytes() or process.poll() is not None, f"the start of {name}")
-        assert process.poll() is None, log.read_text()
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def hostile_payloads() -> Iterator[bytes]:
@@ -58,7 +41,7 @@ def hostile_payloads() -> Iterator[bytes]:
 )
 def test_collectors_take_everything_from_all(tmp_path: Path, name: str, number: signal.Signals) -> None:
     """Unbound, the Go tool, and a writer of hostile payloads, which cost nothing but themselves."""
-    tap, path, log = tmp_path / "tap.sock", tmp_path / "log.db", tmp_path / "log"
+    tap, path = tmp_path / "tap.sock", tmp_path / "log.db"
     hostile = list(hostile_payloads())
 
     def rows(condition: str) -> int:
@@ -66,7 +49,8 @@ def test_collectors_take_everything_from_all(tmp_path: Path, name: str, number: 
             (found,) = database.execute(f"SELECT count(*) FROM queries WHERE {condition}").fetchone()
         return int(found)
 
-    with collector(name, tap, path, log) as process:
+    with program(tmp_path, name, f"unix:{tap}", path) as running:
+        wait_for(lambda: b"listening" in running.out.read_bytes(), "the socket")
         with open_writer(tap, [CONTENT_TYPE]) as writer:
             writer.write_many(hostile)
             go = [require("dnstap"), "-r", str(ROOT / "examples" / "coredns.fstrm"), "-U", str(tap)]
@@ -80,10 +64,9 @@ def test_collectors_take_everything_from_all(tmp_path: Path, name: str, number: 
         wait_for(lambda: rows("client IS NULL") == 12, "the hostile ones")
         assert rows("server = CAST('ns1.example.org' AS BLOB) AND qname IS NOT NULL") == 9
         assert rows("client = '127.0.0.1' AND peer LIKE 'pid %' AND time LIKE '20%'") >= 12
-        process.send_signal(number)
-        assert process.wait(DEADLINE_S) == 0, log.read_text()
+        listening, counts = running.end(number).splitlines()
+        reports = running.err.read_text().splitlines()
     assert not tap.exists()
-    listening, *reports, counts = log.read_text().splitlines()
     assert listening == f"listening on unix:{tap}"
     assert counts.endswith("payloads, 4 of them bad")
     assert all("payloads cannot be matched; the first was payload " in line for line in reports)
@@ -93,17 +76,17 @@ def test_the_example_of_the_page(tmp_path: Path) -> None:
     """As it is copied from docs/collecting.md, but it listens. Bad payloads come between those of the Go tool."""
     page = (ROOT / "docs" / "collecting.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    program = next(block for block in blocks if "BlockingCollector" in block)
+    text = next(block for block in blocks if "BlockingCollector" in block)
     tap, log = tmp_path / "dnstap.sock", tmp_path / "log"
     read = 'collector.read("examples/coredns.fstrm")  # or: '
-    assert read in program
+    assert read in text
     # It ends by a signal, and says when it listens.
-    program = program.replace(read, "signal.signal(signal.SIGTERM, lambda *_: collector.stop()); ").replace(
+    text = text.replace(read, "signal.signal(signal.SIGTERM, lambda *_: collector.stop()); ").replace(
         '"unix:dnstap.sock")', '"unix:dnstap.sock"); print("listening", flush=True)'
     )
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", f"import signal\n{program}"],
+            [sys.executable, "-W", "error", "-c", f"import signal\n{text}"],
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=tmp_path,
