@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from dnstap.messages import Dnstap as Dnstap
     from dnstap.messages import Message as Message
     from dnstap.messages import Policy as Policy
+    from dnstap.pairing import PairCounts as PairCounts
+    from dnstap.pairing import Pairs as Pairs
     from dnstap.pipeline.blocking_collector import BlockingCollector as BlockingCollector
     from dnstap.pipeline.collector import Collector as Collector
     from dnstap.pipeline.sources import Source as Source
@@ -75,6 +77,7 @@ lazy_import(
         "dnstap.filters": ("Filter", "compile_filter"),
         "dnstap.messages": ("Dnstap", "Message", "Policy"),
         "dnstap.pipeline.blocking_collector": ("BlockingCollector",),
+        "dnstap.pairing": ("PairCounts", "Pairs"),
         "dnstap.pipeline.collector": ("Collector",),
         "dnstap.pipeline.sources": ("Source",),
         "dnstap.reading": ("MessageReader", "read"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dnstap.decoding import DnstapMessage
     from dnstap.filters.selecting import Filter
     from dnstap.messages import Dnstap
+    from dnstap.pairing import Pairs
     from dnstap.pipeline.outputs.compressed import CompressedFile
     from dnstap.reading import Source
     from framestream.endpoints import Path
@@ -79,6 +80,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    pairs: Pairs | None = None,
     lenient: Literal[False] = False,
     follow: bool = False,
     limits: Limits = LIMITS,
@@ -90,6 +92,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    pairs: Pairs | None = None,
     lenient: bool,
     follow: bool = False,
     limits: Limits = LIMITS,
@@ -100,6 +103,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    pairs: Pairs | None = None,
     lenient: bool = False,
     follow: bool = False,
     limits: Limits = LIMITS,
@@ -109,12 +113,26 @@ def read(
     Args: see dnstap.read.
     Raises: as dnstap.read.
     """
-    reading = Reading(filter, lenient=lenient)
+    reading = Reading(filter, pairs, lenient=lenient)
     check_options("limits", limits, Limits)
     files = (file, *more_files)
     following = Following(files, limits, log_line) if follow else None
     batches = following.batches() if following else _payloads(sources_of(files), reading, limits)
+    if pairs is not None:
+        batches = _paired(batches, pairs)
     return MessageReader(_messages(batches, reading), reading, following)
+
+
+async def _paired(batches: AsyncGenerator[list[bytes], None], pairs: Pairs) -> AsyncGenerator[list[bytes], None]:
+    """Yield paired payloads. Those that were held come before an error that is raised after all files."""
+    try:
+        async with aclosing(batches):
+            async for payloads in batches:
+                yield pairs(payloads)
+    except (FrameStreamError, OSError):
+        yield pairs.finish()
+        raise
+    yield pairs.finish()
 
 
 async def _messages(batches: AsyncGenerator[list[bytes], None], reading: Reading) -> AsyncGenerator[Dnstap, None]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnstap.codec.learned import Decoder
+from dnstap.codec.paired import paired_decoder
 from dnstap.errors import DecodeError, MissingFieldError
 from dnstap.filters.selecting import as_filter
 from dnstap.messages import Dnstap
@@ -39,6 +40,7 @@ class Decoding:
         payloads: number of payloads so far, good and bad.
         unmatched: number of messages that did not match.
         problems: payloads that do not decode, or have no message.
+        reads_answered: whether the condition asks if a query was answered.
     """
 
     def __init__(self, condition: str | Filter | None = None, *, lenient: bool = False) -> None:
@@ -49,7 +51,13 @@ class Decoding:
         self._decode: Callable[[bytes], Dnstap] = Decoder(Dnstap).decode
         if lenient:
             self._decode = partial(Decoder(Dnstap).decode, lenient=True)
-        self._matches = None if condition is None else as_filter(condition).matches
+        wanted = None if condition is None else as_filter(condition)
+        self.reads_answered = wanted is not None and wanted.reads_answered
+        self._matches = None if wanted is None else wanted.matches
+
+    def expect_paired(self) -> None:
+        """Put into messages what payloads carry that Pairs has returned."""
+        self._decode = paired_decoder(self._decode, answered=True)
 
     def messages(self, payloads: list[bytes]) -> Iterator[Dnstap]:
         """Yield the messages in payloads that decode and match, and count the others."""

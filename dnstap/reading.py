@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeV
 from dnstap._log import log_line
 from dnstap.content_type import CONTENT_TYPE
 from dnstap.decoding import Decoding
+from dnstap.pairing.pairs import NEEDS_PAIRS, Pairs
 from dnstap.pipeline.diagnostics import stream_reports
 from dnstap.pipeline.inputs.paths import is_pattern, paths_of
-from framestream.arguments import check_options
+from framestream.arguments import check_options, check_type
 from framestream.errors import FrameStreamError
 from framestream.files import open_input
 from framestream.reporting import PERIOD_S, error_text
@@ -56,8 +57,15 @@ class Reading(Decoding):
     Attributes: source: name of the file that is being read; "" if it is not known.
     """
 
-    def __init__(self, condition: str | Filter | None, *, lenient: bool) -> None:
+    def __init__(self, condition: str | Filter | None, pairs: Pairs | None, *, lenient: bool) -> None:
         super().__init__(condition, lenient=lenient)
+        if pairs is not None:
+            check_type("pairs", pairs, Pairs, "Pairs")
+            self.expect_paired()
+            if self.reads_answered:
+                pairs.hold_queries = True
+        elif self.reads_answered:
+            raise ValueError(NEEDS_PAIRS)
         self.failed_files = 0
         self.source = ""
         self._first_bad_in = ""
@@ -197,6 +205,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    pairs: Pairs | None = None,
     lenient: Literal[False] = False,
     follow: bool = False,
     limits: Limits = LIMITS,
@@ -208,6 +217,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    pairs: Pairs | None = None,
     lenient: bool,
     follow: bool = False,
     limits: Limits = LIMITS,
@@ -218,6 +228,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    pairs: Pairs | None = None,
     lenient: bool = False,
     follow: bool = False,
     limits: Limits = LIMITS,
@@ -233,12 +244,15 @@ def read(
         file, more_files: paths, "-" for standard input, or binary file objects, which are left open. A directory is all
             its files, and a pattern all files that match, both sorted by name.
         filter: yield only messages that match an expression (docs/filters.md), or a Filter of `compile_filter`.
+        pairs: put the time of its query into each response, and if queries are held, into each query whether it was
+            answered; a filter with `answered` has them held (docs/pairing.md).
         lenient: yield also messages without their required `type`, and those without a `message`.
         follow: wait for the files to grow, or to be made, and go on with files that replace them, until `stop()`. A
             directory or pattern is all files there, in the order of their last change, and those that come.
-    Raises: OSError: FileNotFoundError if there is no such file; FilterError; TypeError.
+    Raises: OSError: FileNotFoundError if there is no such file; FilterError; TypeError; ValueError: a filter with
+        `answered` without pairs.
     """
-    reading = Reading(filter, lenient=lenient)
+    reading = Reading(filter, pairs, lenient=lenient)
     check_options("limits", limits, Limits)
     following = None
     if follow:
@@ -249,7 +263,21 @@ def read(
         batches = following.blocking_batches()
     else:
         batches = _payloads(sources_of((file, *more_files)), reading, limits)
+    if pairs is not None:
+        batches = _paired(batches, pairs)
     return MessageReader(_messages(batches, reading), reading, following)
+
+
+def _paired(batches: Generator[list[bytes], None, None], pairs: Pairs) -> Generator[list[bytes], None, None]:
+    """Yield paired payloads. Those that were held come before an error that is raised after all files."""
+    try:
+        with closing(batches):
+            for payloads in batches:
+                yield pairs(payloads)
+    except (FrameStreamError, OSError):
+        yield pairs.finish()
+        raise
+    yield pairs.finish()
 
 
 def _messages(batches: Generator[list[bytes], None, None], reading: Reading) -> Generator[Dnstap, None, None]:

@@ -30,7 +30,7 @@ from framestream.arguments import check_callable, check_number, check_type
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MAX_QUERIES", "TIMEOUT_S", "PairCounts", "Pairs"]
+__all__ = ["MAX_QUERIES", "NEEDS_PAIRS", "TIMEOUT_S", "PairCounts", "Pairs"]
 
 TIMEOUT_S = 15.0
 """Default of the timeout. BIND gives up after 10 s and answers SERVFAIL; most clients have left by then."""
@@ -40,6 +40,9 @@ MAX_QUERIES = 200_000
 
 MAX_EARLY = 16384
 """Responses that may wait for a query that comes after them."""
+
+NEEDS_PAIRS = "filter: answered: expected `pairs`, which finds out which queries were answered"
+"""Text of the error for a filter with `answered` where nothing is paired."""
 
 _FIELDS = ("time", "protocol", "client", "client_port", "server", "server_port", "qname")
 """Fields of the catalogue that read what is needed here."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnstap.filters.selecting import Filter
+    from dnstap.pairing import Pairs
     from dnstap.pipeline.counters import Counts, OutputCounts
     from dnstap.pipeline.outputs.custom import Writable
     from dnstap.pipeline.outputs.handlers import MessageHandler, PayloadHandler
@@ -136,6 +137,7 @@ class BlockingCollector:
         *outputs: MessageHandler | Writable,
         payloads: PayloadHandler | None = None,
         filter: str | Filter | None = None,
+        pairs: Pairs | None = None,
         stages: Sequence[Callable[[list[bytes]], list[bytes]]] = (),
     ) -> None:
         """Receive until all files have been read and there are no other inputs, or until stop().
@@ -149,7 +151,7 @@ class BlockingCollector:
         calls = Calls()
         called = [_called(output, calls) for output in outputs]
         handler = calls.made_of(payloads, "payloads") if callable(payloads) else payloads
-        run = partial(self._collector.run, *called, payloads=handler, filter=filter, stages=stages)
+        run = partial(self._collector.run, *called, payloads=handler, filter=filter, pairs=pairs, stages=stages)
         cancel = self._loop.begin(run, calls.end)
         self._calls = calls
         try:

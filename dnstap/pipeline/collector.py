@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnstap.filters.selecting import Filter
+    from dnstap.pairing import Pairs
     from dnstap.pipeline.counters import Counts, OutputCounts
     from dnstap.pipeline.inputs.base import Input
     from dnstap.pipeline.outputs.base import Output
@@ -255,6 +256,7 @@ class Collector:
         *outputs: MessageHandler | Output | Writable,
         payloads: PayloadHandler | None = None,
         filter: str | Filter | None = None,
+        pairs: Pairs | None = None,
         stages: Sequence[AnyStage] = (),
     ) -> None:
         """Receive until all files have been read and there are no other inputs, or until stop().
@@ -270,6 +272,7 @@ class Collector:
                 lists of payloads. Each is given everything. Without any, payloads are only counted.
             payloads: a handler of payloads, called with lists of bytes.
             filter: pass on only what matches an expression (docs/filters.md), or a Filter of `compile_filter`.
+            pairs: put into messages what pairing finds; a filter with `answered` has queries held (docs/pairing.md).
             stages: functions from a list of payloads to those that go on, applied in this order before the outputs.
         Raises: the exception of a handler, an output or a stage, which ends the run; FilterError; TypeError;
             RuntimeError: the collector has run before; ValueError: it is closed.
@@ -285,6 +288,11 @@ class Collector:
 
             self._matching = Matching(as_filter(filter))
             stages = [self._matching, *stages]
+        if pairs is not None:
+            from dnstap.pipeline.stages import Pairing
+
+            # First, because the filter may ask for what it finds.
+            stages = [Pairing(pairs), *stages]
         dispatcher = self._forwarder.dispatcher = QueueingDispatcher(
             outputs, stages, self._tasks.start, overload=self._overload, queue_bytes=self._queue_bytes
         )

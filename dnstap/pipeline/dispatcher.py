@@ -32,7 +32,7 @@ class Dispatcher:
         outputs: each is given every payload that the stages keep.
         stages: applied in this order; functions are allowed, too.
 
-    Raises: ValueError: a filter with `answered` has no Pairs before it, or there are several Pairs.
+    Raises: ValueError: a filter with `answered` without Pairs before it, or there are several Pairs.
 
     Attributes:
         uses_source: whether a stage or output asks for the stream of payloads.
@@ -54,7 +54,9 @@ class Dispatcher:
         first = self.stages.index(self._pairing) if self._pairing else len(self.stages)
         self._before, self._after = self.stages[:first], self.stages[first + 1 :]
         if any(stage.uses_answered for stage in self._before):
-            raise ValueError("stages: a filter with `answered` needs Pairs before it")
+            from dnstap.pairing.pairs import NEEDS_PAIRS
+
+            raise ValueError(NEEDS_PAIRS)
         if self._pairing:
             for part in (*self._after, *self.outputs):
                 part.expect_paired()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from dnstap.codec.paired import carry_over
 from dnstap.pipeline.counters import Counter
 from dnstap.pipeline.parts import Part
-from framestream.arguments import check_callable
+from framestream.arguments import check_callable, check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,6 +66,10 @@ class Pairing(Stage):
     """
 
     def __init__(self, pairs: Pairs, *, clock: Callable[[], float] = time.monotonic) -> None:
+        # Not at the top of the module: see as_stage.
+        from dnstap.pairing import Pairs
+
+        check_type("pairs", pairs, Pairs, "Pairs")
         self._pairs = pairs
         self._clock = clock
         self._received_at = clock()

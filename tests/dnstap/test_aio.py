@@ -12,8 +12,9 @@ import pytest
 import dnstap
 from dnstap import CONTENT_TYPE, Dnstap, DnstapType, EncodeError, FilterError, Message, MessageType
 from dnstap.aio import MessageWriter, read, write
-from framestream import Batching, TruncatedStreamError, write_file
-from tests.dnstap.pipeline.streams import STOP, file_of
+from framestream import Batching, TruncatedStreamError, encode_data_frames, write_file
+from tests.dnstap.pairing.messages import query, response
+from tests.dnstap.pipeline.streams import START, STOP, file_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -64,6 +65,30 @@ def test_broken_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         "1 of 2 payloads do not decode and were left out; "
         f"the first was payload 2: {messages.problems.first[1]}, in {cut}"
     )
+
+
+def test_pairs(tmp_path: Path) -> None:
+    """Those without a response come last, though before the error of a file."""
+    path = tmp_path / "a"
+    data = START + encode_data_frames([query(0, query_port=1), query(1), response(2)])
+
+    async def found_by(condition: str) -> list[tuple[bool | None, bool]]:
+        pairs = dnstap.Pairs()
+        return [(each.answered, each.message.is_query) async for each in read(path, filter=condition, pairs=pairs)]
+
+    path.write_bytes(data + STOP)
+    assert asyncio.run(found_by("has answered or latency > 1ms")) == [(True, True), (None, False), (False, True)]
+    assert asyncio.run(found_by("latency > 1ms")) == [(None, False)]
+    path.write_bytes(data)
+    found: dict[int, bool | None] = {}
+
+    async def read_cut() -> None:
+        async for each in read(path, pairs=dnstap.Pairs(hold_queries=True)):
+            found[len(found)] = each.answered
+
+    with pytest.raises(TruncatedStreamError):
+        asyncio.run(read_cut())
+    assert [*found.values()] == [True, None, False]
 
 
 def test_a_loop_that_was_left_is_continued(tmp_path: Path) -> None:

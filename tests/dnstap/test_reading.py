@@ -9,16 +9,36 @@ import logging
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import dnstap
-from dnstap import CONTENT_TYPE, Dnstap, DnstapType, FilterError, Message, MessageType, MissingFieldError
+from dnstap import (
+    CONTENT_TYPE,
+    Dnstap,
+    DnstapType,
+    FilterError,
+    Message,
+    MessageType,
+    MissingFieldError,
+    PairCounts,
+    Pairs,
+)
 from dnstap import reading as reading_module
-from framestream import FrameTooLargeError, Limits, TruncatedStreamError, UnexpectedFrameError, read_file, write_file
-from tests.dnstap.pipeline.streams import STOP, file_of
+from framestream import (
+    FrameTooLargeError,
+    Limits,
+    TruncatedStreamError,
+    UnexpectedFrameError,
+    encode_data_frames,
+    read_file,
+    write_file,
+)
+from tests.dnstap.pairing.messages import query, response
+from tests.dnstap.pipeline.streams import START, STOP, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -148,6 +168,42 @@ def test_filter() -> None:
     assert (messages.payloads, messages.unmatched) == (36, 27)
     compiled = dnstap.compile_filter("time > 2026-11-23T21:45", "utc")
     assert sum(1 for _ in dnstap.read(CAPTURE, filter=compiled)) == 36
+
+
+def paired_file(path: Path, *, cut: bool = False) -> Path:
+    """Write a file with a query that is not answered and one that is. Args: cut: whether its end is missing."""
+    data = START + encode_data_frames([query(0, query_port=1), query(1), response(2)])
+    path.write_bytes(data if cut else data + STOP)
+    return path
+
+
+def test_pairs(tmp_path: Path) -> None:
+    pairs = Pairs()
+    found = list(dnstap.read(paired_file(tmp_path / "a"), pairs=pairs))
+    assert [each.message.latency for each in found] == [None, None, timedelta(seconds=1)]
+    assert [each.answered for each in found] == [None] * 3
+    assert pairs.counts == PairCounts(queries=2, responses=1, paired=1, unanswered=1)
+
+
+def test_pairs_that_hold_queries(tmp_path: Path) -> None:
+    """Those without a response come last, though before the error of a file."""
+    found: list[tuple[bool | None, bool]] = []
+    messages = dnstap.read(paired_file(tmp_path / "a", cut=True), pairs=Pairs(hold_queries=True))
+    with pytest.raises(TruncatedStreamError):
+        found.extend((each.answered, each.message.is_query) for each in messages)
+    assert found == [(True, True), (None, False), (False, True)]
+
+
+def test_a_filter_of_unanswered_queries(tmp_path: Path) -> None:
+    path = paired_file(tmp_path / "a")
+    assert [each.message.query_port for each in dnstap.read(path, filter="answered = no", pairs=Pairs())] == [1]
+    assert [each.message.type for each in dnstap.read(path, filter="latency > 1ms", pairs=Pairs())] == [
+        MessageType.CLIENT_RESPONSE
+    ]
+    with pytest.raises(ValueError, match="filter: answered: expected `pairs`, which finds out"):
+        dnstap.read(path, filter="answered = no")
+    with pytest.raises(TypeError, match="pairs: expected Pairs, got True of type bool"):
+        dnstap.read(path, pairs=True)  # type: ignore[call-overload]
 
 
 def test_arguments_are_checked_at_once(tmp_path: Path) -> None:

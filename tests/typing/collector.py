@@ -12,6 +12,7 @@ from dnstap import (
     DnstapMessage,
     Filter,
     Message,
+    Pairs,
     Source,
     truncate,
 )
@@ -73,6 +74,8 @@ async def handlers(condition: Filter) -> None:
         await collector.run(payloads=on_messages)  # type: ignore[arg-type]
         await collector.run(on_payloads)  # type: ignore[arg-type]
         await collector.run(len)  # type: ignore[arg-type]
+        await collector.run(on_messages, pairs=Pairs(5, hold_queries=True))
+        await collector.run(on_messages, pairs=5)  # type: ignore[arg-type]
         await collector.run(on_messages, filter=on_messages)  # type: ignore[arg-type]
 
 
@@ -98,8 +101,13 @@ def blocking() -> None:
         assert_type(collector.listen("tcp:localhost:0"), Endpoint)
         collector.connect("unix:/run/server.sock")
         collector.run(
-            on_messages, Function(), payloads=on_payloads, filter="type = CQ", stages=[Anonymizer(truncate())]
+            on_messages,
+            Function(),
+            payloads=on_payloads,
+            filter="type = CQ",
+            stages=[Anonymizer(truncate())],
         )
+        collector.run(on_messages, filter="answered = no", pairs=Pairs())
         collector.run(payloads=on_messages)  # type: ignore[arg-type]
         collector.run(on_payloads)  # type: ignore[arg-type]
         collector.stop()

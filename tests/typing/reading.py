@@ -28,6 +28,13 @@ def read(path: Path, file: BinaryIO, condition: Filter) -> None:
     dnstap.read()  # type: ignore[call-overload]
     dnstap.read(path, follow="yes")  # type: ignore[call-overload]
     dnstap.read(3)  # type: ignore[call-overload]
+    pairs = dnstap.Pairs(5, max_queries=1000)
+    for message in dnstap.read(path, pairs=pairs):
+        assert_type(message.answered, bool | None)
+    assert_type(pairs.counts.paired, int)
+    assert_type(pairs([b""]), list[bytes])
+    assert_type(pairs.finish(), list[bytes])
+    dnstap.read(path, pairs=5)  # type: ignore[call-overload]
     dnstap.read(path, filter=print)  # type: ignore[call-overload]
     dnstap.read([path])  # type: ignore[call-overload]
 

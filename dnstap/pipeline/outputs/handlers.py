@@ -54,6 +54,9 @@ class MessageOutput(HandlerOutput):
         super().__init__(handler, "outputs", "messages")
         self._decoding = Decoding()
 
+    def expect_paired(self) -> None:
+        self._decoding.expect_paired()
+
     @property
     def rejected(self) -> int:
         return self._decoding.problems.count

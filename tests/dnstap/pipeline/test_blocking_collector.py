@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dnstap import CONTENT_TYPE, BlockingCollector, Dnstap, DnstapType, Filter, Message, MessageType, Source
+from dnstap.pairing import Pairs
 from framestream import LocalProtocolError, Writer, open_writer
+from tests.dnstap.pairing.messages import query, response
 from tests.dnstap.pipeline.streams import Payloads, Server, file_of
 from tests.threads import start
 from tests.wait import DEADLINE_S, wait_for
@@ -256,3 +258,16 @@ def test_asyncio_is_not_blocked(tmp_path: Path) -> None:
             collector.listen(tmp_path / "s")
 
     asyncio.run(main())
+
+
+def test_pairs(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "a", query(0), query(1, query_port=1), response(2, query_port=1))
+    found: list[bool | None] = []
+    pairs = Pairs()
+    with BlockingCollector() as collector:
+        collector.read(path)
+        collector.run(
+            lambda messages, _: found.extend(each.answered for each in messages), filter="has answered", pairs=pairs
+        )
+    assert found == [True, False]
+    assert pairs.counts.paired == 1

@@ -907,6 +907,27 @@ def test_an_output_that_fails_where_nothing_follows(tmp_path: Path) -> None:
         asyncio.run(asyncio.wait_for(receive_held_query(tmp_path / "s", Refusing()), DEADLINE_S))
 
 
+def test_pairs_for_a_handler_and_a_filter(tmp_path: Path) -> None:
+    """They come before the filter, and messages have what was found."""
+    path = file_of(tmp_path / "a", query(0), query(1, query_port=1), response(2, query_port=1))
+    found: list[tuple[bool | None, int | None]] = []
+
+    def note(messages: list[DnstapMessage], _: Source) -> None:
+        found.extend((each.answered, each.message.latency_ns) for each in messages)
+
+    async def run(**options: Any) -> None:
+        async with Collector(print) as collector:
+            await collector.read(path)
+            await collector.run(note, **options)
+
+    asyncio.run(run(pairs=Pairs(), filter="has answered or latency > 1ms"))
+    assert found == [(True, None), (None, 10**9), (False, None)]
+    with pytest.raises(ValueError, match="filter: answered: expected `pairs`, which finds out"):
+        asyncio.run(run(filter="answered = no"))
+    with pytest.raises(TypeError, match="pairs: expected Pairs, got 5 of type int"):
+        asyncio.run(run(pairs=5))
+
+
 def test_only_sockets_are_connected_to() -> None:
     collector = Collector(print)
     with pytest.raises(LocalProtocolError, match="is not a socket to connect to"):

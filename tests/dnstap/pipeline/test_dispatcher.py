@@ -203,7 +203,9 @@ def test_answered_needs_pairs() -> None:
     # A filter after it does not help one before.
     alone: list[AnyStage] = [unanswered]
     for stages in (alone, [*alone, Pairs(), *alone]):
-        with pytest.raises(ValueError, match="stages: a filter with `answered` needs Pairs before it"):
+        with pytest.raises(
+            ValueError, match="filter: answered: expected `pairs`, which finds out which queries were answered"
+        ):
             Dispatcher([Kept()], stages)
     with pytest.raises(ValueError, match="stages: expected Pairs once"):
         Dispatcher([Kept()], [Pairs(), Pairs()])

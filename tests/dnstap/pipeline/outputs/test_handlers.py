@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from dnstap import Dnstap, DnstapType, Message, MessageType
+from dnstap.pairing import Pairs
 from dnstap.pipeline.outputs.custom import as_output
 from dnstap.pipeline.outputs.handlers import MessageOutput, PayloadOutput
 from dnstap.pipeline.sources import Source
 from framestream import PeerAddress
+from tests.dnstap.pairing.messages import query, response
 
 SOURCE = Source("tcp:127.0.0.1:6000", file=False, peer=PeerAddress("192.0.2.1", 4711))
 WITHOUT_MESSAGE = bytes.fromhex("7801")
@@ -104,3 +106,13 @@ def test_what_is_no_handler(handler: Any, text: str) -> None:
         PayloadOutput(handler)
     assert str(raised.value).startswith("payloads: expected a function of payloads and their source")
     assert text in str(raised.value)
+
+
+def test_messages_with_what_pairing_found() -> None:
+    found: list[bool | None] = []
+    output = MessageOutput(lambda messages, _: found.extend(each.answered for each in messages))
+    payloads = Pairs(hold_queries=True)([query(0), response(1)])
+    output.write_many(payloads)
+    output.expect_paired()
+    output.write_many(payloads)
+    assert found == [None, None, True, None]
