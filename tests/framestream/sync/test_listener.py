@@ -134,29 +134,27 @@ def test_closed_while_iterating() -> None:
             assert finish() == 1
 
 
-def test_for_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """serve() listens, and closes when it is left."""
+def test_stopped_while_iterating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the next connection is waited for, which fails by that."""
+
+    def fail(timeout_s: float | None = None) -> sync.Reader:
+        listener.stop()
+        raise OSError("closed")
+
+    with sync.listen_reader("tcp:localhost:0") as listener:
+        monkeypatch.setattr(listener, "accept", fail)
+        assert list(listener) == []
+
+
+def test_for_an_endpoint(tmp_path: Path) -> None:
+    """serve() listens, and closes when it is stopped."""
     got: list[bytes] = []
-
-    def handle(reader: sync.Reader) -> None:
-        got.extend(reader)
-
-    def serve_one(listener: sync.Listener[sync.Reader], handler: Any) -> None:
-        with listener.accept() as reader:
-            handler(reader)
-
-    monkeypatch.setattr(sync.Listener, "serve", serve_one)
-    with background(sync.serve, tmp_path / "socket", handle) as finish:
-
-        def connected() -> sync.Writer | None:
-            with contextlib.suppress(OSError):
-                return sync.open_writer(tmp_path / "socket")
-            return None
-
-        writer = wait_for(connected, "the listener")
-        assert writer
-        with writer:
+    listeners: list[sync.Listener[sync.Reader]] = []
+    with background(lambda: sync.serve(tmp_path / "socket", got.extend, started=listeners.append)) as finish:
+        wait_for(lambda: listeners, "the listener")
+        with sync.open_writer(tmp_path / "socket") as writer:
             writer.write(b"a")
+        listeners[0].stop()
         finish()
     assert got == [b"a"]
     assert not (tmp_path / "socket").exists()
@@ -182,26 +180,20 @@ def test_summaries_of_errors(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     assert caplog.messages[-1].endswith(": 3 more such lines")
 
 
-def test_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_limits(tmp_path: Path) -> None:
     connections = Connections(1)
     listeners: list[sync.Listener[sync.Reader]] = []
-    enter = sync.Listener.__enter__
-
-    def seen(listener: sync.Listener[sync.Reader]) -> sync.Listener[sync.Reader]:
-        listeners.append(listener)
-        return enter(listener)
-
-    monkeypatch.setattr(sync.Listener, "__enter__", seen)
 
     def handle(reader: sync.Reader) -> None:
         list(reader)
 
-    with background(lambda: sync.serve(tmp_path / "s", handle, connections=connections)) as finish:
-        wait_for((tmp_path / "s").exists, "the socket")
+    options: dict[str, Any] = {"connections": connections, "started": listeners.append}
+    with background(lambda: sync.serve(tmp_path / "s", handle, **options)) as finish:
+        wait_for(lambda: listeners, "the listener")
         with dial(UnixEndpoint(str(tmp_path / "s"))) as first, dial(UnixEndpoint(str(tmp_path / "s"))):
             assert first.recv(1) == b""  # The oldest makes room.
         wait_for(lambda: connections.number == 0, "the end of both")
-        listeners[0].close()
+        listeners[0].stop()
         finish()
 
 
