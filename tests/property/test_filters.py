@@ -105,7 +105,8 @@ def spelled(draw: DrawFn, name: str, wanted: Any) -> str | None:
     if name in TIMES:
         seconds, nanoseconds = divmod(wanted, 1_000_000_000)
         way = draw(st.sampled_from(["date", "date", "epoch", "now"]))
-        if way == "now":
+        # A duration has 24 digits at most.
+        if way == "now" and abs(wanted - NOW_NS) < 10**24:
             return f"{wanted - NOW_NS:+d}ns"
         if way == "epoch" and 9 <= len(str(seconds)) <= 11:
             return f"{seconds}.{nanoseconds:09d}"
