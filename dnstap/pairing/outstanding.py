@@ -30,11 +30,12 @@ class Waiting:
         variant: what both usually have in common, but not always.
         number: counts the messages in the order of their arrival.
         since: time of the MessageClock when it came.
+        size: length of its payload, in bytes: what it keeps is a part of that.
         payload, origin: of a query that is held, its payload and where that came from; None otherwise.
         waits: False once it has been removed.
     """
 
-    __slots__ = ("key", "number", "origin", "payload", "question", "since", "time", "variant", "waits")
+    __slots__ = ("key", "number", "origin", "payload", "question", "since", "size", "time", "variant", "waits")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Waiting:
         variant: int | None,
         number: int,
         since: int,
+        size: int = 0,
         payload: bytes | None = None,
         origin: Any = None,
     ) -> None:
@@ -53,6 +55,7 @@ class Waiting:
         self.variant = variant
         self.number = number
         self.since = since
+        self.size = size
         self.payload = payload
         self.origin = origin
         self.waits = True
@@ -65,13 +68,14 @@ class Outstanding:
         by_key: the only message with a key; or if there are several, a dict from the question in lower case to them,
             in the order of their arrival.
         count: number of messages that wait.
+        size: length of their payloads.
     """
 
-    __slots__ = ("_arrived", "by_key", "count")
+    __slots__ = ("_arrived", "by_key", "count", "size")
 
     def __init__(self) -> None:
         self.by_key: dict[Key, Any] = {}
-        self.count = 0
+        self.count = self.size = 0
         self._arrived: deque[Waiting] = deque()
 
     def add(self, waiting: Waiting) -> None:
@@ -83,6 +87,7 @@ class Outstanding:
             there.setdefault(lower(waiting.question), deque()).append(waiting)
         self._arrived.append(waiting)
         self.count += 1
+        self.size += waiting.size
 
     def take(
         self, key: Key, question: bytes | None, variant: int | None, first: int | None, last: int | None
@@ -135,6 +140,7 @@ class Outstanding:
                     del self.by_key[waiting.key]
         waiting.waits = False
         self.count -= 1
+        self.size -= waiting.size
         # It is still in the order of arrival, because it would take long to find it there.
         if len(self._arrived) > 2 * self.count + SLACK:
             self._arrived = deque([waiting for waiting in self._arrived if waiting.waits])

@@ -38,8 +38,14 @@ TIMEOUT_S = 15.0
 MAX_QUERIES = 200_000
 """Default number of queries that may wait: 15 s of a server that leaves 13,000 queries a second unanswered."""
 
+MAX_BYTES = 1 << 26
+"""Length of the payloads of queries that may wait: more than that of 200,000 usual ones."""
+
 MAX_EARLY = 16384
 """Responses that may wait for a query that comes after them."""
+
+MAX_EARLY_BYTES = 1 << 24
+"""Length of their payloads."""
 
 NEEDS_PAIRS = "filter: answered: expected `pairs`, which finds out which queries were answered"
 """Text of the error for a filter with `answered` where nothing is paired."""
@@ -114,7 +120,7 @@ class Pairs:
 
     Args:
         timeout_s: latest time of a response after its query, in seconds, by the times in the messages.
-        max_queries: number of queries that may wait; then the oldest are given up.
+        max_queries: number of queries that may wait, in 64 MiB of payloads; then the oldest are given up.
         hold_queries: pass a query on only once it is paired, right before its response, or is given up. Otherwise it
             is passed on at once, and `answered` is not known.
     """
@@ -234,7 +240,7 @@ class Pairs:
                     if clock.now > self._due:
                         self._expire(clock.now)
             if is_query:
-                self._add_query(Waiting(key, question, time, variant, self._query_count, since), payload)
+                self._add_query(Waiting(key, question, time, variant, self._query_count, since, len(payload)), payload)
                 continue
             self._response_count += 1
             query = queries.take(key, question, variant, None if time is None else time - timeout, time)
@@ -242,7 +248,7 @@ class Pairs:
                 if time is None:
                     self._orphaned += 1
                 else:
-                    self._add_early(Waiting(key, question, time, variant, self._response_count, since))
+                    self._add_early(Waiting(key, question, time, variant, self._response_count, since, len(payload)))
                 out.append(payload)
                 continue
             self._paired += 1
@@ -278,16 +284,18 @@ class Pairs:
         else:
             self._out.append(payload)
         self._queries.add(query)
-        if self._queries.count > self._max_queries and (oldest := self._queries.oldest()):
-            self._queries.remove(oldest)
+        queries = self._queries
+        while (queries.count > self._max_queries or queries.size > MAX_BYTES) and (oldest := queries.oldest()):
+            queries.remove(oldest)
             self._given_up += 1
             self._let_go(oldest, answered=None)
 
     def _add_early(self, response: Waiting) -> None:
         """Have a response wait for a query that comes after it."""
-        self._early.add(response)
-        if self._early.count > MAX_EARLY and (oldest := self._early.oldest()):
-            self._early.remove(oldest)
+        early = self._early
+        early.add(response)
+        while (early.count > MAX_EARLY or early.size > MAX_EARLY_BYTES) and (oldest := early.oldest()):
+            early.remove(oldest)
             self._orphaned += 1
 
     def _expire(self, now: int | None) -> None:

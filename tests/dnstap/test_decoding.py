@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dnstap import Dnstap, DnstapType, Message, MessageType
 from dnstap.decoding import Decoding, DnstapMessage
+from dnstap.pairing import Pairs
+from tests.dnstap.pairing.messages import query, response
 
 QUERY = Dnstap(type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_QUERY)).encode()
 RESPONSE = Dnstap(type=DnstapType.MESSAGE, message=Message(type=MessageType.CLIENT_RESPONSE)).encode()
@@ -26,3 +28,13 @@ def test_lenient() -> None:
     decoding = Decoding(lenient=True)
     assert [one.message for one in decoding.messages([WITHOUT_MESSAGE])] == [None]
     assert DnstapMessage is Dnstap
+
+
+def test_what_pairing_found() -> None:
+    payloads = Pairs(hold_queries=True)([query(0), response(1)])
+    decoding = Decoding("answered = yes or latency > 1ms")
+    assert decoding.reads_answered
+    assert list(decoding.messages(payloads)) == []
+    decoding.expect_paired()
+    assert [one.answered for one in decoding.messages(payloads)] == [True, None]
+    assert not Decoding().reads_answered

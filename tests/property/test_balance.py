@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnstap.content_type import CONTENT_TYPE
+from dnstap.pairing import Pairs
 from dnstap.pipeline.closing import close_outputs
+from dnstap.pipeline.dispatcher import Dispatcher
 from dnstap.pipeline.outputs.relay import Relay
 from dnstap.pipeline.outputs.text import TextOutput
 from dnstap.pipeline.queues import QueueingDispatcher
@@ -21,11 +23,12 @@ from dnstap.pipeline.stages import Sample
 from dnstap.pipeline.tasks import Tasks
 from framestream import Backoff, UnixEndpoint
 from framestream.aio import listen_reader
+from tests.dnstap.pairing.messages import query, response
 from tests.dnstap.pipeline.kept import FILE, SOCKET, Kept
 from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dnstap.pipeline.outputs.base import Output
     from dnstap.pipeline.queues import Overload
@@ -260,3 +263,44 @@ def test_text_and_relays(batches: list[list[bytes]], listens: bool) -> None:
     sent = payloads if listens else []
     assert got == sent
     assert relay.counts[1:] == (len(payloads), len(sent), 0, 0, len(payloads) - len(sent))
+
+
+exchanges = st.lists(
+    st.tuples(
+        st.sampled_from([query, response]), st.integers(0, 30), st.integers(1, 3), st.sampled_from([FILE, SOCKET])
+    ),
+    max_size=40,
+)
+
+
+@given(st.lists(behaviours, min_size=1, max_size=3), exchanges, st.integers(1, 3), st.integers(1, 5), st.booleans())
+def test_held_queries(
+    behaviours: list[Behaviour],
+    exchanges: list[tuple[Callable[..., bytes], int, int, object]],
+    every: int,
+    most: int,
+    hold: bool,
+) -> None:
+    """At every moment a frame is held, removed or has reached the outputs; at the end none is held."""
+    outputs = [KINDS["plain"](behaviour) for behaviour in behaviours]
+    dispatcher = Dispatcher(outputs, [Pairs(5, max_queries=most, hold_queries=hold), Sample(every)])
+    received: list[bytes] = []
+
+    def check() -> None:
+        assert len(received) == sum(stage.removed for stage in dispatcher.stages) + outputs[0].reached
+        assert {output.reached for output in outputs} == {outputs[0].reached}
+        check_balance(outputs)
+
+    for kind, second, port, source in exchanges:
+        batch = [kind(second, query_port=port)]
+        received += batch
+        with contextlib.suppress(OSError):
+            dispatcher.write(batch, source)  # type: ignore[arg-type]
+        check()
+    with contextlib.suppress(OSError):
+        dispatcher.finish()
+    check()
+    assert dispatcher.stages[0].removed == 0
+    for output in outputs:
+        if not output.failed and every == 1:
+            assert sorted(output.payloads) == sorted(received)

@@ -9,7 +9,7 @@ B = b"\1b\0\0\1\0\1"
 
 
 def waiting(number: int, question: bytes | None = A, time: int | None = 0, variant: int = 0) -> Waiting:
-    return Waiting((1,), question, time, variant, number, since=number)
+    return Waiting((1,), question, time, variant, number, since=number, size=10)
 
 
 def filled(*messages: Waiting) -> Outstanding:
@@ -33,9 +33,9 @@ def test_one() -> None:
     assert outstanding.take((2,), A, 0, 0, 10) is None
     assert outstanding.take((1,), B, 0, 0, 10) is None
     assert outstanding.take((1,), A, 0, 1, 10) is None
-    assert outstanding.count == 1
+    assert (outstanding.count, outstanding.size) == (1, 10)
     assert outstanding.take((1,), A.upper()[:3] + A[3:], 0, 0, 10) is message
-    assert (outstanding.count, outstanding.by_key, message.waits) == (0, {}, False)
+    assert (outstanding.count, outstanding.size, outstanding.by_key, message.waits) == (0, 0, {}, False)
 
 
 def test_without_times() -> None:

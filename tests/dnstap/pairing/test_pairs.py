@@ -194,6 +194,16 @@ def test_no_room() -> None:
     assert pairs.counts == PairCounts(3, 2, paired=1, given_up=1, outstanding=1, early=1)
 
 
+def test_no_room_for_long_messages() -> None:
+    """Messages that wait take no more than their payloads, whatever is long in them."""
+    padding = bytes(1 << 20)
+    pairs = Pairs(hold_queries=True)
+    out = pairs([query(0, query_address=padding)] * 64)
+    out += pairs([response(0, query_zone=padding)] * 16)
+    assert pairs.counts == PairCounts(64, 16, given_up=1, outstanding=63, orphaned=1, early=15)
+    assert len(out) == 1 + 16
+
+
 def test_no_room_for_early_responses() -> None:
     pairs = Pairs()
     pairs([response(0)] * (MAX_EARLY + 1))
