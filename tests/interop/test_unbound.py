@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dns.message
@@ -18,9 +20,11 @@ from tests.interop.command import listening
 from tests.interop.command import run as run_ours
 from tests.interop.peers import require
 from tests.interop.servers import ask, knotd, nsd, unbound
-from tests.wait import wait_for
+from tests.threads import start
+from tests.wait import DEADLINE_S, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -89,3 +93,62 @@ def test_text_while_the_server_runs(tmp_path: Path) -> None:
         assert command.stop() == 0
     assert command.stderr.read_text() == f"dnstap: opened input socket {tap}\n"
     assert not tap.exists()
+
+
+@contextmanager
+def forgetful_server() -> Iterator[int]:
+    """Run a DNS server that never answers about names that begin with "lost"; yield its port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            while True:
+                wire, client = sock.recvfrom(65535)
+                if not wire:
+                    return
+                query = dns.message.from_wire(wire)
+                if not query.question[0].name.to_text().startswith("lost"):
+                    sock.sendto(dns.message.make_response(query).to_wire(), client)
+
+        serving = start(serve)
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.sendto(b"", sock.getsockname())
+            serving.result(DEADLINE_S)
+
+
+def test_answers_that_are_lost(tmp_path: Path) -> None:
+    """By pairing, the queries of clients without an answer are found, and the latency of all others."""
+    recording, tap = tmp_path / "unbound.fstrm", tmp_path / "tap.sock"
+    names = [f"{kind}{number}.plain.test." for number in range(40) for kind in ("found", "lost")[: 1 + (number < 5)]]
+    found = {name for name in names if name.startswith("found")}
+    expected = {(MessageType.CLIENT_QUERY, name) for name in names}
+    expected |= {(MessageType.CLIENT_RESPONSE, name) for name in found}
+    with listening(tap, tmp_path, "-w", recording) as command:
+        with (
+            forgetful_server() as upstream,
+            unbound(tmp_path, f"unix:{tap}", upstream) as port,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        ):
+            for name in names:
+                query = dns.message.make_query(name, "A").to_wire()
+                if name in found:
+                    ask(port, query)
+                else:
+                    client.sendto(query, ("127.0.0.1", port))
+
+            def logged() -> bool:
+                messages = [Dnstap.parse(payload).message for payload in so_far(recording)]
+                seen = {(message.type, message.qname) for message in messages if message}
+                return seen >= expected
+
+            wait_for(logged, "what Unbound logs")
+        assert command.stop() == 0
+    lost = run_ours("-r", recording, "--pair", "--filter", "answered = no and type = CQ", "--fields", "qname")
+    assert sorted(lost.stdout.decode().split()) == sorted({*names} - found)
+    words = ["--pair", "--filter", "type = CR and qname like found*", "--fields", "qname,latency"]
+    latencies = dict(line.split() for line in run_ours("-r", recording, *words).stdout.decode().splitlines())
+    assert latencies.keys() == found
+    assert "-" not in latencies.values()
