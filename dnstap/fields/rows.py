@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnstap._generated import compile_function
 from dnstap.codec.learned import Decoder
+from dnstap.codec.paired import paired_decoder
 from dnstap.codec.projections import for_fields
 from dnstap.fields.catalogue import columns, reads
 from dnstap.fields.generated import beginning, namespace
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["row_reader"]
 
 
-def row_reader(fields: Sequence[str]) -> Callable[[bytes], Any]:
+def row_reader(fields: Sequence[str], *, paired: bool = False) -> Callable[[bytes], Any]:
     """Return the function from a payload to a named tuple with the values of fields.
 
     Each field has one type, and None where it is absent or does not parse: numbers are int (times nanoseconds since
@@ -28,7 +29,9 @@ def row_reader(fields: Sequence[str]) -> Callable[[bytes], Any]:
     remembers parts of what it has read, so that it gets faster: use one for all payloads of a stream, but not
     one in several threads at once.
 
-    Args: fields: names or aliases of fields, which become the names in the tuple; "all" stands for every field.
+    Args:
+        fields: names or aliases of fields, which become the names in the tuple; "all" stands for every field.
+        paired: read also what payloads carry that Pairs has returned.
     Raises: ValueError: a field is unknown, comes twice, or there is none; TypeError: not a list or tuple of text;
         MissingLibraryError: a field needs a library that is not installed.
     """
@@ -36,7 +39,10 @@ def row_reader(fields: Sequence[str]) -> Callable[[bytes], Any]:
     chosen = columns(fields)
     row = namedtuple("Row", [name for name, _ in chosen])  # type: ignore[misc]
     wanted = reads(fields)
-    space = {**namespace(None), "decode": Decoder(for_fields(wanted)).decode, "new": tuple.__new__, "Row": row}
+    decode: Callable[[bytes], Any] = Decoder(for_fields(wanted)).decode
+    if paired:
+        decode = paired_decoder(decode, answered="answered" in wanted)
+    space = {**namespace(None), "decode": decode, "new": tuple.__new__, "Row": row}
     values = [f"        {value_source(field, space)},\n" for _, field in chosen]
     body = f"    return new(Row, (\n{''.join(values)}    ))\n"
     return compile_function("row", beginning("row", body, wanted, of="payload") + body, space)

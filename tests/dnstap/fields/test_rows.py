@@ -10,7 +10,9 @@ import dnstap
 from dnstap import DecodeError, Dnstap, DnstapType, Message, MessageType
 from dnstap.fields.catalogue import FIELDS
 from dnstap.fields.rows import row_reader
+from dnstap.pairing import Pairs
 from tests.dnstap.filters.examples import DNSTAP as EVERYTHING
+from tests.dnstap.pairing.messages import query, response
 
 QUERY = bytes.fromhex("0007 0100 0001 0000 0000 0000 076578616d706c65036f726700 001c 0001")
 MESSAGE = Message(
@@ -56,6 +58,14 @@ def test_each_field_has_one_type() -> None:
 def test_a_payload_that_does_not_decode() -> None:
     with pytest.raises(DecodeError):
         row_reader(("time",))(b"\x0a\x05")
+
+
+def test_what_pairing_found() -> None:
+    payloads = Pairs(hold_queries=True)([query(0), response(1)])
+    for paired, rows in (True, [(True, None), (None, 10**9)]), (False, [(None, None)] * 2):
+        read = row_reader(["answered", "latency"], paired=paired)
+        assert [read(payload) for payload in payloads] == rows
+    assert [row_reader(["latency"], paired=True)(payload) for payload in payloads] == [(None,), (10**9,)]
 
 
 def test_wrong_fields() -> None:
