@@ -34,6 +34,7 @@ by --stop.
 examples:
   framestream check reader --spawn 'fstrm_capture -t protobuf:dnstap.Dnstap
         -u {socket} -w {output}'
+  framestream check reader --spawn 'collector {socket}' --output-text
   framestream check reader --at tcp:127.0.0.1:6000 --cases 'FS-READER-0*'
   framestream check reader --list
   framestream check writer --spawn 'dnstap -r capture.fstrm -U {socket}'
@@ -61,6 +62,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     target.add_argument("--listens", action="store_true", help="it is a writer that readers connect to")
     target.add_argument("--keep", action="store_true", help="start it once for all cases")
     target.add_argument("--output-file", metavar="FILE", help="Frame Streams file that it writes, without {output}")
+    target.add_argument("--output-text", action="store_true", help="it writes text, to the file or standard output")
     target.add_argument(
         "--stop", metavar="SIGNALS", default="TERM", help="signals that end it, such as HUP,INT (default TERM)"
     )
@@ -145,6 +147,7 @@ def _settings(words: argparse.Namespace) -> Settings:
         listens=words.listens or role is PeerRole.READER,
         keep=words.keep,
         output_file=words.output_file,
+        output_text=words.output_text,
         stop=tuple(_signal(name) for name in words.stop.split(",")),
         timeout_s=words.timeout,
     )

@@ -36,10 +36,12 @@ class Taken:
     Attributes:
         payloads: the payloads.
         at_least: how many of them, from the first on, must come out; None for all. The others may.
+        optional: those that a reader may leave out, wherever they are.
     """
 
     payloads: tuple[bytes, ...]
     at_least: int | None = None
+    optional: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,28 +98,43 @@ def control(number: int, content: bytes = b"", *, length: int | None = None) -> 
 def payload(number: int, size: int = 0) -> bytes:
     """Return a payload that no other number gives, and that is a dnstap message, for readers that decode them.
 
-    Args: size: its length, in bytes; 0 for a short one.
+    Its identity and the name that it asks for, "frame-" and the number, are found again in the text that a reader makes
+    of it.
+
+    Args: size: its length, in bytes; 0 for a short one. A very short one has no question.
     Raises: ValueError: it cannot be so short.
     """
     identity = b"frame-%d" % number
+    asking = _query(identity)
     if not size:
-        return _dnstap(identity)
+        return _dnstap(identity, asking)
     # A length word of varying size leaves some lengths out; with the field version = 2, all can be made.
-    for version in (b"", b"\x12\x01."):
-        for length_size in range(1, 6):
-            made = _dnstap(identity.ljust(size - 7 - length_size - len(version), b"."), version)
-            if len(made) == size:
-                return made
+    for message in (asking, b"\x08\x05"):
+        for version in (b"", b"\x12\x01."):
+            for length_size in range(1, 6):
+                room = size - 5 - length_size - len(version) - len(message)
+                made = _dnstap(identity.ljust(room, b"."), message, version)
+                if len(made) == size:
+                    return made
     raise ValueError(f"no payload has {size} bytes")
 
 
-def _dnstap(identity: bytes, version: bytes = b"") -> bytes:
-    # identity = 1, message = 14 with type = CLIENT_QUERY, type = 15: MESSAGE.
+def _query(name: bytes) -> bytes:
+    """Return a Message for the question of an address, from 192.0.2.1, port 53000, over UDP."""
+    question = bytes([len(name)]) + name + b"\0\0\1\0\1"
+    wire = b"\0\1\1\0\0\1\0\0\0\0\0\0" + question
+    # type = 1: CLIENT_QUERY, family = 2: INET, protocol = 3: UDP, address = 4, port = 6, seconds = 8, nanoseconds = 9.
+    head = bytes.fromhex("0805 1001 1801 2204c0000201 30889e03 4080a0e2b006 4d00000000")
+    return head + b"\x52" + bytes([len(wire)]) + wire
+
+
+def _dnstap(identity: bytes, message: bytes, version: bytes = b"") -> bytes:
+    # identity = 1, message = 14, type = 15: MESSAGE.
     length, size = b"", len(identity)
     while size > 0x7F:
         length += bytes([size & 0x7F | 0x80])
         size >>= 7
-    return b"\x0a" + length + bytes([size]) + identity + version + b"\x72\x02\x08\x05\x78\x01"
+    return b"\x0a" + length + bytes([size]) + identity + version + b"\x72" + bytes([len(message)]) + message + b"\x78\1"
 
 
 class End(Enum):

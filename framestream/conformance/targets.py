@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from framestream.conformance.cases import PeerRole
 from framestream.conformance.player import Deviation, OutputDifference
 from framestream.conformance.steps import TYPE
+from framestream.conformance.texts import is_in_text
 from framestream.control import ControlFrame
 from framestream.endpoints import FileEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
 from framestream.errors import RemoteProtocolError
@@ -44,6 +45,7 @@ class Settings:
         listens: whether it listens, rather than connects.
         keep: whether one run of the command serves all cases.
         output_file: Frame Streams file that a reader writes; None if it is {output}.
+        output_text: whether a reader writes text instead; without a file, what it prints.
         stop: signals that end the command, as it documents.
         content_type: content type that it is configured for.
         timeout_s: time limit for each step, in seconds.
@@ -56,6 +58,7 @@ class Settings:
     listens: bool = True
     keep: bool = False
     output_file: str | None = None
+    output_text: bool = False
     stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     content_type: bytes = TYPE
     timeout_s: float = 5.0
@@ -69,6 +72,11 @@ class Settings:
     @property
     def shows_output(self) -> bool:
         """True if the output of a reader can be seen."""
+        return self.writes_file or (self.output_text and bool(self.command))
+
+    @property
+    def writes_file(self) -> bool:
+        """True if a reader writes a file that is known."""
         return self.output_file is not None or any("{output}" in word for word in self.command)
 
 
@@ -124,7 +132,7 @@ def _session(settings: Settings) -> Iterator[Session]:
                 command = stack.enter_context(running([_filled(word, values) for word in settings.command]))
             except OSError as error:
                 raise TargetError(f"cannot run {settings.command[0]!r}: {error.strerror or error}") from None
-        yield Session(settings, where, listening, command, output if settings.shows_output else None)
+        yield Session(settings, where, listening, command, output if settings.writes_file else None)
 
 
 def _filled(word: str, values: dict[str, str]) -> str:
@@ -157,7 +165,7 @@ class Session:
         command: Command | None,
         output: str | None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._where = where
         self._listening = listening
         self._command = command
@@ -169,14 +177,17 @@ class Session:
 
     def begin(self) -> None:
         """Begin a case of a program that is kept: what is in its output now belongs to others."""
-        self._before = len(self._written()) if self._output else 0
+        if self.settings.output_text:
+            self._before = len(self._text())
+        else:
+            self._before = len(self._written()) if self._output else 0
 
     def connection(self) -> socket.socket:
         """Connect to the program, or accept a connection from it; wait for its start the first time.
 
         Raises: Deviation: there is none; TargetError: nor was there one before.
         """
-        limit = self._settings.timeout_s if self._reached else self._settings.start_s
+        limit = self.settings.timeout_s if self._reached else self.settings.start_s
         deadline = time.monotonic() + limit
         if self._command:
             sock = self._command.connection(self._connect, deadline)
@@ -199,7 +210,7 @@ class Session:
             return connect_unix(where.path)
         if isinstance(where, FileEndpoint):
             raise TargetError(f"expected unix:, tcp: or tls:, got {where}")
-        sock = socket.create_connection((where.host, where.port), self._settings.timeout_s)
+        sock = socket.create_connection((where.host, where.port), self.settings.timeout_s)
         if isinstance(where, TlsEndpoint):
             context = where.tls.context(listening=False)
             return context.wrap_socket(sock, server_hostname=where.tls.server_name or where.host)
@@ -219,7 +230,7 @@ class Session:
             time.sleep(RETRY_S)
         if self._command.status is None:
             return ""
-        if self._command.status >= 0 and self._settings.role is not PeerRole.READER and self._reached:
+        if self._command.status >= 0 and self.settings.role is not PeerRole.READER and self._reached:
             return ""
         return f"{ending(self._command.status)} by itself{self._printed()}"
 
@@ -227,15 +238,15 @@ class Session:
         """End the command as it documents; return a description of its end if that is not clean, "" otherwise."""
         if self._command is None or self._stopped:
             return ""
-        clean = {0} | {status for number in self._settings.stop for status in (-number, 128 + number)}
+        clean = {0} | {status for number in self.settings.stop for status in (-number, 128 + number)}
         self._stopped = True
         running = self._command.status is None
-        status = self._command.end(self._settings.timeout_s, self._settings.stop)
+        status = self._command.end(self.settings.timeout_s, self.settings.stop)
         if status in clean:
             return ""
         if status == -signal.SIGKILL:
-            return f"no end within {self._settings.timeout_s:g} s of the signal{self._printed()}"
-        names = ", ".join(number.name for number in self._settings.stop)
+            return f"no end within {self.settings.timeout_s:g} s of the signal{self._printed()}"
+        names = ", ".join(number.name for number in self.settings.stop)
         cause = f"after our {names}" if running else "by itself"
         return f"{ending(status)} {cause}{self._printed()}"
 
@@ -249,18 +260,41 @@ class Session:
         Args: last: a payload to wait for, if the program goes on; None if there is none.
         Raises: OutputDifference: they are not in a Frame Streams file.
         """
-        deadline = time.monotonic() + self._settings.timeout_s
-        waits = last is not None and not self._settings.fresh
+        deadline = time.monotonic() + self.settings.timeout_s
+        waits = last is not None and not self.settings.fresh
         while last not in (written := self._written()[self._before :]) and waits and time.monotonic() < deadline:
             time.sleep(RETRY_S)
         return written
 
+    def text(self, last: bytes | None) -> bytes:
+        """Return the text that came out since the beginning of the case.
+
+        Args: last: as of `output`.
+        """
+        if last is not None and not self.settings.fresh:
+            self.await_text(last)
+        return self._text()[self._before :]
+
+    def await_text(self, last: bytes) -> None:
+        """Wait until a payload is in the text. One that is not may be a fault, or in the buffer of a program."""
+        deadline = time.monotonic() + self.settings.timeout_s
+        while not is_in_text(last, self._text()[self._before :]) and time.monotonic() < deadline and not self.death():
+            time.sleep(RETRY_S)
+
+    def _text(self) -> bytes:
+        if self._output is None:
+            return self._command.printed if self._command else b""
+        return self._file()
+
     def _written(self) -> list[bytes]:
+        return payloads_of(self._file())
+
+    def _file(self) -> bytes:
         try:
             with open(str(self._output), "rb") as file:
-                return payloads_of(file.read())
+                return file.read()
         except FileNotFoundError:
-            return []
+            return b""
 
 
 def _retried(connect: Callable[[], socket.socket], deadline: float) -> socket.socket | None:

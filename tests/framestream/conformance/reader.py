@@ -78,7 +78,9 @@ class Collector:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.output = open(sys.argv[3], "wb", buffering=0)  # noqa: SIM115
-        self.output.write(control(START, TYPE))
+        self.buffer = b""
+        if not FAULT.startswith("text"):
+            self.output.write(control(START, TYPE))
 
     def serve(self, sock: socket.socket) -> None:
         """Take the stream of one connection."""
@@ -126,6 +128,9 @@ class Collector:
         if FAULT == "discards":
             return
         with self.lock:
+            if FAULT.startswith("text"):
+                self.write_text(payload)
+                return
             self.output.write(struct.pack(">I", len(payload)) + payload)
             if FAULT == "duplicates":
                 self.output.write(struct.pack(">I", len(payload)) + payload)
@@ -133,6 +138,14 @@ class Collector:
                 self.output.write(b"\0\0\0\1x")
             if FAULT == "broken output":
                 self.output.write(bytes(8))
+
+    def write_text(self, payload: bytes) -> None:
+        """Write the identity of a dnstap message as a line."""
+        line = payload[2 : 2 + payload[1]] + b"\n"
+        if FAULT == "text at the end":
+            self.buffer += line
+        elif FAULT != "text without the third" or line != b"frame-3\n":
+            self.output.write(line)
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -167,7 +180,7 @@ def main() -> None:
         if FAULT == "aborts at the end":
             os.abort()
         if FAULT != "goes on after TERM":
-            server.collector.output.write(control(STOP))
+            server.collector.output.write(server.collector.buffer if FAULT.startswith("text") else control(STOP))
             os._exit(0)
 
     signal.signal(signal.SIGTERM, stop)

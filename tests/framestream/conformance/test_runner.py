@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from framestream.conformance.cases import Case, Level
+from framestream.conformance.cases import Case, Level, Taken
 from framestream.conformance.catalogue import cases
 from framestream.conformance.runner import Verdict, run
 from framestream.conformance.steps import (
@@ -18,11 +20,18 @@ from framestream.conformance.steps import (
     ExpectStream,
     Silence,
     Step,
+    payload,
     ready,
     send,
+    stream,
 )
 from framestream.conformance.targets import Settings, Target, TargetError
+from framestream.endpoints import UnixEndpoint
 from tests.framestream.conformance.kit import judge, reader, verdicts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 FAULTS = {
     "discards": "FS-READER-001",
@@ -99,6 +108,62 @@ def test_output_that_is_never_written_is_blamed_once(keep: bool) -> None:
     results = judge("FS-READER-00[13]", command=reader("discards"), keep=keep, timeout_s=1.0)
     assert list(verdicts(results)) == ["FS-READER-001"]
     assert results[1].notes[0].startswith("output not checked: FS-READER-001 shows that it has no output")
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_text(keep: bool) -> None:
+    settings: dict[str, Any] = {"keep": keep, "output_text": True}
+    (result,) = judge("FS-READER-001", command=reader("text"), **settings)
+    assert (result.verdict, result.notes) == (Verdict.PASS, ())
+    (result,) = judge("FS-READER-001", command=reader("text without the third"), **settings, timeout_s=1.0)
+    assert result.verdict is Verdict.PASS
+    # Only what the reader prints at its end is found there.
+    (result,) = judge("FS-READER-001", command=reader("text at the end"), **settings, timeout_s=1.0)
+    assert result.verdict is (Verdict.FAIL if keep else Verdict.PASS)
+
+
+def test_text_that_lacks_a_payload() -> None:
+    case = Case(
+        id="X-READER-1",
+        level=Level.MUST,
+        rule="",
+        source="",
+        failure="",
+        steps=stream(payload(1), payload(3)),
+        output=(Taken((payload(1), payload(3))),),
+    )
+    (result,) = judge([case], command=reader("text without the third"), output_text=True)
+    assert result.verdict is Verdict.FAIL
+    assert result.fault
+    assert result.fault.expected == "frame-3 in the text"
+    (result,) = judge(
+        [replace(case, output=(Taken(case.output[0].payloads, optional=(payload(3),)),))],
+        command=reader("text without the third"),
+        output_text=True,
+    )
+    assert result.verdict is Verdict.PASS
+
+
+def test_text_that_is_printed() -> None:
+    """Standard output is looked at if there is no file."""
+    words = tuple("/dev/stdout" if word == "{output}" else word for word in reader("text"))
+    (result,) = judge("FS-READER-001", command=words, output_text=True)
+    assert (result.verdict, result.notes) == (Verdict.PASS, ())
+
+
+def test_a_program_that_runs_already_shows_no_text(tmp_path: Path) -> None:
+    settings = Settings(at=UnixEndpoint(str(tmp_path / "socket")), output_text=True)
+    assert not settings.shows_output
+
+
+def test_payloads_that_may_be_left_out() -> None:
+    steps = stream(payload(1), payload(3))
+    case = Case(id="X-READER-1", level=Level.MUST, rule="", source="", failure="", steps=steps)
+    both = payload(1), payload(2), payload(3)
+    (result,) = judge([replace(case, output=(Taken(both, optional=(payload(2),)),))], command=reader("none"))
+    assert result.verdict is Verdict.PASS
+    (result,) = judge([replace(case, output=(Taken(both, optional=(payload(1),)),))], command=reader("none"))
+    assert result.verdict is Verdict.FAIL
 
 
 def test_losses_at_the_end_are_found() -> None:

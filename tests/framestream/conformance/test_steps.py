@@ -11,12 +11,20 @@ from framestream.conformance.steps import control, data, field, payload, word
 @pytest.mark.parametrize("size", [0, *range(20, 300), 16383, 16384, 16400, 65535, 98304, 1 << 20, (1 << 21) + 20])
 def test_payloads_are_dnstap_messages(size: int) -> None:
     made = payload(7, size)
-    assert len(made) == (size or 15)
+    assert len(made) == (size or 67)
     parsed = Dnstap.parse(made)
     assert parsed.identity is not None
     assert parsed.identity.rstrip(b".") == b"frame-7"
     assert parsed.message is not None
     assert parsed.message.type is MessageType.CLIENT_QUERY
+
+
+def test_payloads_ask_for_a_name_of_their_own() -> None:
+    for made in (payload(7), payload(7, 68), payload(7, 300)):
+        message = Dnstap.parse(made).message
+        assert message
+        assert message.qname == "frame-7."
+    assert b"\x07frame-7" not in payload(7, 60)[10:]
 
 
 def test_payloads_have_a_least_size() -> None:

@@ -14,7 +14,7 @@ from framestream.conformance.player import OutputDifference
 from framestream.conformance.runner import Verdict
 from framestream.conformance.targets import Settings, Target, TargetError, ending, payloads_of
 from framestream.endpoints import FileEndpoint, TcpEndpoint, Tls, UnixEndpoint, parse_endpoint
-from tests.framestream.conformance.kit import judge, reader, verdicts
+from tests.framestream.conformance.kit import OURS, judge, reader, verdicts
 from tests.interop.command import listening
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ def test_endings() -> None:
         "ended with status 3",
         "ended by SIGABRT",
     ]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_output_as_text(keep: bool) -> None:
+    """It is waited for, because a reader may print after FINISH."""
+    (result,) = judge("FS-READER-001", command=(*OURS[:-2], "-q"), output_text=True, keep=keep)
+    assert (result.verdict, result.notes) == (Verdict.PASS, ())
 
 
 @pytest.mark.parametrize("keep", [False, True])
