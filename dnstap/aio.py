@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dnstap.messages import Dnstap
     from dnstap.pairing import Pairs
     from dnstap.pipeline.outputs.compressed import CompressedFile
-    from dnstap.reading import Source
+    from dnstap.reading import Errors, Source
     from framestream.endpoints import Path
     from framestream.files import FileMode, Readable, Writable
 
@@ -51,7 +51,7 @@ class MessageReader(BaseMessageReader, Generic[D]):
         """Yield the messages.
 
         Raises: FrameStreamError, OSError: of the first file that could not be read to its end, after the messages of
-            all files.
+            all files; unless errors are logged.
         """
         self._check_open()
         return self._messages
@@ -83,6 +83,7 @@ def read(
     pairs: Pairs | None = None,
     lenient: Literal[False] = False,
     follow: bool = False,
+    errors: Errors = "raise",
     limits: Limits = LIMITS,
 ) -> MessageReader[DnstapMessage]: ...
 
@@ -95,6 +96,7 @@ def read(
     pairs: Pairs | None = None,
     lenient: bool,
     follow: bool = False,
+    errors: Errors = "raise",
     limits: Limits = LIMITS,
 ) -> MessageReader[Dnstap]: ...
 
@@ -106,6 +108,7 @@ def read(
     pairs: Pairs | None = None,
     lenient: bool = False,
     follow: bool = False,
+    errors: Errors = "raise",
     limits: Limits = LIMITS,
 ) -> MessageReader[Any]:
     """Return the messages of files, one file after the other: `async for dnstap in dnstap.aio.read("log.fstrm")`.
@@ -113,7 +116,7 @@ def read(
     Args: see dnstap.read.
     Raises: as dnstap.read.
     """
-    reading = Reading(filter, pairs, lenient=lenient)
+    reading = Reading(filter, pairs, lenient=lenient, errors=errors)
     check_options("limits", limits, Limits)
     files = (file, *more_files)
     following = Following(files, limits, log_line) if follow else None

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", covariant=True)
 
-__all__ = ["BaseMessageReader", "MessageReader", "Reading", "Source", "read", "sources_of"]
+Errors = Literal["raise", "log"]
+"""Handling of files that cannot be read to their end."""
+
+__all__ = ["BaseMessageReader", "Errors", "MessageReader", "Reading", "Source", "read", "sources_of"]
 
 
 class Source(NamedTuple):
@@ -57,8 +60,12 @@ class Reading(Decoding):
     Attributes: source: name of the file that is being read; "" if it is not known.
     """
 
-    def __init__(self, condition: str | Filter | None, pairs: Pairs | None, *, lenient: bool) -> None:
+    def __init__(self, condition: str | Filter | None, pairs: Pairs | None, *, lenient: bool, errors: Errors) -> None:
         super().__init__(condition, lenient=lenient)
+        check_type("errors", errors, str, "'raise' or 'log'")
+        if errors not in ("raise", "log"):
+            raise ValueError(f"errors: expected 'raise' or 'log', got {errors!r}")
+        self._raises = errors == "raise"
         if pairs is not None:
             check_type("pairs", pairs, Pairs, "Pairs")
             self.expect_paired()
@@ -82,10 +89,10 @@ class Reading(Decoding):
             self.report()
 
     def end_file(self, name: str, reader: BaseReader | None, error: FrameStreamError | OSError | None) -> None:
-        """Report what was left out of a file. The first error is kept, to be raised after all files."""
+        """Report what was left out of a file. The first error may be kept, to be raised after all files."""
         if error:
             self.failed_files += 1
-            if self._failure is None:
+            if self._raises and self._failure is None:
                 self._failure, error = (name, error), None
         if reader:
             for line in stream_reports(name, reader, error):
@@ -177,7 +184,7 @@ class MessageReader(BaseMessageReader, Generic[D]):
         """Yield the messages.
 
         Raises: FrameStreamError, OSError: of the first file that could not be read to its end, after the messages of
-            all files.
+            all files; unless errors are logged.
         """
         self._check_open()
         return self._messages
@@ -208,6 +215,7 @@ def read(
     pairs: Pairs | None = None,
     lenient: Literal[False] = False,
     follow: bool = False,
+    errors: Errors = "raise",
     limits: Limits = LIMITS,
 ) -> MessageReader[DnstapMessage]: ...
 
@@ -220,6 +228,7 @@ def read(
     pairs: Pairs | None = None,
     lenient: bool,
     follow: bool = False,
+    errors: Errors = "raise",
     limits: Limits = LIMITS,
 ) -> MessageReader[Dnstap]: ...
 
@@ -231,14 +240,15 @@ def read(
     pairs: Pairs | None = None,
     lenient: bool = False,
     follow: bool = False,
+    errors: Errors = "raise",
     limits: Limits = LIMITS,
 ) -> MessageReader[Any]:
     """Return the messages of files, one file after the other: `for dnstap in dnstap.read("log.fstrm")`.
 
     Files may be compressed with gzip, bzip2, xz or zstd. Each message has its `message`. Payloads that do not decode,
     or have none, are left out and counted (`problems`), and reported by the logger `dnstap`. A file that cannot be read
-    to its end costs none of its messages before the fault and none of the other files: its error is raised after all of
-    them, and further ones are reported by the logger.
+    to its end costs none of its messages before the fault and none of the other files. It is counted (`failed_files`),
+    and its error is raised after all of them; further ones are reported by the logger.
 
     Args:
         file, more_files: paths, "-" for standard input, or binary file objects, which are left open. A directory is all
@@ -249,10 +259,11 @@ def read(
         lenient: yield also messages without their required `type`, and those without a `message`.
         follow: wait for the files to grow, or to be made, and go on with files that replace them, until `stop()`. A
             directory or pattern is all files there, in the order of their last change, and those that come.
+        errors: "log" has errors of files reported by the logger and none raised. Those of followed files always are.
     Raises: OSError: FileNotFoundError if there is no such file; FilterError; TypeError; ValueError: a filter with
         `answered` without pairs.
     """
-    reading = Reading(filter, pairs, lenient=lenient)
+    reading = Reading(filter, pairs, lenient=lenient, errors=errors)
     check_options("limits", limits, Limits)
     following = None
     if follow:

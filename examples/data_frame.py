@@ -9,20 +9,15 @@ out, and recordings that are broken or still being written are read as far as th
 """
 
 import sys
-from contextlib import suppress
-from typing import Any
 
 import pandas as pd
 
 import dnstap
-from framestream import FrameStreamError
 
 FIELDS = ["time", "type", "client", "qname", "qtype", "rcode", "latency"]
 
-rows: list[Any] = []
-with dnstap.read(*sys.argv[1:]) as reader, suppress(FrameStreamError):
-    rows.extend(d.as_dict(FIELDS) for d in reader)
-frame = pd.DataFrame(rows, columns=FIELDS)
+with dnstap.read(*sys.argv[1:], errors="log") as reader:
+    frame = pd.DataFrame((d.as_dict(FIELDS) for d in reader), columns=FIELDS)
 frame["time"] = pd.to_datetime(frame["time"], utc=True, errors="coerce")
 frame["latency"] = pd.to_timedelta(frame["latency"], errors="coerce")
 responses = frame[frame["rcode"].notna()]

@@ -10,13 +10,13 @@ import sys
 from contextlib import suppress
 
 import dnstap
-from framestream import FrameStreamError, ReconnectingWriter, open_writer
+from framestream import ReconnectingWriter, open_writer
 
 endpoint, *files = sys.argv[1:]
 with (
-    dnstap.read(*files) as reader,
+    dnstap.read(*files, errors="log") as reader,
     ReconnectingWriter(lambda: open_writer(endpoint, [dnstap.CONTENT_TYPE])) as writer,
-    suppress(KeyboardInterrupt, FrameStreamError),
+    suppress(KeyboardInterrupt),
 ):
     for d in reader:
         writer.write(bytes(d))

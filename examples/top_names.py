@@ -11,10 +11,9 @@ from collections import Counter
 from contextlib import suppress
 
 import dnstap
-from framestream import FrameStreamError
 
 names: Counter[str] = Counter()
-with dnstap.read(*sys.argv[1:], filter="type = CLIENT_QUERY") as reader, suppress(KeyboardInterrupt, FrameStreamError):
+with dnstap.read(*sys.argv[1:], filter="type = CLIENT_QUERY", errors="log") as reader, suppress(KeyboardInterrupt):
     for d in reader:
         if d.message.qname:
             names[d.message.qname.lower()] += 1

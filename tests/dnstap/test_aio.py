@@ -67,6 +67,21 @@ def test_broken_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
+def test_errors_can_be_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cut = Path(file_of(tmp_path / "1", message("1").encode()))
+    cut.write_bytes(cut.read_bytes()[: -len(STOP)])
+    (tmp_path / "2").write_bytes(b"GET / HTTP/1.1\r\n")
+    messages = read(tmp_path, errors="log")
+    assert asyncio.run(listed(messages)) == [message("1")]
+    assert messages.failed_files == 2
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        f"{tmp_path}/1: expected a data frame or STOP",
+        f"{tmp_path}/2: expected START",
+    ]
+    with pytest.raises(ValueError, match=r"^errors: expected 'raise' or 'log', got ''$"):
+        read(tmp_path, errors="")  # type: ignore[call-overload]
+
+
 def test_pairs(tmp_path: Path) -> None:
     """Those without a response come last, though before the error of a file."""
     path = tmp_path / "a"

@@ -216,6 +216,10 @@ def test_arguments_are_checked_at_once(tmp_path: Path) -> None:
             dnstap.read(CAPTURE, wrong)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="limits"):
         dnstap.read(CAPTURE, limits=3)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match=r"^errors: expected 'raise' or 'log', got 'ignore'$"):
+        dnstap.read(CAPTURE, errors="ignore")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"^errors: expected 'raise' or 'log', got False of type bool$"):
+        dnstap.read(CAPTURE, errors=False)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         dnstap.read()  # type: ignore[call-overload]
 
@@ -250,6 +254,30 @@ def test_broken_files_cost_the_others_nothing(tmp_path: Path, caplog: pytest.Log
         f"{tmp_path}/3: {fault}, at byte {os.path.getsize(tmp_path / '3')}",
         f"{tmp_path}/5: No such file or directory",
     ]
+
+
+def test_errors_can_be_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """All of them, so that what was read is not lost."""
+    (tmp_path / "1").write_bytes(b"GET / HTTP/1.1\r\n")
+    cut(tmp_path / "2", payload("2"))
+    file_of(tmp_path / "3", payload("3"))
+    file_of(tmp_path / "4", payload("4"))
+    messages = dnstap.read(tmp_path, errors="log")
+    (tmp_path / "4").unlink()  # After it was found.
+    assert names(messages) == ["2", "3"]
+    assert messages.failed_files == 3
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        f"{tmp_path}/1: expected START",
+        f"{tmp_path}/2: expected a data frame or STOP",
+        f"{tmp_path}/4: No such file or directory",
+    ]
+    with pytest.raises(FileNotFoundError):
+        dnstap.read(tmp_path / "missing", errors="log")
+
+
+def test_queries_that_are_held_come_if_errors_are_logged(tmp_path: Path) -> None:
+    messages = dnstap.read(paired_file(tmp_path / "a", cut=True), pairs=Pairs(hold_queries=True), errors="log")
+    assert [each.answered for each in messages] == [True, None, False]
 
 
 def test_a_file_that_goes_missing(tmp_path: Path) -> None:

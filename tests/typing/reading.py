@@ -25,6 +25,9 @@ def read(path: Path, file: BinaryIO, condition: Filter) -> None:
         messages.stop()
         assert_type(messages.close(), None)
     dnstap.read(path, limits=Limits(max_data_bytes=512))
+    for message in dnstap.read(path, errors="log"):
+        assert_type(message.message, Message)
+    dnstap.read(path, errors="ignore")  # type: ignore[call-overload]
     dnstap.read()  # type: ignore[call-overload]
     dnstap.read(path, follow="yes")  # type: ignore[call-overload]
     dnstap.read(3)  # type: ignore[call-overload]
@@ -64,7 +67,7 @@ async def with_asyncio(path: Path, message: Dnstap) -> None:
     async for one in aio.read(path, follow=True):
         assert_type(one.message, Message)
         as_a_dnstap(one)
-    async with aio.read(path, lenient=True) as messages:
+    async with aio.read(path, lenient=True, errors="log") as messages:
         assert_type(messages, aio.MessageReader[Dnstap])
         assert_type(await anext(messages), Dnstap)
         assert_type([messages.payloads, messages.skipped, messages.unmatched, messages.failed_files], list[int])
