@@ -7,6 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from framestream.conformance.steps import Step
 
 __all__ = ["Case", "Level", "PeerRole", "Taken"]
@@ -37,11 +39,13 @@ class Taken:
         payloads: the payloads.
         at_least: how many of them, from the first on, must come out; None for all. The others may.
         optional: those that a reader may leave out, wherever they are.
+        level: weight of a loss.
     """
 
-    payloads: tuple[bytes, ...]
+    payloads: Sequence[bytes]
     at_least: int | None = None
     optional: tuple[bytes, ...] = ()
+    level: Level = Level.MUST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

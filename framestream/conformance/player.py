@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from framestream.conformance.steps import TYPE, End
+from framestream.conformance.steps import TYPE, Batch, End, data
 from framestream.control import ControlFrame
 from framestream.conversations import wire_of
 from framestream.errors import RemoteProtocolError
@@ -189,6 +189,10 @@ class Player:
         """Do nothing for some time."""
         time.sleep(seconds)
 
+    def settle(self, payload: bytes, for_s: float) -> None:
+        """Wait until a payload is in the output, or for some time."""
+        self._session.settle(payload, for_s)
+
     def close(self) -> None:
         """Close all connections."""
         for line in self._lines.values():
@@ -210,7 +214,12 @@ class Player:
 
     def wire(self, parts: Iterable[Part]) -> bytes:
         """Return what is sent for parts."""
-        return b"".join(part if isinstance(part, bytes) else wire_of(self.named(part)) for part in parts)
+        return b"".join(map(self._wire, parts))
+
+    def _wire(self, part: Part) -> bytes:
+        if isinstance(part, Batch):
+            return data(*part)
+        return part if isinstance(part, bytes) else wire_of(self.named(part))
 
     def words(self, frame: ControlFrame) -> str:
         """Describe an expected frame."""

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
+from itertools import takewhile
+from operator import eq
 from typing import TYPE_CHECKING
 
 from framestream.conformance.cases import Level, PeerRole, Taken
@@ -27,6 +29,10 @@ __all__ = ["Result", "Verdict", "run"]
 
 ENDING_S = 1.0
 """Time in which a program that has closed its connections ends, if it does: it may be writing a core dump."""
+
+
+_SHOWN = 4
+"""Payloads that are shown of a list."""
 
 
 class Verdict(Enum):
@@ -130,7 +136,7 @@ def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
         finally:
             player.close()
         if settings.fresh and settings.output_text and case.alive and not faults and "output" not in lacking:
-            session.await_text(last)
+            session.settle(last, settings.timeout_s)
         if death := session.death(ENDING_S if faults or case.role is not PeerRole.READER else 0.0):
             # This explains everything else.
             faults = [Death("a peer that goes on", death, Level.MUST)]
@@ -192,18 +198,29 @@ def _output_faults(case: Case, session: Session, last: bytes, *, complete: bool)
         written = session.output(awaited)
     except OutputDifference as difference:
         return [difference]
+    known: set[bytes] = set()
     for taken in expected:
+        known |= {*taken.payloads}
         payloads = [one for one in taken.payloads if one not in taken.optional or one in written]
-        got = [found for found in written if found in payloads]
+        mine = set(payloads)
+        got = [found for found in written if found in mine]
         at_least = len(payloads) if taken.at_least is None else taken.at_least
         if got != payloads[: len(got)] or (complete and len(got) < at_least):
             number = f"{at_least} to {len(payloads)}" if at_least < len(payloads) else str(at_least)
-            return [OutputDifference(f"{number} payloads in the output: {_list(payloads)}", _list(got), Level.MUST)]
-    known = {one for taken in expected for one in taken.payloads}
+            same = sum(1 for _ in takewhile(bool, map(eq, got, payloads)))
+            place = f", from the {same + 1}. on" if same else ""
+            rest = iter(payloads)
+            level = taken.level if all(one in rest for one in got) else Level.MUST  # A loss, and nothing worse.
+            return [
+                OutputDifference(
+                    f"{number} payloads in the output{place}: {_list(payloads[same:])}", _list(got[same:]), level
+                )
+            ]
     if invented := [found for found in written if found not in known]:
         return [OutputDifference("no other payloads in the output", _list(invented), Level.MUST)]
     return []
 
 
-def _list(payloads: Iterable[bytes]) -> str:
-    return ", ".join(f"[{hex_of(one)}]" for one in payloads) or "none"
+def _list(payloads: Sequence[bytes]) -> str:
+    shown = ", ".join(f"[{hex_of(one)}]" for one in payloads[:_SHOWN]) or "none"
+    return f"{shown} ... ({len(payloads)} payloads)" if len(payloads) > _SHOWN else shown

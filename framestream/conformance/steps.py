@@ -6,9 +6,10 @@ Bytes are made here from the specification and not by the encoders of this packa
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, overload
 
 from framestream.control import ControlFrame, ControlType
 from framestream.conversations import wire_of
@@ -21,6 +22,7 @@ __all__ = [
     "FINISH",
     "STOP",
     "TYPE",
+    "Batch",
     "Close",
     "Connect",
     "End",
@@ -33,6 +35,7 @@ __all__ = [
     "Part",
     "Reset",
     "Send",
+    "Settle",
     "Silence",
     "Step",
     "Stop",
@@ -49,9 +52,6 @@ __all__ = [
     "stream",
     "word",
 ]
-
-Part = bytes | ControlFrame
-"""Something to send: a control frame, or raw bytes."""
 
 TYPE = b"protobuf:dnstap.Dnstap"
 """Content type of the peer; another that is set with --content-type is sent and expected in its place."""
@@ -95,17 +95,20 @@ def control(number: int, content: bytes = b"", *, length: int | None = None) -> 
     return word(0) + word(4 + len(content) if length is None else length) + word(number) + content
 
 
-def payload(number: int, size: int = 0) -> bytes:
+def payload(number: int, size: int = 0, content: bytes = b"") -> bytes:
     """Return a payload that no other number gives, and that is a dnstap message, for readers that decode them.
 
     Its identity and the name that it asks for, "frame-" and the number, are found again in the text that a reader makes
     of it.
 
-    Args: size: its length, in bytes; 0 for a short one. A very short one has no question.
+    Args:
+        size: its length, in bytes; 0 for a short one. A very short one has no question.
+        content: bytes that follow in its identity.
     Raises: ValueError: it cannot be so short.
     """
     identity = b"frame-%d" % number
     asking = _query(identity)
+    identity += content
     if not size:
         return _dnstap(identity, asking)
     # A length word of varying size leaves some lengths out; with the field version = 2, all can be made.
@@ -135,6 +138,39 @@ def _dnstap(identity: bytes, message: bytes, version: bytes = b"") -> bytes:
         length += bytes([size & 0x7F | 0x80])
         size >>= 7
     return b"\x0a" + length + bytes([size]) + identity + version + b"\x72" + bytes([len(message)]) + message + b"\x78\1"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Sequence[bytes]):
+    """Many payloads, made only when they are used. As a part of Send it is their data frames.
+
+    Attributes:
+        first, last: numbers of the first and of the last payload.
+        size: length of each, in bytes; 0 for short ones.
+    """
+
+    first: int
+    last: int
+    size: int = 0
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        numbers = range(self.first, self.last + 1)[index]
+        if isinstance(numbers, range):
+            return [payload(number, self.size) for number in numbers]
+        return payload(numbers, self.size)
+
+
+Part = bytes | ControlFrame | Batch
+"""Something to send: a control frame, data frames, or raw bytes."""
 
 
 class End(Enum):
@@ -203,21 +239,24 @@ class Expect:
     Attributes:
         allowed: the frames that keep the rule.
         tolerated: frames that are not strict, but do no harm.
+        closes: whether the peer may close the connection instead.
         on: number or name of the connection.
         level: weight of this step; None for that of the case.
     """
 
     allowed: tuple[ControlFrame, ...]
     tolerated: tuple[ControlFrame, ...] = ()
+    closes: bool = False
     on: int | str = 0
     level: Level | None = None
 
     def play(self, player: Player) -> None:
         """Wait for it."""
         got = player.line(self.on).receive()
-        if got not in [*map(player.named, self.allowed)]:
+        if got not in [*map(player.named, self.allowed)] and not (self.closes and isinstance(got, End)):
             harmless = got in [*map(player.named, self.tolerated)]
-            player.deviate(" or ".join(map(player.words, self.allowed)), got, self.level, harmless=harmless)
+            expected = [*map(player.words, self.allowed), *(["the connection closed"] if self.closes else [])]
+            player.deviate(" or ".join(expected), got, self.level, harmless=harmless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +383,23 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """Give a reader time to take what it does not acknowledge; never a failure by itself.
+
+    Attributes:
+        payload: payload that ends the step when it is in the output.
+        for_s: time limit, in seconds, for readers that keep their output in memory.
+    """
+
+    payload: bytes
+    for_s: float = 1.0
+
+    def play(self, player: Player) -> None:
+        """Wait for it."""
+        player.settle(self.payload, self.for_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End the command as it documents, with its connections open, and check that it ends well.
 
@@ -360,9 +416,11 @@ def send(*parts: Part, chunk: int = 0, pause_s: float = 0.0, on: int | str = 0) 
     return Send(parts, chunk, pause_s, on)
 
 
-def expect(*allowed: ControlFrame, tolerated: tuple[ControlFrame, ...] = (), on: int | str = 0) -> Expect:
+def expect(
+    *allowed: ControlFrame, tolerated: tuple[ControlFrame, ...] = (), closes: bool = False, on: int | str = 0
+) -> Expect:
     """Return the step that waits for one of these control frames."""
-    return Expect(allowed, tolerated, on)
+    return Expect(allowed, tolerated, closes, on)
 
 
 def handshake(*, chunk: int = 0, on: int | str = 0) -> tuple[Step, ...]:
@@ -370,10 +428,11 @@ def handshake(*, chunk: int = 0, on: int | str = 0) -> tuple[Step, ...]:
     return (send(ready(TYPE), chunk=chunk, on=on), expect(accept(TYPE), tolerated=(accept(),), on=on))
 
 
-def stream(*payloads: bytes, chunk: int = 0, on: int | str = 0) -> tuple[Step, ...]:
+def stream(*payloads: bytes | Batch, chunk: int = 0, on: int | str = 0) -> tuple[Step, ...]:
     """Return the steps of a whole good stream, with handshake, to a reader."""
+    parts = [one if isinstance(one, Batch) else data(one) for one in payloads]
     return (
         *handshake(chunk=chunk, on=on),
-        send(start(TYPE), data(*payloads), STOP, chunk=chunk, on=on),
+        send(start(TYPE), *parts, STOP, chunk=chunk, on=on),
         expect(FINISH, on=on),
     )

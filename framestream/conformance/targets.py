@@ -260,11 +260,9 @@ class Session:
         Args: last: a payload to wait for, if the program goes on; None if there is none.
         Raises: OutputDifference: they are not in a Frame Streams file.
         """
-        deadline = time.monotonic() + self.settings.timeout_s
-        waits = last is not None and not self.settings.fresh
-        while last not in (written := self._written()[self._before :]) and waits and time.monotonic() < deadline:
-            time.sleep(RETRY_S)
-        return written
+        if last is not None and not self.settings.fresh:
+            self.settle(last, self.settings.timeout_s)
+        return self._written()[self._before :]
 
     def text(self, last: bytes | None) -> bytes:
         """Return the text that came out since the beginning of the case.
@@ -272,14 +270,23 @@ class Session:
         Args: last: as of `output`.
         """
         if last is not None and not self.settings.fresh:
-            self.await_text(last)
+            self.settle(last, self.settings.timeout_s)
         return self._text()[self._before :]
 
-    def await_text(self, last: bytes) -> None:
-        """Wait until a payload is in the text. One that is not may be a fault, or in the buffer of a program."""
-        deadline = time.monotonic() + self.settings.timeout_s
-        while not is_in_text(last, self._text()[self._before :]) and time.monotonic() < deadline and not self.death():
+    def settle(self, payload: bytes, for_s: float) -> None:
+        """Wait until a payload has come out. One that has not may be a fault, or in the buffer of a program.
+
+        Args: for_s: time limit, in seconds.
+        Raises: OutputDifference: as of `output`.
+        """
+        deadline = time.monotonic() + for_s
+        while not self._shows(payload) and time.monotonic() < deadline and not self.death():
             time.sleep(RETRY_S)
+
+    def _shows(self, payload: bytes) -> bool:
+        if self.settings.output_text:
+            return is_in_text(payload, self._text()[self._before :])
+        return self._output is None or payload in self._written()[self._before :]
 
     def _text(self) -> bytes:
         if self._output is None:

@@ -32,7 +32,7 @@ _SHOWN_BYTES = 200
 
 def is_in_text(payload: bytes, text: bytes) -> bool:
     """Return whether a payload is in the text; True for a payload that nothing can be recognized by."""
-    return _place(payload, text) >= 0
+    return _place(payload, _marks(text)) >= 0
 
 
 def text_faults(text: bytes, expected: Iterable[Taken], *, complete: bool) -> list[Deviation]:
@@ -40,12 +40,13 @@ def text_faults(text: bytes, expected: Iterable[Taken], *, complete: bool) -> li
 
     Args: complete: whether everything that must come out was sent.
     """
+    marks = _marks(text)
     for taken in expected:
         required = taken.payloads if taken.at_least is None else taken.payloads[: taken.at_least]
-        places = {payload: _place(payload, text) for payload in required if payload not in taken.optional}
+        places = {payload: _place(payload, marks) for payload in required if payload not in taken.optional}
         if complete and (missing := [payload for payload, place in places.items() if place < 0]):
             mark = _MARK.findall(missing[0])[0].decode()
-            return [OutputDifference(f"{mark} in the text", f"text that ends {text[-_SHOWN_BYTES:]!r}", Level.MUST)]
+            return [OutputDifference(f"{mark} in the text", f"text that ends {text[-_SHOWN_BYTES:]!r}", taken.level)]
         found = [place for payload, place in places.items() if place >= 0 and _MARK.search(payload)]
         if found != sorted(found):
             return [OutputDifference("payloads in the order in which they were sent", "another order", Level.MUST)]
@@ -57,10 +58,15 @@ def text_faults(text: bytes, expected: Iterable[Taken], *, complete: bool) -> li
     return []
 
 
-def _place(payload: bytes, text: bytes) -> int:
+def _marks(text: bytes) -> dict[bytes, int]:
+    """Return the first places of all marks in the text."""
+    places: dict[bytes, int] = {}
+    for found in _MARK.finditer(text):
+        places.setdefault(found[0], found.start())
+    return places
+
+
+def _place(payload: bytes, marks: dict[bytes, int]) -> int:
     """Return the place of a payload in the text, -1 if it is not there, and 0 if it cannot be recognized."""
     mark = _MARK.search(payload)
-    if mark is None:
-        return 0
-    found = re.search(mark[0] + rb"(?!\d)", text)
-    return found.start() if found else -1
+    return 0 if mark is None else marks.get(mark[0], -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dnstap import Dnstap, MessageType
-from framestream.conformance.steps import control, data, field, payload, word
+from framestream.conformance.steps import Batch, control, data, field, payload, word
 
 
 @pytest.mark.parametrize("size", [0, *range(20, 300), 16383, 16384, 16400, 65535, 98304, 1 << 20, (1 << 21) + 20])
@@ -30,6 +30,19 @@ def test_payloads_ask_for_a_name_of_their_own() -> None:
 def test_payloads_have_a_least_size() -> None:
     with pytest.raises(ValueError, match="no payload has 14 bytes"):
         payload(7, 14)
+
+
+def test_payloads_with_content() -> None:
+    parsed = Dnstap.parse(payload(7, content=bytes(200)))
+    assert parsed.identity == b"frame-7" + bytes(200)
+
+
+def test_batches() -> None:
+    batch = Batch(3, 5, 40)
+    assert list(batch) == batch[:] == [payload(number, 40) for number in (3, 4, 5)]
+    assert len(batch) == 3
+    assert batch[-1] == payload(5, 40)
+    assert payload(6, 40) not in batch
 
 
 def test_bytes() -> None:
