@@ -10,7 +10,12 @@ from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from framestream.conformance import readers_control, readers_handshake, writers_handshake
+from framestream.conformance import (
+    readers_control,
+    readers_handshake,
+    readers_lengths,
+    writers_handshake,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +30,7 @@ GROUP = "framestream.conformance"
 FAMILIES: tuple[tuple[Case, ...], ...] = (
     readers_handshake.CASES,
     readers_control.CASES,
+    readers_lengths.CASES,
     writers_handshake.CASES,
 )
 """The families of this package; within each, ids are dense."""
