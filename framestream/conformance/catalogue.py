@@ -14,6 +14,7 @@ from framestream.conformance import (
     readers_control,
     readers_handshake,
     readers_lengths,
+    readers_streams,
     writers_handshake,
 )
 
@@ -31,6 +32,7 @@ FAMILIES: tuple[tuple[Case, ...], ...] = (
     readers_handshake.CASES,
     readers_control.CASES,
     readers_lengths.CASES,
+    readers_streams.CASES,
     writers_handshake.CASES,
 )
 """The families of this package; within each, ids are dense."""
