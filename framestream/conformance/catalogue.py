@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from framestream.conformance import (
+    readers_connections,
     readers_control,
     readers_handshake,
     readers_lengths,
@@ -33,6 +34,7 @@ FAMILIES: tuple[tuple[Case, ...], ...] = (
     readers_control.CASES,
     readers_lengths.CASES,
     readers_streams.CASES,
+    readers_connections.CASES,
     writers_handshake.CASES,
 )
 """The families of this package; within each, ids are dense."""
