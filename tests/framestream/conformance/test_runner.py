@@ -12,6 +12,8 @@ from framestream.conformance.cases import Case, Level, Taken
 from framestream.conformance.catalogue import cases
 from framestream.conformance.runner import Verdict, run
 from framestream.conformance.steps import (
+    FINISH,
+    STOP,
     TYPE,
     Connect,
     ExpectClose,
@@ -20,9 +22,13 @@ from framestream.conformance.steps import (
     ExpectStream,
     Silence,
     Step,
+    accept,
+    expect,
+    handshake,
     payload,
     ready,
     send,
+    start,
     stream,
 )
 from framestream.conformance.targets import Settings, Target, TargetError
@@ -46,6 +52,40 @@ FAULTS = {
     "refuses unknown control frames": "FS-READER-116",
     "dies of unknown control frames": "FS-READER-116",
     "exits at unknown control frames": "FS-READER-116",
+    "needs 8 bytes": "FS-READER-202",
+    "lengths of 16 bits": "FS-READER-204",
+    "cuts at 64 KiB": "FS-READER-205",
+    "stops reading": "FS-READER-212",
+    "lengths with a sign": "FS-READER-214",
+    "lengths that wrap": "FS-READER-215",
+    "knows empty payloads": "FS-READER-217",
+    "looks for frames in control frames": "FS-READER-218",
+    "finds STOP in payloads": "FS-READER-219",
+    "drops the rest of a segment": "FS-READER-221",
+    "reads a length at once": "FS-READER-223",
+    "reads a payload at once": "FS-READER-224",
+    "reads a control frame at once": "FS-READER-225",
+    "goes on after STOP": "FS-READER-303",
+    "has no patience": "FS-READER-309",
+    "always sends FINISH": "FS-READER-312",
+    "takes cut payloads": "FS-READER-316",
+    "needs STOP": "FS-READER-315",
+    "dies of SIGPIPE": "FS-READER-317",
+    "lets short payloads overtake": "FS-READER-328",
+    "knows payloads again": "FS-READER-329",
+    "counts to 1,000": "FS-READER-330",
+    "drops when busy": "FS-READER-331",
+    "reads READY alone": "FS-READER-333",
+    "FINISH before all is written": "FS-READER-334",
+    "one at a time": "FS-READER-401",
+    "shares a buffer": "FS-READER-402",
+    "sends FINISH to another": "FS-READER-403",
+    "ten connections": "FS-READER-404",
+    "remembers refusals": "FS-READER-406",
+    "dies of the 20th broken stream": "FS-READER-408",
+    "ends all at an error": "FS-READER-415",
+    "keeps cut payloads": "FS-READER-418",
+    "waits for open streams": "FS-READER-422",
 }
 
 
@@ -204,6 +244,52 @@ def test_deviations_of_other_steps() -> None:
     )
     silent = judge([case], command=reader("none"), timeout_s=1.0)
     assert [result.verdict for result in silent] == [Verdict.NON_STRICT]
+
+
+def test_differences_of_long_outputs_are_shown_from_their_place() -> None:
+    (result,) = judge("FS-READER-330", command=reader("counts to 1,000"), timeout_s=5.0)
+    assert result.fault
+    assert result.fault.expected.startswith("100000 payloads in the output, from the 1001. on: [0a0a6672 ")
+    assert result.fault.expected.endswith("] ... (99000 payloads)")
+    assert result.fault.got == "none"
+
+
+@pytest.mark.parametrize(("level", "verdict"), [(Level.MUST, Verdict.FAIL), (Level.SHOULD, Verdict.NON_STRICT)])
+def test_losses_have_the_level_of_the_output(level: Level, verdict: Verdict) -> None:
+    long, short = payload(1, 2000), payload(2)
+    case = Case(
+        id="X-READER-1",
+        level=Level.SHOULD,
+        rule="",
+        source="",
+        failure="",
+        steps=stream(short, long),
+        output=(Taken((short, long), level=level),),
+    )
+    alone = replace(case, steps=stream(short))
+    assert [result.verdict for result in judge([alone], command=reader("none"))] == [verdict]
+    # In another order is more than a loss.
+    other = replace(case, steps=stream(long, short))
+    assert [result.verdict for result in judge([other], command=reader("none"))] == [Verdict.FAIL]
+
+
+def test_what_may_end_in_two_ways() -> None:
+    """FINISH or the end of the connection."""
+    for last in (STOP, start(TYPE)):
+        case = Case(
+            id="X-READER-1",
+            level=Level.MUST,
+            rule="",
+            source="",
+            failure="",
+            steps=(*handshake(), send(start(TYPE), last), expect(FINISH, closes=True)),
+        )
+        assert verdicts(judge([case], command=reader("none"))) == {}
+        (result,) = judge(
+            [replace(case, steps=(*case.steps[:-1], expect(accept(), closes=True)))], command=reader("none")
+        )
+        assert (result.fault is None) == (last != STOP)
+        assert result.fault is None or result.fault.expected.endswith(" or the connection closed")
 
 
 def test_results_are_reported_in_order_with_what_is_known() -> None:
