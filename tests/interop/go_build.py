@@ -19,7 +19,7 @@ from tests.wait import DEADLINE_S
 
 __all__ = ["BUILD_S", "built"]
 
-PROGRAMS = ("go", "coredns")
+PROGRAMS = ("go", "go_collector", "coredns")
 HERE = Path(__file__).parent
 
 BUILD_S = 30 * DEADLINE_S
