@@ -19,7 +19,7 @@ from framestream.errors import FrameStreamError
 from framestream.streams import AT_ONCE, LIMITS, Batching, Limits, start_frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
     from types import TracebackType
 
     from dnstap.decoding import DnstapMessage
@@ -80,6 +80,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    fields: None = None,
     pairs: Pairs | None = None,
     lenient: Literal[False] = False,
     follow: bool = False,
@@ -93,6 +94,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    fields: None = None,
     pairs: Pairs | None = None,
     lenient: bool,
     follow: bool = False,
@@ -101,10 +103,25 @@ def read(
 ) -> MessageReader[Dnstap]: ...
 
 
+@overload
 def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    fields: Sequence[str],
+    pairs: Pairs | None = None,
+    lenient: bool = False,
+    follow: bool = False,
+    errors: Errors = "raise",
+    limits: Limits = LIMITS,
+) -> MessageReader[Any]: ...
+
+
+def read(
+    file: Path | Readable,
+    *more_files: Path | Readable,
+    filter: str | Filter | None = None,
+    fields: Sequence[str] | None = None,
     pairs: Pairs | None = None,
     lenient: bool = False,
     follow: bool = False,
@@ -116,7 +133,7 @@ def read(
     Args: see dnstap.read.
     Raises: as dnstap.read.
     """
-    reading = Reading(filter, pairs, lenient=lenient, errors=errors)
+    reading = Reading(filter, fields, pairs, lenient=lenient, errors=errors)
     check_options("limits", limits, Limits)
     files = (file, *more_files)
     following = Following(files, limits, log_line) if follow else None
@@ -138,8 +155,8 @@ async def _paired(batches: AsyncGenerator[list[bytes], None], pairs: Pairs) -> A
     yield pairs.finish()
 
 
-async def _messages(batches: AsyncGenerator[list[bytes], None], reading: Reading) -> AsyncGenerator[Dnstap, None]:
-    """Yield the messages in payloads, and report what was left out of them."""
+async def _messages(batches: AsyncGenerator[list[bytes], None], reading: Reading) -> AsyncGenerator[Any, None]:
+    """Yield the messages or rows in payloads, and report what was left out of them."""
     try:
         async with aclosing(batches):
             async for payloads in batches:

@@ -60,8 +60,16 @@ class Reading(Decoding):
     Attributes: source: name of the file that is being read; "" if it is not known.
     """
 
-    def __init__(self, condition: str | Filter | None, pairs: Pairs | None, *, lenient: bool, errors: Errors) -> None:
-        super().__init__(condition, lenient=lenient)
+    def __init__(
+        self,
+        condition: str | Filter | None,
+        fields: Sequence[str] | None,
+        pairs: Pairs | None,
+        *,
+        lenient: bool,
+        errors: Errors,
+    ) -> None:
+        super().__init__(condition, fields, lenient=lenient)
         check_type("errors", errors, str, "'raise' or 'log'")
         if errors not in ("raise", "log"):
             raise ValueError(f"errors: expected 'raise' or 'log', got {errors!r}")
@@ -69,10 +77,12 @@ class Reading(Decoding):
         if pairs is not None:
             check_type("pairs", pairs, Pairs, "Pairs")
             self.expect_paired()
-            if self.reads_answered:
+            if self.reads_answered or self.shows_answered:
                 pairs.hold_queries = True
         elif self.reads_answered:
-            raise ValueError(NEEDS_PAIRS)
+            raise ValueError(f"filter: {NEEDS_PAIRS}")
+        elif fields is not None and "answered" in fields:
+            raise ValueError(f"fields: {NEEDS_PAIRS}")
         self.failed_files = 0
         self.source = ""
         self._first_bad_in = ""
@@ -212,6 +222,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    fields: None = None,
     pairs: Pairs | None = None,
     lenient: Literal[False] = False,
     follow: bool = False,
@@ -225,6 +236,7 @@ def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    fields: None = None,
     pairs: Pairs | None = None,
     lenient: bool,
     follow: bool = False,
@@ -233,10 +245,25 @@ def read(
 ) -> MessageReader[Dnstap]: ...
 
 
+@overload
 def read(
     file: Path | Readable,
     *more_files: Path | Readable,
     filter: str | Filter | None = None,
+    fields: Sequence[str],
+    pairs: Pairs | None = None,
+    lenient: bool = False,
+    follow: bool = False,
+    errors: Errors = "raise",
+    limits: Limits = LIMITS,
+) -> MessageReader[Any]: ...
+
+
+def read(
+    file: Path | Readable,
+    *more_files: Path | Readable,
+    filter: str | Filter | None = None,
+    fields: Sequence[str] | None = None,
     pairs: Pairs | None = None,
     lenient: bool = False,
     follow: bool = False,
@@ -254,16 +281,18 @@ def read(
         file, more_files: paths, "-" for standard input, or binary file objects, which are left open. A directory is all
             its files, and a pattern all files that match, both sorted by name.
         filter: yield only messages that match an expression (docs/filters.md), or a Filter of `compile_filter`.
+        fields: yield named tuples of these fields, by their names or aliases, and not messages (see row_reader).
         pairs: put the time of its query into each response, and if queries are held, into each query whether it was
-            answered; a filter with `answered` has them held (docs/pairing.md).
+            answered; a filter or fields with `answered` have them held (docs/pairing.md).
         lenient: yield also messages without their required `type`, and those without a `message`.
         follow: wait for the files to grow, or to be made, and go on with files that replace them, until `stop()`. A
             directory or pattern is all files there, in the order of their last change, and those that come.
         errors: "log" has errors of files reported by the logger and none raised. Those of followed files always are.
-    Raises: OSError: FileNotFoundError if there is no such file; FilterError; TypeError; ValueError: a filter with
-        `answered` without pairs.
+    Raises: OSError: FileNotFoundError if there is no such file; FilterError; TypeError; ValueError: a field is unknown,
+        comes twice, or there is none; a filter or fields with `answered` without pairs; MissingLibraryError: a field
+        needs a library that is not installed.
     """
-    reading = Reading(filter, pairs, lenient=lenient, errors=errors)
+    reading = Reading(filter, fields, pairs, lenient=lenient, errors=errors)
     check_options("limits", limits, Limits)
     following = None
     if follow:
@@ -291,8 +320,8 @@ def _paired(batches: Generator[list[bytes], None, None], pairs: Pairs) -> Genera
     yield pairs.finish()
 
 
-def _messages(batches: Generator[list[bytes], None, None], reading: Reading) -> Generator[Dnstap, None, None]:
-    """Yield the messages in payloads, and report what was left out of them."""
+def _messages(batches: Generator[list[bytes], None, None], reading: Reading) -> Generator[Any, None, None]:
+    """Yield the messages or rows in payloads, and report what was left out of them."""
     try:
         with closing(batches):
             for payloads in batches:

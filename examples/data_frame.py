@@ -16,8 +16,8 @@ import dnstap
 
 FIELDS = ["time", "type", "client", "qname", "qtype", "rcode", "latency"]
 
-with dnstap.read(*sys.argv[1:], errors="log") as reader:
-    frame = pd.DataFrame((d.as_dict(FIELDS) for d in reader), columns=FIELDS)
+with dnstap.read(*sys.argv[1:], fields=FIELDS, errors="log") as reader:
+    frame = pd.DataFrame(reader, columns=FIELDS)
 frame["time"] = pd.to_datetime(frame["time"], utc=True, errors="coerce")
 frame["latency"] = pd.to_timedelta(frame["latency"], errors="coerce")
 responses = frame[frame["rcode"].notna()]

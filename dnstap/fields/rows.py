@@ -17,7 +17,9 @@ from framestream.arguments import check_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["row_reader"]
+    from dnstap.fields.generated import Argument
+
+__all__ = ["row_maker", "row_reader"]
 
 
 def row_reader(fields: Sequence[str], *, paired: bool = False) -> Callable[[bytes], Any]:
@@ -36,13 +38,26 @@ def row_reader(fields: Sequence[str], *, paired: bool = False) -> Callable[[byte
         MissingLibraryError: a field needs a library that is not installed.
     """
     check_names("fields", fields)
-    chosen = columns(fields)
-    row = namedtuple("Row", [name for name, _ in chosen])  # type: ignore[misc]
     wanted = reads(fields)
     decode: Callable[[bytes], Any] = Decoder(for_fields(wanted)).decode
     if paired:
         decode = paired_decoder(decode, answered="answered" in wanted)
-    space = {**namespace(None), "decode": decode, "new": tuple.__new__, "Row": row}
+    return _compiled(fields, "payload", decode=decode)
+
+
+def row_maker(fields: Sequence[str]) -> Callable[[Any], Any]:
+    """Return the function from a Dnstap, or a projection with what the fields read, to such a named tuple.
+
+    Args, Raises: as row_reader.
+    """
+    check_names("fields", fields)
+    return _compiled(fields, "dnstap")
+
+
+def _compiled(fields: Sequence[str], of: Argument, **more: object) -> Callable[[Any], Any]:
+    chosen = columns(fields)
+    row = namedtuple("Row", [name for name, _ in chosen])  # type: ignore[misc]
+    space = {**namespace(None), "new": tuple.__new__, "Row": row, **more}
     values = [f"        {value_source(field, space)},\n" for _, field in chosen]
     body = f"    return new(Row, (\n{''.join(values)}    ))\n"
-    return compile_function("row", beginning("row", body, wanted, of="payload") + body, space)
+    return compile_function("row", beginning("row", body, reads(fields), of=of) + body, space)

@@ -40,6 +40,7 @@ class Filter:
         matched: number of payloads that it returned.
         problems: payloads that did not decode, and therefore did not match.
         peer: the sender of what is given to `matches` and `select` next, which a Collector sets; none at first.
+        reads: attributes of a Dnstap and its Message that the expression reads, beside their types.
         reads_peer: whether the expression asks for the sender.
         reads_answered: whether the expression asks if a query was answered.
     """
@@ -71,8 +72,10 @@ class Filter:
         tree = trees[0] if len(trees) == 1 else AllOf(tuple(trees))
         self.reads_peer = "peer" in fields_of(tree)
         self.reads_answered = "answered" in fields_of(tree)
-        self._matches, reads = compile_tree(tree, time_zone, self.peer, time.time_ns() if now_ns is None else now_ns)
-        self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(reads)).decode
+        self._matches, self.reads = compile_tree(
+            tree, time_zone, self.peer, time.time_ns() if now_ns is None else now_ns
+        )
+        self._decode: Callable[[bytes], Dnstap] = Decoder(for_fields(self.reads)).decode
 
     def matches(self, message: Dnstap) -> bool:
         """Return whether a message matches, whatever is in it.

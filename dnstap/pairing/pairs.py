@@ -47,8 +47,8 @@ MAX_EARLY = 16384
 MAX_EARLY_BYTES = 1 << 24
 """Length of their payloads."""
 
-NEEDS_PAIRS = "filter: answered: expected `pairs`, which finds out which queries were answered"
-"""Text of the error for a filter with `answered` where nothing is paired."""
+NEEDS_PAIRS = "answered: expected `pairs`, which finds out which queries were answered"
+"""Text of the error for what asks for `answered` where nothing is paired, behind the name of the argument."""
 
 _FIELDS = ("time", "protocol", "client", "client_port", "server", "server_port", "qname")
 """Fields of the catalogue that read what is needed here."""

@@ -56,7 +56,7 @@ class Dispatcher:
         if any(stage.uses_answered for stage in self._before):
             from dnstap.pairing.pairs import NEEDS_PAIRS
 
-            raise ValueError(NEEDS_PAIRS)
+            raise ValueError(f"filter: {NEEDS_PAIRS}")
         if self._pairing:
             for part in (*self._after, *self.outputs):
                 part.expect_paired()

@@ -67,6 +67,19 @@ def test_broken_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
+def test_fields(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "1", b"\xff", message("a").encode(), message("b").encode())
+
+    async def main() -> None:
+        async with read(path, fields=["identity", "type"], filter="identity != b") as rows:
+            assert [row async for row in rows] == [("a", "CLIENT_QUERY")]
+        assert (rows.payloads, rows.skipped, rows.unmatched) == (3, 1, 1)
+
+    asyncio.run(main())
+    with pytest.raises(ValueError, match=r"^unknown field 'identify'"):
+        read(path, fields=["identify"])
+
+
 def test_errors_can_be_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cut = Path(file_of(tmp_path / "1", message("1").encode()))
     cut.write_bytes(cut.read_bytes()[: -len(STOP)])

@@ -194,6 +194,50 @@ def test_pairs_that_hold_queries(tmp_path: Path) -> None:
     assert found == [(True, True), (None, False), (False, True)]
 
 
+def test_fields() -> None:
+    with read_file(CAPTURE, [CONTENT_TYPE]) as payloads:
+        expected = [*map(dnstap.row_reader(["time", "client", "qname"]), payloads)]
+    rows = dnstap.read(CAPTURE, fields=["time", "client", "qname"])
+    assert [*rows] == expected
+    assert (rows.payloads, rows.skipped, rows.unmatched) == (36, 0, 0)
+    # The filter reads other fields than the rows have.
+    rows = dnstap.read(CAPTURE, fields=("qname", "latency"), filter="type = CR and rcode = NXDOMAIN")
+    assert [*rows] == [("nope.example.org.", 258981)]
+    assert rows.unmatched == 35
+
+
+def test_fields_of_bad_payloads(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """They are left out, as they are of messages."""
+    without_message = Dnstap(type=DnstapType.MESSAGE, identity=b"c").encode()
+    without_type = Dnstap(message=Message(), identity=b"d").encode(lenient=True)
+    path = file_of(tmp_path / "1", payload("a"), b"\xff", without_message, without_type, payload("b"))
+    rows = dnstap.read(path, fields=["identity", "type"])
+    assert [*rows] == [("a", "CLIENT_QUERY"), ("b", "CLIENT_QUERY")]
+    assert (rows.payloads, rows.skipped) == (5, 3)
+    assert rows.problems.first
+    assert rows.problems.first[0] == 2
+    assert caplog.records[0].getMessage().startswith("1 of 5 payloads do not decode and were left out")
+    rows = dnstap.read(path, fields=["identity"], lenient=True)
+    assert [row.identity for row in rows] == ["a", "c", "d", "b"]
+    assert rows.skipped == 1
+
+
+def test_fields_with_pairs(tmp_path: Path) -> None:
+    path = paired_file(tmp_path / "a")
+    rows = dnstap.read(path, fields=["qr", "latency"], pairs=Pairs())
+    assert [*rows] == [("Q", None), ("Q", None), ("R", 10**9)]
+    for names in (["query_port", "answered"], ["all"]):
+        rows = dnstap.read(path, fields=names, pairs=Pairs())
+        assert [(row.query_port, row.answered) for row in rows][-1] == (1, False)
+    rows = dnstap.read(path, fields=["query_port"], filter="answered = no", pairs=Pairs())
+    assert [*rows] == [(1,)]
+    assert {row.answered for row in dnstap.read(path, fields=["all"])} == {None}
+    with pytest.raises(ValueError, match="fields: answered: expected `pairs`, which finds out"):
+        dnstap.read(path, fields=["answered"])
+    with pytest.raises(ValueError, match="filter: answered: expected `pairs`"):
+        dnstap.read(path, fields=["all"], filter="answered = no")
+
+
 def test_a_filter_of_unanswered_queries(tmp_path: Path) -> None:
     path = paired_file(tmp_path / "a")
     assert [each.message.query_port for each in dnstap.read(path, filter="answered = no", pairs=Pairs())] == [1]
@@ -220,6 +264,12 @@ def test_arguments_are_checked_at_once(tmp_path: Path) -> None:
         dnstap.read(CAPTURE, errors="ignore")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"^errors: expected 'raise' or 'log', got False of type bool$"):
         dnstap.read(CAPTURE, errors=False)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"^fields: expected a list of names, got 'time' of type str$"):
+        dnstap.read(CAPTURE, fields="time")
+    with pytest.raises(ValueError, match=r"^unknown field 'rcod' \(did you mean rcode\?\): expected one of all, time"):
+        dnstap.read(CAPTURE, fields=["rcod"])
+    with pytest.raises(ValueError, match=r"^expected the name of a field, got none$"):
+        dnstap.read(CAPTURE, fields=[])
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         dnstap.read()  # type: ignore[call-overload]
 

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.timeout(600)
 PAYLOADS = st.lists(hostile_payloads() | server_payloads() | dnstaps().map(lambda one: one.encode(lenient=True)))
 FILTERS = st.none() | st.sampled_from(["type = CQ", "qname under org", "not (latency < 1s)"])
 
+FIELDS = ["time", "type", "client", "qname", "qtype", "rcode", "latency"]
+
 
 def plainly(payloads: list[bytes], condition: str | None, *, lenient: bool) -> tuple[list[Dnstap], int, int]:
     """Return the messages, and how many payloads are bad, and how many do not match."""
@@ -58,6 +60,10 @@ def test_any_payloads(payloads: list[bytes], condition: str | None, lenient: boo
     assert (messages, reader.skipped, reader.unmatched) == expected
     assert reader.payloads == len(payloads) == len(messages) + reader.skipped + reader.unmatched
     assert asyncio.run(with_asyncio()) == expected
+    file.seek(0)
+    rows = dnstap.read(file, filter=condition, fields=FIELDS, lenient=lenient)
+    assert [row._asdict() for row in rows] == [message.as_dict(FIELDS) for message in messages]
+    assert (rows.payloads, rows.skipped, rows.unmatched) == (reader.payloads, reader.skipped, reader.unmatched)
     copy = io.BytesIO()
     with dnstap.write(copy, lenient=True) as message_writer:
         message_writer.write_many([message for message in messages if message.encode(lenient=True)])

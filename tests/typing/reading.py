@@ -1,7 +1,7 @@
 """dnstap.read, dnstap.write, and both for asyncio."""
 
 from pathlib import Path
-from typing import BinaryIO, assert_type
+from typing import Any, BinaryIO, assert_type
 
 import dnstap
 from dnstap import Dnstap, Filter, Message, MessageType, aio
@@ -27,6 +27,10 @@ def read(path: Path, file: BinaryIO, condition: Filter) -> None:
     dnstap.read(path, limits=Limits(max_data_bytes=512))
     for message in dnstap.read(path, errors="log"):
         assert_type(message.message, Message)
+    rows = dnstap.read(path, fields=["time", "client"], filter="type = CQ", lenient=True, errors="log")
+    assert_type(rows, dnstap.MessageReader[Any])
+    assert_type(rows.skipped, int)
+    dnstap.read(path, fields=5)  # type: ignore[call-overload]
     dnstap.read(path, errors="ignore")  # type: ignore[call-overload]
     dnstap.read()  # type: ignore[call-overload]
     dnstap.read(path, follow="yes")  # type: ignore[call-overload]
@@ -80,6 +84,7 @@ async def with_asyncio(path: Path, message: Dnstap) -> None:
         await writer.write("text")  # type: ignore[arg-type]
         assert_type(writer.frames, int)
     assert_type(await aio.write(path), aio.MessageWriter)
+    assert_type(aio.read(path, fields=("time", "client")), aio.MessageReader[Any])
     aio.read(3)  # type: ignore[call-overload]
     aio.read(path, filter=3)  # type: ignore[call-overload]
     aio.write(path, mode="w")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 import dnstap
 from dnstap import DecodeError, Dnstap, DnstapType, Message, MessageType
 from dnstap.fields.catalogue import FIELDS
-from dnstap.fields.rows import row_reader
+from dnstap.fields.rows import row_maker, row_reader
 from dnstap.pairing import Pairs
 from tests.dnstap.filters.examples import DNSTAP as EVERYTHING
 from tests.dnstap.pairing.messages import query, response
@@ -55,6 +55,16 @@ def test_each_field_has_one_type() -> None:
     assert {*read(bytes(Dnstap(type=DnstapType.MESSAGE)))} == {None, "MESSAGE"}
 
 
+def test_rows_of_what_is_decoded() -> None:
+    for message in (
+        EVERYTHING,
+        Dnstap(b"ns", type=DnstapType.MESSAGE, message=MESSAGE),
+        Dnstap(type=DnstapType.MESSAGE),
+    ):
+        assert row_maker(["all"])(message) == row_reader(["all"])(bytes(message))
+    assert row_maker(("client", "rd"))(EVERYTHING)._fields == ("client", "rd")
+
+
 def test_a_payload_that_does_not_decode() -> None:
     with pytest.raises(DecodeError):
         row_reader(("time",))(b"\x0a\x05")
@@ -74,9 +84,11 @@ def test_wrong_fields() -> None:
         (["time", "time"], "field 'time' is given more than once"),
         ([], "expected the name of a field, got none"),
     ):
-        with pytest.raises(ValueError, match=f"^{said}"):
-            row_reader(names)
-    anything: Any = row_reader
-    for wrong in ("time", None, [5]):
-        with pytest.raises(TypeError, match=r"^fields: expected a list of names, got "):
-            anything(wrong)
+        for function in (row_reader, row_maker):
+            with pytest.raises(ValueError, match=f"^{said}"):
+                function(names)
+    anything: Any
+    for anything in (row_reader, row_maker):
+        for wrong in ("time", None, [5]):
+            with pytest.raises(TypeError, match=r"^fields: expected a list of names, got "):
+                anything(wrong)
