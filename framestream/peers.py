@@ -153,10 +153,14 @@ class Command:
                 return None
             time.sleep(RETRY_S)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        self._process.send_signal(number)
+
     def end(self, timeout_s: float, signals: Sequence[signal.Signals] = ()) -> int:
         """Send signals, wait for the end, kill the command if it hangs, and return its exit status."""
         for number in signals:
-            self._process.send_signal(number)
+            self.send(number)
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:

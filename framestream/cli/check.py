@@ -64,6 +64,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     target.add_argument("--output-file", metavar="FILE", help="Frame Streams file that it writes, without {output}")
     target.add_argument("--output-text", action="store_true", help="it writes text, to the file or standard output")
     target.add_argument(
+        "--reopen", metavar="SIGNAL", help="signal that makes it reopen {output}, if it loses what it keeps in memory"
+    )
+    target.add_argument(
         "--stop", metavar="SIGNALS", default="TERM", help="signals that end it, such as HUP,INT (default TERM)"
     )
     target.add_argument("--content-type", metavar="TEXT", help="its content type (default protobuf:dnstap.Dnstap)")
@@ -148,11 +151,14 @@ def _settings(words: argparse.Namespace) -> Settings:
         keep=words.keep,
         output_file=words.output_file,
         output_text=words.output_text,
+        reopen=_signal(words.reopen, "--reopen") if words.reopen else None,
         stop=tuple(_signal(name) for name in words.stop.split(",")),
         timeout_s=words.timeout,
     )
     if words.at is None and not any("{socket}" in word or "{port}" in word for word in settings.command):
         raise ValueError("COMMAND of --spawn needs {socket} or {port}, or --at ENDPOINT")
+    if settings.reopen and not (settings.fresh and settings.writes_file):
+        raise ValueError("--reopen needs --spawn with {output} or --output-file, without --keep")
     return settings if words.content_type is None else _typed(settings, words.content_type)
 
 
@@ -180,11 +186,11 @@ def known_cases(path: str) -> dict[str, str]:
     return known
 
 
-def _signal(name: str) -> signal.Signals:
+def _signal(name: str, option: str = "--stop") -> signal.Signals:
     try:
         return signal.Signals[f"SIG{name.strip().upper().removeprefix('SIG')}"]
     except KeyError:
-        raise ValueError(f"--stop: expected names of signals, such as TERM or HUP,INT, got {name!r}") from None
+        raise ValueError(f"{option}: expected names of signals, such as TERM or HUP,INT, got {name!r}") from None
 
 
 def _positive(text: str) -> float:

@@ -140,8 +140,10 @@ def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
         if death := session.death(ENDING_S if faults or case.role is not PeerRole.READER else 0.0):
             # This explains everything else.
             faults = [Death("a peer that goes on", death, Level.MUST)]
-        elif settings.fresh and (end := session.stop()):
-            notes.append(end)
+        elif settings.fresh:
+            session.reopen()
+            if end := session.stop():
+                notes.append(end)
         if case.role is PeerRole.READER:
             if "output" not in lacking or (settings.shows_output and case.id == PROBES["output"]):
                 faults += _output_faults(case, session, last, complete=all(fault.harmless for fault in faults))

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ class Settings:
         keep: whether one run of the command serves all cases.
         output_file: Frame Streams file that a reader writes; None if it is {output}.
         output_text: whether a reader writes text instead; without a file, what it prints.
+        reopen: signal that makes a reader close its output file and open it anew, which it does before the end of each
+            case; for readers that lose what they keep in memory when they are ended. None if it needs none.
         stop: signals that end the command, as it documents.
         content_type: content type that it is configured for.
         timeout_s: time limit for each step, in seconds.
@@ -59,6 +61,7 @@ class Settings:
     keep: bool = False
     output_file: str | None = None
     output_text: bool = False
+    reopen: signal.Signals | None = None
     stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     content_type: bytes = TYPE
     timeout_s: float = 5.0
@@ -170,6 +173,7 @@ class Session:
         self._listening = listening
         self._command = command
         self._output = output
+        self._closed: list[str] = []
         self._before = 0
         self._reached = False
         self._stopped = False
@@ -234,6 +238,21 @@ class Session:
             return ""
         return f"{ending(self._command.status)} by itself{self._printed()}"
 
+    def reopen(self) -> None:
+        """Have the command close its output file and open it anew, if there is a signal for that and it still runs."""
+        if self.settings.reopen is None or self._command is None or self._output is None or self._stopped:
+            return
+        # A payload may be on its way to the file when the signal comes, and be in the new one.
+        for number in range(2):
+            renamed = f"{self._output}.{number}"
+            with suppress(FileNotFoundError):
+                os.replace(self._output, renamed)
+                self._closed.append(renamed)
+            self._command.send(self.settings.reopen)
+            deadline = time.monotonic() + self.settings.timeout_s
+            while not os.path.exists(self._output) and time.monotonic() < deadline and not self.death():
+                time.sleep(RETRY_S)
+
     def stop(self) -> str:
         """End the command as it documents; return a description of its end if that is not clean, "" otherwise."""
         if self._command is None or self._stopped:
@@ -291,17 +310,22 @@ class Session:
     def _text(self) -> bytes:
         if self._output is None:
             return self._command.printed if self._command else b""
-        return self._file()
+        return b"".join(map(_content, self._files))
 
     def _written(self) -> list[bytes]:
-        return payloads_of(self._file())
+        return [payload for path in self._files for payload in payloads_of(_content(path))]
 
-    def _file(self) -> bytes:
-        try:
-            with open(str(self._output), "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            return b""
+    @property
+    def _files(self) -> list[str]:
+        return [*self._closed, *([self._output] if self._output else [])]
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _retried(connect: Callable[[], socket.socket], deadline: float) -> socket.socket | None:

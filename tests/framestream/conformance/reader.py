@@ -134,13 +134,24 @@ class Collector:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.output = open(sys.argv[3], "wb", buffering=0)  # noqa: SIM115
         self.buffer = b""
-        if not FAULT.startswith("text"):
-            self.output.write(control(START, TYPE))
+        self.open()
         self.connections: list[socket.socket] = []
         self.broken = 0
         self.seen: list[bytes] = []
+
+    def open(self) -> None:
+        """Open the output file."""
+        self.output = open(sys.argv[3], "wb", buffering=0)  # noqa: SIM115
+        if not FAULT.startswith("text"):
+            self.output.write(control(START, TYPE))
+
+    def open_again(self, number: int, _: object) -> None:
+        """Write what is in memory, and open the output file anew."""
+        self.output.write(self.buffer)
+        self.output.close()
+        self.buffer = b""
+        self.open()
 
     def serve(self, sock: socket.socket) -> None:
         """Take the stream of one connection."""
@@ -238,6 +249,9 @@ class Collector:
             if FAULT.startswith("text"):
                 self.write_text(payload)
                 return
+            if FAULT == "keeps payloads in memory":
+                self.buffer += struct.pack(">I", len(payload)) + payload
+                return
             if FAULT == "lets short payloads overtake" and len(payload) > 1000:
                 self.seen.append(payload)
                 return
@@ -331,6 +345,7 @@ def main() -> None:
             os._exit(0)
 
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, server.collector.open_again)
     server.serve_forever()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -103,3 +104,18 @@ def test_an_output_file_of_its_own(tmp_path: Path) -> None:
     (result,) = judge("FS-READER-001", command=command, output_file=str(output))
     assert result.verdict is Verdict.PASS
     assert output.exists()
+
+
+def test_payloads_in_memory() -> None:
+    """They are seen if the output is opened anew before the end, but not those of a case that is about the end."""
+    command = reader("keeps payloads in memory")
+    (result,) = judge("FS-READER-001", command=command)
+    assert result.fault
+    assert result.fault.got == "none"
+    results = judge("FS-READER-00[12]", command=command, reopen=signal.SIGHUP)
+    assert [result.verdict for result in results] == [Verdict.PASS] * 2
+    (result,) = judge("FS-READER-334", command=command, reopen=signal.SIGHUP)
+    assert result.verdict is Verdict.FAIL
+    # A signal that ends it is no reason to wait.
+    (result,) = judge("FS-READER-001", command=command, reopen=signal.SIGTERM)
+    assert result.verdict is Verdict.FAIL
