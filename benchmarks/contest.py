@@ -1,7 +1,8 @@
 """Timing of contestants that do the same job, in turn, in one run.
 
 Each round runs every contestant once, so that a machine whose speed drifts treats all alike. Printed are the least time
-of all rounds, and the median over the rounds of each contestant's time divided by ours.
+of all rounds and their median, and each contestant's time divided by ours in the same round: the median, and from the
+least to the greatest.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["arguments", "contest", "own", "processor"]
 
 
-def arguments(description: str, rounds: int = 25) -> argparse.Namespace:
-    """Parse the command line that most benchmarks have."""
+def arguments(description: str, rounds: int = 25, *, files: bool = False) -> argparse.Namespace:
+    """Parse the command line that most benchmarks have. Args: files: whether it takes recordings."""
     parser = argparse.ArgumentParser(description=description)
+    if files:
+        parser.add_argument("files", nargs="*", metavar="FILE", help="recordings to read (default: synthetic ones)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--rounds", type=int, default=rounds, help="runs of each contestant (default %(default)s)")
     return parser.parse_args()
@@ -51,6 +54,7 @@ def contest(
     options: argparse.Namespace,
     distributions: Sequence[str],
     measure: Callable[[Callable[[], object]], float] = elapsed,
+    of: str = "ours",
 ) -> None:
     """Time the contestants, the first of which is ours, and print the result.
 
@@ -58,18 +62,24 @@ def contest(
         count: number of times that one call of a contestant does the job.
         distributions: installed packages whose versions are printed.
         measure: returns the seconds that a call of a contestant takes.
+        of: name of the first contestant, which the others are compared with.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(options.rounds):
         for name, run in contestants.items():
             seconds[name].append(measure(run) / count)
     ours = seconds[next(iter(contestants))]
+    ratios = {
+        name: [theirs / mine for theirs, mine in zip(times, ours, strict=True)] for name, times in seconds.items()
+    }
     rows: list[dict[str, Any]] = [
         {
             "contestant": name,
             "microseconds": min(times) * 1e6,
+            "median_microseconds": statistics.median(times) * 1e6,
             "millions_per_second": 1e-6 / min(times),
-            "times_ours": statistics.median(theirs / mine for theirs, mine in zip(times, ours, strict=True)),
+            "times_ours": statistics.median(ratios[name]),
+            "times_ours_range": (min(ratios[name]), max(ratios[name])),
         }
         for name, times in seconds.items()
     ]
@@ -80,11 +90,20 @@ def contest(
         return
     print(f"{job} ({', '.join(f'{name} {version}' for name, version in versions.items())})")
     for row in rows:
-        print(_line(**row))
+        print(_line(**row, of=of))
 
 
-def _line(contestant: str, microseconds: float, millions_per_second: float, times_ours: float) -> str:
-    return f"  {contestant:32} {microseconds:9.3f} us  {millions_per_second:7.3f} M/s  {times_ours:8.2f} x ours"
+def _line(
+    contestant: str,
+    microseconds: float,
+    median_microseconds: float,
+    millions_per_second: float,
+    times_ours: float,
+    times_ours_range: tuple[float, float],
+    of: str,
+) -> str:
+    times = f"{microseconds:9.3f} us, median {median_microseconds:9.3f}  {millions_per_second:7.3f} M/s"
+    return f"  {contestant:32} {times}  {times_ours:8.2f} x {of}, {'{:.2f} to {:.2f}'.format(*times_ours_range)}"
 
 
 def own(function: Any) -> Any:
