@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dnstap import Dnstap
 from dnstap.codec.tables import MESSAGE, table_of
+from dnstap.conformance.wire import varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,6 @@ __all__ = [
     "VARINT",
     "WireField",
     "fields_of",
-    "varint",
     "written",
 ]
 
@@ -76,15 +76,6 @@ class WireField:
         if self.wire_type == GROUP and isinstance(self.value, tuple):
             content += varint(self.number << 3 | END_GROUP, self.padding)
         return before + content
-
-
-def varint(value: int, padding: int = 0) -> bytes:
-    """Return the varint of a number that is not negative, longer than necessary by `padding` bytes."""
-    groups = [value & 127]
-    while value := value >> 7:
-        groups.append(value & 127)
-    groups += [0] * padding
-    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
 
 def written(fields: Iterable[WireField]) -> bytes:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 
 from dnstap import DecodeError, Dnstap
+from dnstap.conformance.wire import varint
 from dnstap.strategies import WireField, fields_of, hostile_payloads, written
-from dnstap.strategies.wire_fields import END_GROUP, FIXED32, FIXED64, GROUP, LENGTH, VARINT, varint
+from dnstap.strategies.wire_fields import END_GROUP, FIXED32, FIXED64, GROUP, LENGTH, VARINT
 from tests.dnstap.strategies.captures import real_payloads
 
 if TYPE_CHECKING:
