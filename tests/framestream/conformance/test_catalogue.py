@@ -36,7 +36,7 @@ def test_cases_are_complete(case: Case) -> None:
     assert case.steps
     assert re.fullmatch(r"[A-Z0-9].{15,}\.", case.rule)
     assert re.fullmatch(r"[A-Z].{15,}\.", case.failure)
-    assert re.match(r"rules? \d|fstrm control\.h|observed: \w", case.source)
+    assert re.match(r"rules? \d|fstrm control\.h|dnstap\.proto|protobuf encoding|observed: \w", case.source)
     assert {*case.needs} <= {"stop", *PROBES}
 
 

@@ -1,0 +1,13 @@
+"""The cases about dnstap, for the entry point of the group `framestream.conformance`."""
+
+from __future__ import annotations
+
+from dnstap.conformance import readers_senders
+
+__all__ = ["CASES", "FAMILIES"]
+
+FAMILIES = (readers_senders.CASES,)
+"""The families; within each, ids are dense."""
+
+CASES = tuple([case for family in FAMILIES for case in family])
+"""All of them."""
