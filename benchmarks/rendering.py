@@ -140,12 +140,12 @@ def hits(name: str, path: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"job": f"{name}, served by caches", "messages": len(wires)}
     caches: list[tuple[str, Any]] = [("-q", CachedQuestions()), ("-y", CachedTexts(str))]
     for flag, cache in caches:
-        # These private methods do what no cache served; they exist under these names for this count.
-        methods = "_question", "_check" if flag == "-q" else "_records"
+        # These methods do what no cache served; they exist under these names for this count.
+        methods = ("make", "_check") if flag == "-q" else ("_question", "_records")
         misses = [Counted(cache, method) for method in methods]
         for wire in wires:
             with contextlib.suppress(DnsMessageError):
-                cache.text(wire)
+                (cache.read if flag == "-q" else cache.text)(wire)
         with_records = sum(any(wire[6:12]) and wire[6:12] != b"\0\0\0\0\0\1" for wire in wires)
         question, records = (counted.calls for counted in misses)
         row[flag] = {"questions": 1 - question / len(wires), "records": 1 - records / with_records}

@@ -1,4 +1,4 @@
-"""The first question of many DNS messages as text, for messages of which every record is good.
+"""The first question of many DNS messages, for messages of which every record is good.
 
 `-q` shows the question of a message only if all of the message parses, so all of it is checked; but text is made of the
 question alone, and what was seen before is only looked up. The records after a question repeat byte for byte; whether
@@ -11,19 +11,24 @@ leaves everything else to `unpack`.
 from __future__ import annotations
 
 import struct
+from abc import abstractmethod
+from typing import Generic, TypeVar
 
 from dnstap._learning import Credit
 from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.edns import unpack_options
 from dnstap.dns.limits import check_length
-from dnstap.dns.message import unpack
+from dnstap.dns.message import Question, unpack
 from dnstap.dns.names import NameMemo, labels_text
 from dnstap.dns.records import unpack_rdata
 from dnstap.dns.registry import TYPE_NUMBERS, class_text, type_text
+from dnstap.dns.text import OPT
 from dnstap.dns.walker import HEADER_SIZE, MAX_LABEL, MAX_NAME, CompressedNames, WalkError
 from dnstap.errors import DnsMessageError
 
-__all__ = ["CachedQuestions"]
+__all__ = ["CachedQuestions", "CheckedQuestions"]
+
+Q = TypeVar("Q")
 
 _UNUSUAL = (WalkError, IndexError, struct.error, DnsMessageError)
 """Raised by the fast way for a message that it leaves to the exact parser."""
@@ -43,8 +48,8 @@ _record_counts = struct.Struct(">3H").unpack_from
 _type_and_length = struct.Struct(">H6xH").unpack_from
 
 
-class CachedQuestions:
-    """The first questions of the messages of one stream.
+class CheckedQuestions(Generic[Q]):
+    """Cache of what a subclass makes of the first questions of the messages of one stream.
 
     Args:
         credit: for remembering the records after a question.
@@ -53,32 +58,46 @@ class CachedQuestions:
 
     Attributes:
         unusual: messages that were left to `unpack`.
+        opt: offset of the type of the OPT record in the message that was read last, unless that was left to `unpack`;
+            the last such record, None without one.
+        known: what was made, by the octets of the question.
     """
 
     def __init__(self, *, credit: Credit | None = None, max_tails: int = 8192, max_tail_octets: int = 1024) -> None:
         self.unusual = 0
+        self.opt: int | None = None
         # Where nothing repeats, keys of up to a kilobyte are made and hashed in vain ("cold" in docs/performance.md):
         # then 4,096 messages pass without a look-up, and 256 more are tried (4096 // 16).
         self._credit = credit or Credit(limit=1024, rest=4096, max_rest=4096, refill=16)
         self._max_tails = max_tails
         self._max_tail_octets = max_tail_octets
         # What the octets after a question need to be good: where the question ends, the counts, the octets ->
-        # the offsets in the question to which they point.
-        self._tails: dict[tuple[int, bytes, bytes], tuple[int, ...]] = {}
-        self._questions: BoundedCache[str] = BoundedCache(32768)
-        self._ends: BoundedCache[str] = BoundedCache(1024)
+        # the offsets in the question to which they point, and `opt`.
+        self._tails: dict[tuple[int, bytes, bytes], tuple[tuple[int, ...], int | None]] = {}
+        self.known: BoundedCache[Q] = BoundedCache(32768)
         self._names: BoundedCache[bool] = BoundedCache(16384)
         self._lengths = NameLengths(self._names)
         self._opts: BoundedCache[bool] = BoundedCache(16384)
         self._rdata: BoundedCache[bool] = BoundedCache(8192, 512)
 
-    def text(self, wire: bytes) -> str | None:
-        """Return the first question as `"example.org." IN A`; None if there is none or a part of the message is bad."""
+    @abstractmethod
+    def make(self, octets: bytes) -> Q:
+        """Return what is made of the octets of a question, and store it as `known`. It must be true.
+
+        Raises: WalkError: the octets are something else, or their name has a pointer.
+        """
+
+    @abstractmethod
+    def make_exact(self, question: Question) -> Q:
+        """Return what is made of a question that the exact parser has read."""
+
+    def read(self, wire: bytes) -> Q | None:
+        """Return what is made of the first question; None if there is none or a part of the message is bad."""
         try:
             # A zero octet within a label does not end the name; then the octets up to it are no name.
             end = wire.find(b"\0", HEADER_SIZE) + 5
             key = wire[HEADER_SIZE:end]
-            question = self._questions.get(key) or self._question(key)
+            question = self.known.get(key) or self.make(key)
             counts = wire[4:12]
             if counts == _ONE_OPT:
                 key = wire[end:]
@@ -86,25 +105,29 @@ class CachedQuestions:
                 if key not in self._opts:
                     check_length(wire)
                     self._check_opt(key)
+                # After the root.
+                self.opt = end + 1
                 return question
             if counts[:2] != b"\0\1":
                 raise WalkError("not one question")
             credit = self._credit
             if credit.resting:
                 credit.skip()
-                self._check(wire, end)
+                _, self.opt = self._check(wire, end)
                 return question
             tail = end, counts, wire[end:]
-            offsets = self._tails.get(tail)
-            if offsets is None:
-                offsets = self._check(wire, end)
+            found = self._tails.get(tail)
+            if found is None:
+                found = self._check(wire, end)
+                self.opt = found[1]
                 if credit.spend() and len(tail[2]) <= self._max_tail_octets:
                     if len(self._tails) >= self._max_tails:
                         self._tails.clear()
-                    self._tails[tail] = offsets
+                    self._tails[tail] = found
                 return question
             if credit.left < credit.limit:
                 credit.earn(2)
+            offsets, self.opt = found
             # The same records after another question: their pointers into it must again lead to where a name begins,
             # and labels_text raises WalkError if they do not.
             for offset in offsets:
@@ -119,15 +142,7 @@ class CachedQuestions:
             questions = unpack(wire).questions
         except DnsMessageError:
             return None
-        return _text(*questions[0]) if questions else None
-
-    def _question(self, octets: bytes) -> str:
-        """Return the text of a question's octets, and remember it."""
-        name = labels_text(octets[:-4])
-        end = self._ends.get(octets[-4:])
-        if end is None:
-            end = self._ends.store(octets[-4:], _text("", *struct.unpack(">HH", octets[-4:]))[1:])
-        return self._questions.store(octets, f'"{name}{end}')
+        return self.make_exact(questions[0]) if questions else None
 
     def _check_opt(self, octets: bytes) -> None:
         """Check that octets begin with a good OPT record, and remember it."""
@@ -142,8 +157,10 @@ class CachedQuestions:
         unpack_options(octets, 11, end)
         self._opts.store(octets, True)
 
-    def _check(self, wire: bytes, offset: int) -> tuple[int, ...]:
-        """Check all records; return the offsets within the question, other than its start, to which they point.
+    def _check(self, wire: bytes, offset: int) -> tuple[tuple[int, ...], int | None]:
+        """Check all records.
+
+        Returns: the offsets within the question, other than its start, to which they point; that of `opt`.
 
         The headers of records are read here and not by `walker.records`, whose generator costs 0.1 µs a record.
 
@@ -156,7 +173,9 @@ class CachedQuestions:
         names.begin(offset)
         read = names.read
         answers, authorities, additionals = _record_counts(wire, 6)
-        for _ in range(answers + authorities + additionals):
+        others = answers + authorities
+        opt = None
+        for index in range(others + additionals):
             first = wire[offset]
             # 0xC0: a pointer into the first 256 octets, as most owners are. `read` takes the others.
             if first == 192:
@@ -173,7 +192,11 @@ class CachedQuestions:
             offset = start + length
             if offset > size:
                 raise WalkError("rdata ends after the message")
-            if (rrtype == A and length == 4) or (rrtype == AAAA and length == 16) or not length:
+            if (rrtype == A and length == 4) or (rrtype == AAAA and length == 16):
+                continue
+            if rrtype == OPT and index >= others:
+                opt = start - 10
+            if not length:
                 # miekg/dns takes any type without rdata.
                 continue
             if rrtype in _ONE_NAME:
@@ -205,7 +228,7 @@ class CachedQuestions:
                 continue
             if end != offset:
                 raise WalkError("rdata is longer or shorter than its names")
-        return tuple(names.in_question)
+        return tuple(names.in_question), opt
 
     def _check_rdata(self, rrtype: int, key: bytes) -> None:
         """Check the rdata after the two octets of its type, and remember it."""
@@ -215,6 +238,24 @@ class CachedQuestions:
         if any(pointers for _, _, pointers, _, _ in names.values()):
             raise WalkError("pointer in rdata of an unusual type")
         self._rdata.store(key, True)
+
+
+class CachedQuestions(CheckedQuestions[str]):
+    """The first questions as text: `"example.org." IN A`."""
+
+    def __init__(self, *, credit: Credit | None = None, max_tails: int = 8192, max_tail_octets: int = 1024) -> None:
+        super().__init__(credit=credit, max_tails=max_tails, max_tail_octets=max_tail_octets)
+        self._ends: BoundedCache[str] = BoundedCache(1024)
+
+    def make(self, octets: bytes) -> str:
+        name = labels_text(octets[:-4])
+        end = self._ends.get(octets[-4:])
+        if end is None:
+            end = self._ends.store(octets[-4:], _text("", *struct.unpack(">HH", octets[-4:]))[1:])
+        return self.known.store(octets, f'"{name}{end}')
+
+    def make_exact(self, question: Question) -> str:
+        return _text(*question)
 
 
 class NameLengths(CompressedNames[int]):

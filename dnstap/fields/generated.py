@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dnstap.fields import sections
 from dnstap.fields.suffixes import suffix_reader
-from dnstap.fields.wires import edns_reader, outcome_reader, question_reader, read_error, zone_reader
+from dnstap.fields.wires import Questions, edns_reader, outcome_reader, question_reader, read_error, zone_reader
 from dnstap.peer import CurrentPeer
 from dnstap.schema.fields import MessageFields, rows
 from dnstap.schema.meaning import DIRECTIONS
@@ -85,12 +85,13 @@ def namespace(peer: CurrentPeer | None) -> dict[str, Any]:
 
     Args: peer: the sender of each message that the function is called with.
     """
+    questions = Questions()
     return {
         "no_message": _NoMessage(),
         "sender": peer or CurrentPeer(),
         "direction": DIRECTIONS.get,
-        "read_question": question_reader(),
-        "read_outcome": outcome_reader(),
+        "read_question": question_reader(questions),
+        "read_outcome": outcome_reader(questions),
         "read_edns": edns_reader(),
         "read_error": read_error,
         "read_zone": zone_reader(),

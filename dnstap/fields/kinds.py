@@ -13,12 +13,12 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnstap.dns.addresses import address_text
-from dnstap.dns.bounded_cache import BoundedCache
 from dnstap.dns.escapes import escaped_text, printable, raw_text
-from dnstap.dns.names import unpack_name, without_blanks
+from dnstap.dns.names import labels_text, unpack_name, without_blanks
 from dnstap.dns.registry import class_text, type_text
 from dnstap.dns.text import FLAGS as FLAG_BITS
 from dnstap.dns.text import OPCODES, rcode_text
+from dnstap.dns.walker import MAX_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +102,11 @@ class Kind(NamedTuple):
     in_row: Callable[[Any], Any] | None = None
     enum: type[OpenEnum] | None = None
 
+    @property
+    def is_remembered(self) -> bool:
+        """True if callers should remember the texts: what repeats, and takes longer to write than a number."""
+        return self.python_type is str or (self.python_type is tuple and self is not TEXTS)
+
 
 class Remembered(dict[Any, Any]):
     """Results of a function by its argument, remembered: `remembered[value]`.
@@ -142,16 +147,6 @@ def _word(name: str, text: Callable[[Any], str]) -> Kind:
     return Kind(name, lambda _: text, str, text)
 
 
-def _remembered(name: str, text: Callable[[bytes], str]) -> Kind:
-    """Return a kind of bytes whose texts are remembered, and are the values in rows."""
-
-    def texts(_: Notation) -> Callable[[bytes], str]:
-        known: BoundedCache[str] = BoundedCache(MAX_TEXTS)
-        return lambda value: known.get(value) or known.store(value, text(value))
-
-    return Kind(name, texts, str, text)
-
-
 class _EnumTexts(dict[int, str]):
     """The names of an enum by number; a number that has none is its digits."""
 
@@ -167,7 +162,8 @@ def enum_kind(enum: type[OpenEnum]) -> Kind:
 
 def name_text(name: bytes) -> str:
     """Return the text of a name in wire format without pointers."""
-    return without_blanks(unpack_name(name, 0, len(name))[0])
+    # The first is faster, but takes no name of the last few lengths.
+    return without_blanks(labels_text(name) if len(name) <= MAX_NAME else unpack_name(name, 0, len(name))[0])
 
 
 def _rcode_text(rcode: int) -> str:
@@ -208,9 +204,8 @@ def _words(notation: Notation) -> Callable[[str], str]:
 
 
 def _bytes_texts(notation: Notation) -> Callable[[bytes], str]:
-    known: BoundedCache[str] = BoundedCache(1024)
     word = _words(notation)
-    return lambda value: known.get(value) or known.store(value, word(raw_text(value)))
+    return lambda value: word(raw_text(value))
 
 
 def _texts_texts(notation: Notation) -> Callable[[tuple[str, ...]], str]:
@@ -253,8 +248,8 @@ TYPES = _several("record types", type_text)
 CLASSES = _several("classes", class_text)
 FLAGS = Kind("flags", lambda _: lambda flags: ",".join(_flag_names(flags)), tuple, _flag_names)
 SUBNET = _word("network", _subnet_text)
-ADDRESS = _remembered("address", address_text)
-NAME = _remembered("domain name", name_text)
+ADDRESS = _word("address", address_text)
+NAME = _word("domain name", name_text)
 TIME = Kind("time", _times, int)
 OCTETS = _word("hexadecimal digits", bytes.hex)
 BYTES = Kind("text", _bytes_texts, str, _bytes_in_row)

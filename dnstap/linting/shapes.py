@@ -121,7 +121,7 @@ class ShapeReader:
 
     def __init__(self) -> None:
         self._decode = Decoder(Dnstap).decode
-        self._question_text = CachedQuestions().text
+        self._question_text = CachedQuestions().read
         self._question = question_reader()
         self._zone = zone_reader()
 

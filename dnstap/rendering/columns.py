@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dnstap._generated import compile_function
 from dnstap.fields.catalogue import chosen, reads
 from dnstap.fields.generated import beginning, namespace
-from dnstap.fields.kinds import Notation
+from dnstap.fields.kinds import Notation, Remembered
 from dnstap.rendering.times import clock_formatter
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def renderer(style: Style, peer: CurrentPeer | None = None) -> Callable[[Dnstap]
     space = {**namespace(peer), "absent": ABSENT, "bad": BAD}
     texts = []
     for number, (_, field) in enumerate(fields):
-        space[f"text_{number}"] = field.kind.texts(notation)
-        text = f"(text_{number}(value) if (value := {field.shown or field.source}) is not None else {_missing(field)})"
+        text = _text(number, field, notation, space)
         if style.colour:
             space[f"paint_{number}"] = _painter(field.name)
             text = f"paint_{number}({text})"
@@ -86,6 +85,20 @@ def line_function(
     """
     body = f"    return {form!r} % (\n{''.join([f'        {text},{chr(10)}' for text in texts])}    )\n"
     return compile_function("render", beginning("render", body, reads(names)) + body, space)
+
+
+def _text(number: int, field: Field, notation: Notation, space: dict[str, Any]) -> str:
+    """Return the source of the text of a field, and put the function that it calls into the globals."""
+    source = field.shown or field.source
+    text = field.kind.texts(notation)
+    if not field.kind.is_remembered:
+        space[f"text_{number}"] = text
+        return f"(text_{number}(value) if (value := {source}) is not None else {_missing(field)})"
+    # None is looked up like any other value where it can only mean that the field is absent.
+    space[f"text_{number}"] = Remembered(text, ABSENT)
+    if not field.bad:
+        return f"text_{number}[{source}]"
+    return f"(text_{number}[value] if (value := {source}) is not None else {_missing(field)})"
 
 
 def _missing(field: Field) -> str:

@@ -79,7 +79,7 @@ def renderer(
 
 def _line_renderer(style: Style, max_seconds: int) -> Callable[[Dnstap], str]:
     clock = clock_formatter("local" if style.time_zone is None else style.time_zone, date=style.date)
-    question = CachedQuestions().text
+    question = CachedQuestions().read
     clocks: dict[int | None, str] = {}
     addresses: BoundedCache[str] = BoundedCache(MAX_ADDRESSES)
 

@@ -118,8 +118,10 @@ def _text(number: int, field: Field, notation: _Notation, space: dict[str, Any])
     text = "value"
     if kind.python_type is bool:
         return f"words[{source}]"
-    if kind.python_type is str:
-        in_row, written = kind.in_row or str, notation.text
+    if kind.is_remembered:
+        # Texts, or numbers with few names each: those of the flags, of the types of records.
+        written: Callable[[Any], str] = notation.text if kind.python_type is str else notation.texts
+        in_row = kind.in_row or tuple
         space[f"text_{number}"] = Remembered(lambda value: written(in_row(value)), notation.absent)
         return f"text_{number}[{source}]"
     if kind is TIME:
@@ -127,9 +129,4 @@ def _text(number: int, field: Field, notation: _Notation, space: dict[str, Any])
     elif kind is TEXTS:
         space[f"text_{number}"] = kind.in_row
         text = f"texts(text_{number}(value))"
-    elif kind.python_type is tuple:
-        # Numbers, with few names each: those of the flags, of the types of records.
-        items, several = kind.in_row or tuple, notation.texts
-        space[f"text_{number}"] = Remembered(lambda value: several(items(value)), notation.absent)
-        return f"text_{number}[{source}]"
     return f"(absent if (value := {source}) is None else {text})"

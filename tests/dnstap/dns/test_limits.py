@@ -64,7 +64,7 @@ def test_no_message_is_longer_than_65535_octets(body: bytes) -> None:
     for _ in range(2):
         assert [raises(read, longest) for read in readers] == [False, False, False]
         assert [raises(read, longest + b"\xff") for read in readers] == [True, True, True]
-    text = CachedQuestions().text
+    text = CachedQuestions().read
     assert [text(longest), text(longest + b"\xff"), text(longest)] == ['"a." IN A', None, '"a." IN A']
 
 

@@ -67,6 +67,10 @@ def test_rcodes_and_opt_records_of_all_kinds_of_messages() -> None:
         + OPT
         + OPT.replace(b"\1\0\x80", b"\2\0\x80")
     )
+    # The longest name that there is, with records that have it as their name, and as a part of it.
+    longest = (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"b" * 61 + b"\0\0\1\0\1"
+    for owner in (b"\xc0\x0c", b"\1a\xc0\x0c", b"\1a\xc0\x4c"):
+        wires.append(struct.pack(">6H", 7, 0x8005, 1, 1, 0, 1) + longest + owner + ANSWER[2:] + OPT)
     wires += [BADVERS, BADVERS[:-1], two_opts, struct.pack(">6H", 7, 0x8003, 0, 0, 0, 0)]
     random.Random(1).shuffle(wires)
     bad = 0
