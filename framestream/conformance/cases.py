@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from framestream.conformance.files_descriptions import Reading, Writing
     from framestream.conformance.steps import Step
 
 __all__ = ["Case", "Level", "PeerRole", "Taken"]
@@ -63,6 +64,7 @@ class Case:
         output: payloads that must come out of a reader, by connection; nothing else may.
         needs: capabilities that not every peer or run has: keys of `catalogue.PROBES`, or "stop".
         alive: whether the peer must take a good stream on a new connection after the steps.
+        file: run of a program that reads or writes files; None for others.
     """
 
     id: str
@@ -70,10 +72,11 @@ class Case:
     rule: str
     source: str
     failure: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
     output: tuple[Taken, ...] = ()
     needs: tuple[str, ...] = ()
     alive: bool = True
+    file: Reading | Writing | None = None
 
     @property
     def role(self) -> PeerRole:
