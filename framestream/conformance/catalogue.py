@@ -11,6 +11,10 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from framestream.conformance import (
+    files_readers,
+    files_recorders,
+    files_streams,
+    files_writers,
     readers_connections,
     readers_control,
     readers_handshake,
@@ -36,10 +40,23 @@ FAMILIES: tuple[tuple[Case, ...], ...] = (
     readers_streams.CASES,
     readers_connections.CASES,
     writers_handshake.CASES,
+    files_readers.CASES,
+    files_streams.CASES,
+    files_streams.FORMS,
+    files_writers.CASES,
+    files_recorders.CASES,
 )
 """The families of this package; within each, ids are dense."""
 
-PROBES = {"output": "FS-READER-001", "unidirectional": "FS-READER-002"}
+PROBES = {
+    "output": "FS-READER-001",
+    "unidirectional": "FS-READER-002",
+    "named pipe": "FS-FILE-READER-025",
+    "gzip": "FS-FILE-READER-201",
+    "xz": "FS-FILE-READER-202",
+    "zstd": "FS-FILE-READER-203",
+    "standard input": "FS-FILE-READER-204",
+}
 """The case that shows whether a peer has a capability. "stop" is had by a command that is started for each case."""
 
 

@@ -33,11 +33,11 @@ def test_ids_are_dense_in_a_family(family: tuple[Case, ...]) -> None:
 def test_cases_are_complete(case: Case) -> None:
     assert re.fullmatch(r"[A-Z]+-(READER|WRITER|FILE-READER|FILE-WRITER)-\d{3}", case.id)
     assert case.role
-    assert case.steps
+    assert case.steps or case.file
     assert re.fullmatch(r"[A-Z0-9].{15,}\.", case.rule)
     assert re.fullmatch(r"[A-Z].{15,}\.", case.failure)
     assert re.match(r"rules? \d|fstrm control\.h|dnstap\.proto|protobuf encoding|observed: \w", case.source)
-    assert {*case.needs} <= {"stop", *PROBES}
+    assert {*case.needs} <= {"stop", "connections", "full disk", "any payload", *PROBES}
 
 
 def test_rules_are_distinct() -> None:

@@ -1,0 +1,186 @@
+"""Cases for programs that write files from connections, 101 to 199: signals, flushes, and several senders."""
+
+from __future__ import annotations
+
+import signal
+
+from framestream.conformance.cases import Case, Level, Taken
+from framestream.conformance.files_descriptions import Exit, Recording, Writing
+from framestream.conformance.files_writers import (
+    ALL,
+    MANY,
+    OLD,
+    ONE,
+    SENT,
+    SOME,
+    START,
+    THREE,
+    TWO,
+    Await,
+    plain,
+    sound,
+    started,
+    stops,
+    whole,
+)
+from framestream.conformance.steps import (
+    FINISH,
+    STOP,
+    Close,
+    Silence,
+    data,
+    expect,
+    handshake,
+    payload,
+    send,
+    start,
+    stream,
+)
+
+__all__ = ["CASES"]
+
+
+def holds_all(recording: Recording, _: bytes) -> bool:
+    """Check for all payloads that were sent, while the stream goes on."""
+    return set(SENT) <= {*recording.payloads}
+
+
+CASES = (
+    Case(
+        id="FS-FILE-WRITER-101",
+        level=Level.MUST,
+        rule="TERM loses nothing of a stream that FINISH was sent for.",
+        source="rule 7; observed: service managers send TERM",
+        failure="Each restart of the service loses payloads.",
+        steps=stream(*SENT),
+        file=Writing(signals=(signal.SIGTERM,)),
+        output=ALL,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-102",
+        level=Level.MUST,
+        rule="The file ends with STOP after TERM, even if a stream goes on.",
+        source="rule 7: STOP only last; observed: service managers send TERM",
+        failure="Every file of a service looks truncated.",
+        steps=started(data(*SENT)),
+        file=Writing(signals=(signal.SIGTERM,), checks=(stops,)),
+        output=SOME,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-103",
+        level=Level.MUST,
+        rule="INT loses nothing of a stream that FINISH was sent for.",
+        source="rule 7; observed: Ctrl-C ends what was started in a terminal",
+        failure="What was recorded in a terminal is lost by Ctrl-C.",
+        steps=stream(*SENT),
+        file=Writing(signals=(signal.SIGINT,)),
+        output=ALL,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-104",
+        level=Level.MUST,
+        rule="The file ends with STOP after INT, even if a stream goes on.",
+        source="rule 7: STOP only last; observed: the Go tool writes none",
+        failure="Every file that was recorded in a terminal looks truncated.",
+        steps=started(data(*SENT)),
+        file=Writing(signals=(signal.SIGINT,), checks=(stops,)),
+        output=SOME,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-105",
+        level=Level.SHOULD,
+        rule="A program that writes a file ends within the time of a step when it is told to, with a sender connected.",
+        source="rule 13; observed: service managers kill what does not end",
+        failure="It is killed in the end, and what it holds is lost.",
+        steps=started(data(*SENT)),
+        file=Writing(exit=Exit.SUCCESS),
+        output=SOME,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-106",
+        level=Level.SHOULD,
+        rule="Payloads are in the file soon, while their stream goes on.",
+        source="rule 16: at least once a second; observed: libfstrm after a second, others after 5",
+        failure="Nobody can look into a recording of a quiet server, and a crash loses hours.",
+        steps=started(data(*SENT)),
+        file=Writing(while_open=True, checks=(holds_all,)),
+        output=SOME,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-107",
+        level=Level.MUST,
+        rule="What is in the file at any time begins with START, and is frames.",
+        source="rule 7",
+        failure="A recording that is still written, or was cut short by a crash, cannot be read at all.",
+        steps=started(data(*SENT)),
+        file=Writing(while_open=True, checks=(sound, plain)),
+        output=SOME,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-108",
+        level=Level.MUST,
+        rule="A program that is killed leaves frames, of which only the last may be incomplete.",
+        source="rule 7",
+        failure="A crash makes the whole recording worthless.",
+        steps=stream(*MANY),
+        file=Writing(signals=(signal.SIGKILL,), checks=(sound, plain)),
+        output=(Taken(MANY, at_least=0),),
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-109",
+        level=Level.MUST,
+        rule="Streams of several senders, one after the other, make one stream in the file.",
+        source="rule 7: START only first, STOP only last",
+        failure="Readers stop after the first sender, and the payloads of all others are lost.",
+        steps=(*stream(ONE, on=1), Close(on=1), *stream(TWO, on=2), Close(on=2), *stream(THREE, on=3)),
+        file=Writing(checks=(sound, plain)),
+        output=ALL,
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-110",
+        level=Level.SHOULD,
+        rule="Streams of several senders at the same time make one stream in the file.",
+        source="rule 7: START only first, STOP only last",
+        failure="Frames of several senders are mixed, and the file is broken.",
+        steps=(
+            *(step for number in (1, 2) for step in handshake(on=number)),
+            send(START, data(ONE), data(TWO)[:9], on=1),
+            send(START, data(payload(11))[:7], on=2),
+            send(data(TWO)[9:], STOP, on=1),
+            send(data(payload(11))[7:], data(payload(12)), STOP, on=2),
+            *(expect(FINISH, on=number) for number in (1, 2)),
+        ),
+        file=Writing(checks=(sound, plain)),
+        output=(Taken((ONE, TWO)), Taken((payload(11), payload(12)))),
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-111",
+        level=Level.MUST,
+        rule="A file is frames even if no sender ever connects: START and STOP, or nothing.",
+        source="rule 7",
+        failure="A recorder without senders leaves a file that breaks those who read it.",
+        steps=(Silence(0.2),),
+        file=Writing(checks=(whole, plain)),
+        needs=("connections",),
+    ),
+    Case(
+        id="FS-FILE-WRITER-112",
+        level=Level.MUST,
+        rule="A sender that is refused leaves nothing in the file.",
+        source="rule 11",
+        failure="Payloads of another format are in the recording.",
+        steps=(send(start(b"other"), data(OLD), STOP), Await()),
+        file=Writing(checks=(whole, plain)),
+        needs=("connections",),
+    ),
+)
