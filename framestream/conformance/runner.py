@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from framestream.conformance.cases import Level, PeerRole, Taken
 from framestream.conformance.catalogue import PROBES, cases
+from framestream.conformance.files_targets import FileTarget
 from framestream.conformance.player import Death, Deviation, OutputDifference, Player, hex_of
 from framestream.conformance.steps import payload, stream
 from framestream.conformance.texts import text_faults
@@ -103,6 +104,8 @@ def run(
 def _lacking(chosen: Iterable[Case], target: Target) -> dict[str, str]:
     """Return the capabilities that the peer shows not to have, with reasons."""
     lacking = {} if target.settings.fresh else {"stop": "no command that is started for each case"}
+    if isinstance(target, FileTarget):
+        lacking = target.lacking
     needed = {capability for case in chosen for capability in case.needs}
     if target.settings.role is PeerRole.READER:
         if target.settings.shows_output:
@@ -125,6 +128,8 @@ def _lacking(chosen: Iterable[Case], target: Target) -> dict[str, str]:
 def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
     if missing := [lacking[capability] for capability in case.needs if capability in lacking]:
         return Result(case=case, verdict=Verdict.UNIMPLEMENTED, notes=tuple(missing))
+    if isinstance(target, FileTarget):
+        return _file_result(case, target)
     began = time.monotonic()
     settings = target.settings
     notes = []
@@ -156,6 +161,24 @@ def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
         fault=fault,
         notes=tuple(notes),
         transcript=tuple(player.transcript),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _file_result(case: Case, target: FileTarget) -> Result:
+    began = time.monotonic()
+    played = target.play(case)
+    if played.text is not None:
+        played.faults += text_faults(played.text, case.output, complete=played.complete)
+    elif played.written is not None:
+        played.faults += _differences(case.output, played.written, complete=played.complete)
+    fault = max(played.faults, key=partial(_weight, case), default=None)
+    return Result(
+        case=case,
+        verdict=_verdict(case, fault),
+        fault=fault,
+        notes=tuple(played.notes),
+        transcript=tuple(played.transcript),
         seconds=time.monotonic() - began,
     )
 
@@ -200,6 +223,11 @@ def _output_faults(case: Case, session: Session, last: bytes, *, complete: bool)
         written = session.output(awaited)
     except OutputDifference as difference:
         return [difference]
+    return _differences(expected, written, complete=complete)
+
+
+def _differences(expected: Sequence[Taken], written: Sequence[bytes], *, complete: bool) -> list[Deviation]:
+    """Compare payloads that came out with those that must."""
     known: set[bytes] = set()
     for taken in expected:
         known |= {*taken.payloads}

@@ -48,6 +48,7 @@ class Settings:
         output_text: whether a reader writes text instead; without a file, what it prints.
         reopen: signal that makes a reader close its output file and open it anew, which it does before the end of each
             case; for readers that lose what they keep in memory when they are ended. None if it needs none.
+        standard_output: whether a program that reads files writes its output there.
         stop: signals that end the command, as it documents.
         content_type: content type that it is configured for.
         timeout_s: time limit for each step, in seconds.
@@ -62,6 +63,7 @@ class Settings:
     output_file: str | None = None
     output_text: bool = False
     reopen: signal.Signals | None = None
+    standard_output: bool = False
     stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     content_type: bytes = TYPE
     timeout_s: float = 5.0
