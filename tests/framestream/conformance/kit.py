@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framestream.conformance.cases import Level
 from framestream.conformance.catalogue import cases
-from framestream.conformance.runner import run
-from framestream.conformance.targets import Settings, Target
+from framestream.conformance.files_targets import target_of
+from framestream.conformance.runner import Verdict, run
+from framestream.conformance.targets import Settings
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -18,24 +20,46 @@ if TYPE_CHECKING:
     from framestream.conformance.cases import Case
     from framestream.conformance.runner import Result
 
-__all__ = ["OURS", "judge", "reader", "verdicts"]
+__all__ = ["OURS", "OUR_FILES", "converter", "found_by", "judge", "reader", "recorder", "verdicts"]
 
+OUR_FILES = (sys.executable, "-m", "dnstap", "-r", "{input}", "-w", "{output}")
 OURS = (sys.executable, "-m", "dnstap", "-u", "{socket}", "-w", "{output}")
 
 
 def reader(fault: str) -> tuple[str, ...]:
     """Return the command of a collector with a fault, or "none"."""
-    return (sys.executable, "-E", "-S", str(Path(__file__).with_name("reader.py")), fault, "{socket}", "{output}")
+    return _program("reader.py", fault, "{socket}", "{output}")
+
+
+def converter(fault: str, *words: str) -> tuple[str, ...]:
+    """Return the command of a program that reads and writes files, with a fault, or "none"."""
+    return _program("files.py", fault, *words or ("{input}", "{output}"))
+
+
+def recorder(fault: str) -> tuple[str, ...]:
+    """Return the command of a program that takes connections and writes a file, with a fault, or "none"."""
+    return _program("recorder.py", fault, "{socket}", "{output}")
+
+
+def _program(name: str, *words: str) -> tuple[str, ...]:
+    return (sys.executable, "-E", "-S", str(Path(__file__).with_name(name)), *words)
 
 
 def judge(chosen: str | Sequence[Case], **settings: Any) -> list[Result]:
     """Run cases, given by a pattern of ids or themselves, and return their results."""
     options = {"timeout_s": DEADLINE_S, **settings}
-    target = Target(Settings(**options))
+    target = target_of(Settings(**options))
     try:
         return run(cases(chosen) if isinstance(chosen, str) else chosen, target)
     finally:
         target.close()
+
+
+def found_by(id: str, command: tuple[str, ...]) -> bool:
+    """Return whether a case finds the fault of a program that reads or writes files; one of a MUST fails."""
+    (case,) = cases(id)
+    (result,) = judge(id, command=command, role=case.role, timeout_s=1.0)
+    return result.verdict is Verdict.FAIL or (result.verdict is Verdict.NON_STRICT and case.level is not Level.MUST)
 
 
 def verdicts(results: list[Result]) -> dict[str, str]:
