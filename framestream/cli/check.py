@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from framestream.conformance.cases import PeerRole
 from framestream.conformance.catalogue import cases
+from framestream.conformance.files_targets import FILE_ROLES, target_of
 from framestream.conformance.reports import FORMATS, result_line, summary
 from framestream.conformance.runner import Verdict, run
-from framestream.conformance.targets import Settings, Target, TargetError
+from framestream.conformance.targets import Settings, TargetError
 from framestream.endpoints import Tls, parse_endpoint
 from framestream.errors import LocalProtocolError
 
@@ -31,12 +32,17 @@ TCP port and {output} by the path of the file that a reader writes, a Frame
 Streams file. The command is started for each case, without a shell, and ended
 by --stop.
 
+{input} is replaced by the path of the file that a file-reader or file-writer
+reads. A file-writer may take connections at {socket} or {port} instead.
+
 examples:
   framestream check reader --spawn 'fstrm_capture -t protobuf:dnstap.Dnstap
         -u {socket} -w {output}'
   framestream check reader --spawn 'collector {socket}' --output-text
   framestream check reader --at tcp:127.0.0.1:6000 --cases 'FS-READER-0*'
   framestream check reader --list
+  framestream check file-reader --spawn 'dnstap -r {input} -w {output}'
+  framestream check file-reader --spawn 'dnstap -r {input} -q' --output-text
   framestream check writer --spawn 'dnstap -r capture.fstrm -U {socket}'
 
 Exit status: 0; 1 if a case fails that is not known to; 2 for an invalid
@@ -63,6 +69,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     target.add_argument("--keep", action="store_true", help="start it once for all cases")
     target.add_argument("--output-file", metavar="FILE", help="Frame Streams file that it writes, without {output}")
     target.add_argument("--output-text", action="store_true", help="it writes text, to the file or standard output")
+    target.add_argument("--stdout", action="store_true", help="what a file-reader prints is a Frame Streams file")
     target.add_argument(
         "--reopen", metavar="SIGNAL", help="signal that makes it reopen {output}, if it loses what it keeps in memory"
     )
@@ -93,7 +100,7 @@ def _run(words: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                 print(f"{case.id} {case.level.value:6} {case.rule} ({case.source})")  # noqa: T201
             return 0
         known = known_cases(words.skip_known) if words.skip_known else {}
-        target = Target(_settings(words))
+        target = target_of(_settings(words))
     except (ValueError, LocalProtocolError, OSError) as error:
         parser.error(str(error))
     try:
@@ -141,8 +148,10 @@ def _chosen(words: argparse.Namespace) -> list[Case]:
 def _settings(words: argparse.Namespace) -> Settings:
     if not words.at and not words.spawn:
         raise ValueError("--at ENDPOINT, --spawn COMMAND or both are needed")
-    tls = Tls(ca=words.tls_ca, verify=not words.tls_skip_verify)
     role = PeerRole(words.role)
+    if role in FILE_ROLES:
+        _check_files(words, role)
+    tls = Tls(ca=words.tls_ca, verify=not words.tls_skip_verify)
     settings = Settings(
         role=role,
         at=parse_endpoint(words.at, tls) if words.at else None,
@@ -152,14 +161,31 @@ def _settings(words: argparse.Namespace) -> Settings:
         output_file=words.output_file,
         output_text=words.output_text,
         reopen=_signal(words.reopen, "--reopen") if words.reopen else None,
+        standard_output=words.stdout,
         stop=tuple(_signal(name) for name in words.stop.split(",")),
         timeout_s=words.timeout,
     )
-    if words.at is None and not any("{socket}" in word or "{port}" in word for word in settings.command):
+    reached = words.at or any("{socket}" in word or "{port}" in word for word in settings.command)
+    if role not in FILE_ROLES and not reached:
         raise ValueError("COMMAND of --spawn needs {socket} or {port}, or --at ENDPOINT")
     if settings.reopen and not (settings.fresh and settings.writes_file):
         raise ValueError("--reopen needs --spawn with {output} or --output-file, without --keep")
     return settings if words.content_type is None else _typed(settings, words.content_type)
+
+
+def _check_files(words: argparse.Namespace, role: PeerRole) -> None:
+    for option in ("at", "keep", "output_file", "reopen"):
+        if getattr(words, option):
+            raise ValueError(
+                f"--{option.replace('_', '-')} is not for programs of files, which are started for each case"
+            )
+    command = words.spawn or ""
+    if role is PeerRole.FILE_READER and "{input}" not in command:
+        raise ValueError("COMMAND of a file-reader needs {input}")
+    if role is PeerRole.FILE_WRITER and "{output}" not in command:
+        raise ValueError("COMMAND of a file-writer needs {output}")
+    if not any(source in command for source in ("{input}", "{socket}", "{port}")):
+        raise ValueError("COMMAND of a file-writer needs {input}, {socket} or {port}")
 
 
 def _typed(settings: Settings, content_type: str) -> Settings:

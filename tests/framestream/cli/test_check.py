@@ -11,7 +11,7 @@ import pytest
 
 from framestream.cli.check import known_cases
 from framestream.cli.main import main
-from tests.framestream.conformance.kit import reader
+from tests.framestream.conformance.kit import converter, reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,16 @@ def test_known_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
             known_cases(str(known))
 
 
+def test_programs_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check", "file-reader", "--cases", "FS-FILE-READER-001", "--stdout", "--spawn"]
+    assert main([*arguments, shlex.join(converter("none", "{input}", "-"))]) == 0
+    assert main([*arguments, shlex.join(converter("duplicates", "{input}", "-"))]) == 1
+    assert "FS-FILE-READER-001 fail" in capsys.readouterr().out
+    assert (
+        main(["check", "file-writer", "--cases", "FS-FILE-WRITER-001", "--spawn", shlex.join(converter("none"))]) == 0
+    )
+
+
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "reader", "--list", "--cases", "FS-READER-00[12]"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -77,6 +87,11 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         (["nothing"], "invalid choice: 'nothing'"),
         (["reader"], "--at ENDPOINT, --spawn COMMAND or both are needed"),
         (["reader", "--spawn", "cat"], "needs {socket} or {port}, or --at ENDPOINT"),
+        (["file-reader", "--spawn", "cat"], "COMMAND of a file-reader needs {input}"),
+        (["file-reader", "--spawn", "cat {input}", "--keep"], "--keep is not for programs of files"),
+        (["file-writer", "--spawn", "cp {input}"], "COMMAND of a file-writer needs {output}"),
+        (["file-writer", "--spawn", "tee {output}"], "needs {input}, {socket} or {port}"),
+        (["file-writer", "--at", "/s"], "--at is not for programs of files"),
         (["reader", "--at", "nowhere"], "an endpoint is unix:PATH"),
         (["reader", "--at", "/s", "--cases", "X-*"], "no case for a reader matches X-*"),
         (["reader", "--at", "/s", "--stop", "NOW"], "expected names of signals, such as TERM or HUP,INT, got 'NOW'"),
