@@ -18,7 +18,7 @@ CONTENT = control(2, field(TYPE))
 """START, as bytes, to be cut; a case with another content type still ends in the same field."""
 
 SILENT = "What the file lost is taken for everything that there was."
-"""What it means that a truncated file is not reported."""
+"""Consequence of a truncated file that is not reported."""
 
 CASES = (
     Case(

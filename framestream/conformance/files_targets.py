@@ -50,7 +50,7 @@ OPEN_TIMES = 2
 
 @dataclass(slots=True, kw_only=True)
 class Played:
-    """What became of one case.
+    """Outcome of one case.
 
     Attributes:
         faults: deviations.
@@ -94,7 +94,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """What a program does with a good file: the lines that it prints, which report nothing; whether all comes out."""
+    """Behaviour with a good file: the lines that are printed, which report nothing, and whether all comes out."""
 
     lines: frozenset[str]
     shows_all: bool
