@@ -62,8 +62,11 @@ class Case:
         failure: what a failure means in practice, in one sentence.
         steps: what is sent, and what is allowed in return.
         output: payloads that must come out of a reader, by connection; nothing else may.
-        needs: capabilities that not every peer or run has: keys of `catalogue.PROBES`, or "stop".
-        alive: whether the peer must take a good stream on a new connection after the steps.
+        needs: capabilities that not every peer or run has: keys of `catalogue.PROBES`, or of
+            `targets.Settings.lacking`.
+        alive: whether a reader must take a good stream on a new connection after the steps.
+        sends: payloads that a writer is given to send.
+        absent: whether nothing listens yet when a writer is started.
         file: run of a program that reads or writes files; None for others.
     """
 
@@ -76,6 +79,8 @@ class Case:
     output: tuple[Taken, ...] = ()
     needs: tuple[str, ...] = ()
     alive: bool = True
+    sends: tuple[bytes, ...] = ()
+    absent: bool = False
     file: Reading | Writing | None = None
 
     @property

@@ -16,13 +16,22 @@ from framestream.errors import RemoteProtocolError
 from framestream.frames import FrameDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from framestream.conformance.cases import Level
     from framestream.conformance.steps import Part
     from framestream.conformance.targets import Session
 
-__all__ = ["Death", "Deviation", "Got", "Line", "OutputDifference", "Player", "hex_of", "words"]
+__all__ = ["PATIENCE", "Death", "Deviation", "Got", "Line", "OutputDifference", "Player", "hex_of", "words"]
+
+_TRANSCRIPT_LINES = 500
+"""Lines of a transcript, of streams that are long."""
+
+PATIENCE = 3
+"""Time limit for what takes longer than an answer, in time limits of a step: with the usual ones, 15 seconds.
+
+Servers flush after a second, and connect again after 5 (libfstrm) or 10 (CoreDNS, the Go tool).
+"""
 
 _SHOWN_BYTES = 96
 """Bytes that are shown of a frame or of what was sent."""
@@ -79,11 +88,11 @@ class Line:
     """One connection to the peer.
 
     Attributes:
-        payloads: payloads that steps have kept.
+        answered: whether the peer is a writer that sent READY, and waits for answers.
     """
 
     def __init__(self, sock: socket.socket, timeout_s: float, transcript: list[str], name: str) -> None:
-        self.payloads: list[bytes] = []
+        self.answered = False
         self._sock = sock
         self._timeout_s = timeout_s
         self._transcript = transcript
@@ -106,16 +115,20 @@ class Line:
         except OSError as error:
             self._note(f"sending failed: {error.strerror or error}")
 
-    def receive(self, timeout_s: float | None = None) -> Got:
+    def receive(self, timeout_s: float | None = None, piece: int = 1 << 16, pause_s: float = 0.0) -> Got:
         """Wait for the next frame or the end.
 
+        Args:
+            piece: number of bytes to read at most at a time.
+            pause_s: seconds to wait before each reading.
         Raises: Deviation: the peer sends bytes that are not a frame.
         """
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         while not self._frames and self._end is None and (left := deadline - time.monotonic()) > 0:
+            time.sleep(pause_s)
             self._sock.settimeout(left)
             try:
-                self._take(self._sock.recv(1 << 16))
+                self._take(self._sock.recv(piece))
             except TimeoutError:
                 break
             except OSError:
@@ -156,7 +169,10 @@ class Line:
         self._sock.close()
 
     def _note(self, text: str) -> None:
-        self._transcript.append(f"{self._name}: {text}")
+        if len(self._transcript) < _TRANSCRIPT_LINES:
+            self._transcript.append(f"{self._name}: {text}")
+        elif len(self._transcript) == _TRANSCRIPT_LINES:
+            self._transcript.append("...")
 
 
 class Player:
@@ -165,15 +181,25 @@ class Player:
     Attributes:
         transcript: what both ends did, one line each.
         deviations: harmless deviations.
+        session: the run of the program.
+        sends: the payloads that a writer has to send; None if they are its own.
     """
 
-    def __init__(self, session: Session, content_type: bytes, timeout_s: float) -> None:
+    def __init__(
+        self, session: Session, content_type: bytes, timeout_s: float, sends: Sequence[bytes] | None = None
+    ) -> None:
         self.transcript: list[str] = []
         self.deviations: list[Deviation] = []
-        self._session = session
+        self.session = session
+        self.sends = sends
         self._content_type = content_type
         self._timeout_s = timeout_s
         self._lines: dict[int | str, Line] = {}
+
+    @property
+    def patience_s(self) -> float:
+        """Time limit for what takes longer than an answer, in seconds."""
+        return PATIENCE * self._timeout_s
 
     def line(self, on: int | str) -> Line:
         """Return the connection of a number or name, opened on first use.
@@ -181,8 +207,12 @@ class Player:
         Raises: Deviation: the peer takes none.
         """
         if on not in self._lines:
-            sock = self._session.connection()
-            self._lines[on] = Line(sock, self._timeout_s, self.transcript, f"connection {on}")
+            self.take(on, self.session.connection())
+        return self._lines[on]
+
+    def take(self, on: int | str, sock: socket.socket) -> Line:
+        """Make a connection the one of a number or name."""
+        self._lines[on] = Line(sock, self._timeout_s, self.transcript, f"connection {on}")
         return self._lines[on]
 
     def wait(self, seconds: float) -> None:
@@ -203,7 +233,7 @@ class Player:
 
         Raises: Deviation: it ends in another way, or not in time.
         """
-        if fault := self._session.stop():
+        if fault := self.session.stop():
             raise Deviation("an end with status 0, or by the signal", fault)
 
     def named(self, frame: ControlFrame) -> ControlFrame:

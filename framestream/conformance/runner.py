@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Result", "Verdict", "run"]
 
 
+SENT = (payload(1), payload(2), payload(3))
+"""Payloads that a writer is given to send, if a case has none of its own."""
+
 ENDING_S = 1.0
 """Time in which a program that has closed its connections ends, if it does: it may be writing a core dump."""
 
@@ -103,7 +106,7 @@ def run(
 
 def _lacking(chosen: Iterable[Case], target: Target) -> dict[str, str]:
     """Return the capabilities that the peer shows not to have, with reasons."""
-    lacking = {} if target.settings.fresh else {"stop": "no command that is started for each case"}
+    lacking = target.settings.lacking
     if isinstance(target, FileTarget):
         lacking = target.lacking
     needed = {capability for case in chosen for capability in case.needs}
@@ -134,8 +137,11 @@ def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
     settings = target.settings
     notes = []
     last = payload(secrets.randbits(60))
-    with target.session() as session:
-        player = Player(session, settings.content_type, settings.timeout_s)
+    sends = case.sends or SENT
+    with target.session(sends, absent=case.absent) as session:
+        # Empty payloads cannot be sent.
+        known = None if "known payloads" in settings.lacking else [one for one in sends if one]
+        player = Player(session, settings.content_type, settings.timeout_s, known)
         try:
             faults = _played(case, player, last)
         finally:
@@ -147,7 +153,7 @@ def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
             faults = [Death("a peer that goes on", death, Level.MUST)]
         elif settings.fresh:
             session.reopen()
-            if end := session.stop():
+            if end := session.end() if case.role is PeerRole.WRITER else session.stop():
                 notes.append(end)
         if case.role is PeerRole.READER:
             if "output" not in lacking or (settings.shows_output and case.id == PROBES["output"]):

@@ -30,7 +30,6 @@ __all__ = [
     "ExpectClose",
     "ExpectNothing",
     "ExpectRefusal",
-    "ExpectStream",
     "HalfClose",
     "Part",
     "Reset",
@@ -314,28 +313,6 @@ class ExpectRefusal:
         got = player.line(self.on).receive()
         if not isinstance(got, End):
             player.deviate("the connection closed, and nothing before", got, self.level, harmless=got is None)
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectStream:
-    """Wait for data frames and for STOP, from a writer.
-
-    Attributes:
-        at_least: number of data frames.
-        on, level: as of Expect.
-    """
-
-    at_least: int = 1
-    on: int | str = 0
-    level: Level | None = None
-
-    def play(self, player: Player) -> None:
-        """Wait for STOP; keep the payloads of the connection."""
-        payloads = player.line(self.on).payloads
-        while isinstance(got := player.line(self.on).receive(), bytes):
-            payloads.append(got)
-        if got != STOP or len(payloads) < self.at_least:
-            player.deviate(f"{self.at_least} data frames or more, then STOP", got, self.level)
 
 
 @dataclass(frozen=True, slots=True)

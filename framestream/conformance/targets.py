@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from framestream.conformance.cases import PeerRole
-from framestream.conformance.player import Deviation, OutputDifference
+from framestream.conformance.inputs import triggering, write_inputs
+from framestream.conformance.listening import ListeningSocket, free_port
+from framestream.conformance.player import PATIENCE, Deviation, OutputDifference
 from framestream.conformance.steps import TYPE
 from framestream.conformance.texts import is_in_text
 from framestream.control import ControlFrame
@@ -23,11 +25,15 @@ from framestream.frames import FrameDecoder
 from framestream.peers import RETRY_S, Command, connect_unix, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from framestream.endpoints import Endpoint
 
 __all__ = ["Session", "Settings", "Target", "TargetError", "ending", "payloads_of"]
+
+
+TRACES = (b"Traceback (most recent call last)", b"goroutine 1 [")
+"""Text that Python and Go print when a program crashes; they end it with a small exit status."""
 
 
 class TargetError(Exception):
@@ -41,7 +47,7 @@ class Settings:
     Attributes:
         role: its role.
         at: where it listens, or where we listen for it; None for a unix socket of our own.
-        command: words of a command, with {socket}, {port} and {output}; () if it runs already.
+        command: words of a command, with placeholders; () if it runs already.
         listens: whether it listens, rather than connects.
         keep: whether one run of the command serves all cases.
         output_file: Frame Streams file that a reader writes; None if it is {output}.
@@ -50,6 +56,8 @@ class Settings:
             case; for readers that lose what they keep in memory when they are ended. None if it needs none.
         standard_output: whether a program that reads files writes its output there.
         stop: signals that end the command, as it documents.
+        any_payloads: whether a writer has payloads of its own, and does not end by itself.
+        trigger: words of a command that is repeated, and makes a writer send; () for none.
         content_type: content type that it is configured for.
         timeout_s: time limit for each step, in seconds.
         start_s: time limit for its first connection; interpreters are slow to start on a busy machine.
@@ -65,6 +73,8 @@ class Settings:
     reopen: signal.Signals | None = None
     standard_output: bool = False
     stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+    any_payloads: bool = False
+    trigger: tuple[str, ...] = ()
     content_type: bytes = TYPE
     timeout_s: float = 5.0
     start_s: float = 30.0
@@ -73,6 +83,18 @@ class Settings:
     def fresh(self) -> bool:
         """True if each case has a run of the command of its own."""
         return bool(self.command) and not self.keep
+
+    @property
+    def lacking(self) -> dict[str, str]:
+        """The capabilities that the run does not have, with reasons."""
+        lacking = {} if self.fresh else {"stop": "no command that is started for each case"}
+        if self.role is PeerRole.WRITER:
+            if not self.fresh or self.any_payloads:
+                lacking["known payloads"] = "it sends payloads of its own"
+            if not any("{hex}" in word for word in self.command):
+                lacking["empty payloads"] = "a Frame Streams file has none, and COMMAND has no {hex}"
+            lacking["connecting" if self.listens else "listening"] = f"it {'listens' if self.listens else 'connects'}"
+        return lacking
 
     @property
     def shows_output(self) -> bool:
@@ -91,23 +113,30 @@ class Target:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._kept: Session | None = None
+        self._proven = False
         self._stack = ExitStack()
         self._lock = threading.Lock()
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self, sends: Sequence[bytes] = (), *, absent: bool = False) -> Iterator[Session]:
         """Return a context manager for the session of one case.
 
+        Args:
+            sends: payloads for a writer.
+            absent: whether nothing listens for it yet.
         Raises: TargetError: the command cannot be started.
         """
         if self.settings.fresh:
-            with _session(self.settings) as session:
+            with _session(self.settings, sends, absent=absent) as session:
+                # A writer may end before it connects, because of what it was given.
+                session.proven = self._proven or absent
                 yield session
+            self._proven |= session.reached
             return
         with self._lock:
             if self._kept is None or self._kept.death():
                 self._stack.close()
-                self._kept = self._stack.enter_context(_session(self.settings))
+                self._kept = self._stack.enter_context(_session(self.settings, sends))
             self._kept.begin()
         yield self._kept
 
@@ -119,24 +148,39 @@ class Target:
 
 
 @contextmanager
-def _session(settings: Settings) -> Iterator[Session]:
+def _session(settings: Settings, sends: Sequence[bytes], *, absent: bool = False) -> Iterator[Session]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="framestream-"))
         output = settings.output_file or os.path.join(folder, "output")
         where = settings.at or UnixEndpoint(os.path.join(folder, "socket"))
         if settings.at is None and any("{port}" in word for word in settings.command):
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                where = TcpEndpoint("127.0.0.1", free.getsockname()[1])
-        listening = None if settings.listens else stack.enter_context(_listening(where))
+            where = TcpEndpoint("127.0.0.1", free_port() if settings.listens else 0)
+        listening = None
+        if not settings.listens:
+            try:
+                listening = ListeningSocket(where)
+            except (OSError, ValueError) as error:
+                raise TargetError(f"cannot listen at {where}: {error}") from None
+            stack.callback(listening.close)
+            where = listening.where
+            if not absent:
+                listening.listen()
+        values = {"{output}": output, "{free_port}": str(free_port())}
+        values["{socket}"] = where.path if isinstance(where, UnixEndpoint) else ""
+        values["{port}"] = str(where.port) if isinstance(where, TcpEndpoint | TlsEndpoint) else ""
+        if settings.role is PeerRole.WRITER:
+            values |= write_inputs(folder, settings.content_type, sends)
         command = None
         if settings.command:
-            values = {"{output}": output, "{socket}": "", "{port}": ""}
-            values["{socket}"] = where.path if isinstance(where, UnixEndpoint) else ""
-            values["{port}"] = str(where.port) if isinstance(where, TcpEndpoint | TlsEndpoint) else ""
             try:
                 command = stack.enter_context(running([_filled(word, values) for word in settings.command]))
             except OSError as error:
                 raise TargetError(f"cannot run {settings.command[0]!r}: {error.strerror or error}") from None
+        if settings.trigger:
+            try:
+                stack.enter_context(triggering([_filled(word, values) for word in settings.trigger]))
+            except OSError as error:
+                raise TargetError(f"cannot run the trigger: {error}") from None
         yield Session(settings, where, listening, command, output if settings.writes_file else None)
 
 
@@ -146,27 +190,19 @@ def _filled(word: str, values: dict[str, str]) -> str:
     return word
 
 
-def _listening(where: Endpoint) -> socket.socket:
-    if isinstance(where, UnixEndpoint):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(where.path)
-        sock.listen()
-    elif isinstance(where, TcpEndpoint):
-        sock = socket.create_server((where.host, where.port))
-    else:
-        raise TargetError(f"expected unix:PATH or tcp:HOST:PORT to listen at, got {where}")
-    sock.settimeout(RETRY_S)
-    return sock
-
-
 class Session:
-    """One run of the program under test, from its first connection to its end and its output."""
+    """One run of the program under test, from its first connection to its end and its output.
+
+    Attributes:
+        reached: whether it connected or took a connection.
+        proven: whether one that does not is at fault: another run of it did, or it need not.
+    """
 
     def __init__(
         self,
         settings: Settings,
         where: Endpoint,
-        listening: socket.socket | None,
+        listening: ListeningSocket | None,
         command: Command | None,
         output: str | None,
     ) -> None:
@@ -176,8 +212,11 @@ class Session:
         self._command = command
         self._output = output
         self._closed: list[str] = []
+        self._clean = {0} | {status for number in settings.stop for status in (-number, 128 + number)}
         self._before = 0
-        self._reached = False
+        self.reached = False
+        self.proven = False
+        self._signalled = False
         self._stopped = False
         self.notes: list[str] = []
 
@@ -193,25 +232,42 @@ class Session:
 
         Raises: Deviation: there is none; TargetError: nor was there one before.
         """
-        limit = self.settings.timeout_s if self._reached else self.settings.start_s
-        deadline = time.monotonic() + limit
-        if self._command:
-            sock = self._command.connection(self._connect, deadline)
-        else:
-            sock = _retried(self._connect, deadline)
+        limit = self.settings.timeout_s if self.reached else self.settings.start_s
+        if self.settings.role is PeerRole.WRITER:
+            # It may have to connect again.
+            limit = max(limit, PATIENCE * self.settings.timeout_s)
+        sock = self.attempt(limit)
         if sock is None:
             expected = "a listener" if self._listening is None else "a connection from the peer"
-            got = self.death() or f"none within {limit:g} s"
-            if not self._reached:
+            status = self.status(0)
+            got = self.death() or (f"none within {limit:g} s" if status is None else f"none, and {ending(status)}")
+            if not self.reached and not self.proven:
                 raise TargetError(f"expected {expected} at {self._where}, got {got}")
             raise Deviation(f"{expected} at {self._where}", got)
-        self._reached = True
         return sock
+
+    def attempt(self, limit_s: float) -> socket.socket | None:
+        """Return a connection as `connection`, or None if there is none within the time or the command has ended."""
+        deadline = time.monotonic() + limit_s
+        connection = self._command.connection if self._command else _retried
+        sock = connection(self._connect, deadline)
+        self.reached |= sock is not None
+        return sock
+
+    @property
+    def listening(self) -> ListeningSocket:
+        """The socket that a writer connects to.
+
+        Raises: ValueError: it listens itself.
+        """
+        if self._listening is None:
+            raise ValueError("the writer listens itself")
+        return self._listening
 
     def _connect(self) -> socket.socket:
         where = self._where
         if self._listening:
-            return self._listening.accept()[0]
+            return self._listening.accept()
         if isinstance(where, UnixEndpoint):
             return connect_unix(where.path)
         if isinstance(where, FileEndpoint):
@@ -229,16 +285,32 @@ class Session:
 
         Args: wait_s: time limit for an end: a program that crashes closes its connections first.
         """
-        if self._command is None or self._stopped:
+        if self._command is None or self._stopped or (status := self.status(wait_s)) is None:
             return ""
+        if self.settings.role is not PeerRole.READER and (self.reached or self.proven) and not self._crashed(status):
+            return ""
+        return f"{ending(status)} by itself{self._printed()}"
+
+    def _crashed(self, status: int) -> bool:
+        """Return whether an exit status is that of a crash, and not by our signal."""
+        if self._signalled and status in self._clean:
+            return False
+        printed = self._command.printed if self._command else b""
+        return not 0 <= status <= 128 or any(trace in printed for trace in TRACES)
+
+    def status(self, wait_s: float) -> int | None:
+        """Wait for the end of the command; return its exit status, or None if it goes on or runs elsewhere."""
         deadline = time.monotonic() + wait_s
-        while self._command.status is None and time.monotonic() < deadline:
+        while self._command and self._command.status is None and time.monotonic() < deadline:
             time.sleep(RETRY_S)
-        if self._command.status is None:
-            return ""
-        if self._command.status >= 0 and self.settings.role is not PeerRole.READER and self._reached:
-            return ""
-        return f"{ending(self._command.status)} by itself{self._printed()}"
+        return self._command.status if self._command else None
+
+    def signal(self) -> None:
+        """Send the signals that end the command, and do not wait for it."""
+        if self._command and not self._signalled:
+            self._signalled = True
+            for number in self.settings.stop:
+                self._command.send(number)
 
     def reopen(self) -> None:
         """Have the command close its output file and open it anew, if there is a signal for that and it still runs."""
@@ -259,17 +331,30 @@ class Session:
         """End the command as it documents; return a description of its end if that is not clean, "" otherwise."""
         if self._command is None or self._stopped:
             return ""
-        clean = {0} | {status for number in self.settings.stop for status in (-number, 128 + number)}
         self._stopped = True
-        running = self._command.status is None
-        status = self._command.end(self.settings.timeout_s, self.settings.stop)
-        if status in clean:
+        running = self._command.status is None or self._signalled
+        status = self._command.end(self.settings.timeout_s, () if self._signalled else self.settings.stop)
+        if status in self._clean:
             return ""
         if status == -signal.SIGKILL:
             return f"no end within {self.settings.timeout_s:g} s of the signal{self._printed()}"
         names = ", ".join(number.name for number in self.settings.stop)
         cause = f"after our {names}" if running else "by itself"
         return f"{ending(status)} {cause}{self._printed()}"
+
+    def end(self) -> str:
+        """End a writer in any way, and describe its end if it ended by itself with another exit status than 0.
+
+        How it ends is the subject of cases of its own, and it may have payloads that it waits to get rid of.
+        """
+        status = self.status(0)
+        if status is None and self.settings.any_payloads:
+            # A server may have started others, which it ends; it ends sooner if nothing takes its payloads.
+            if self._listening:
+                self._listening.leave()
+            self.signal()
+            self.status(self.settings.timeout_s)
+        return f"{ending(status)} by itself{self._printed()}" if status and not self._signalled else ""
 
     def _printed(self) -> str:
         printed = self._command.printed if self._command else b""

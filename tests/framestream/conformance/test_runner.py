@@ -19,7 +19,6 @@ from framestream.conformance.steps import (
     ExpectClose,
     ExpectNothing,
     ExpectRefusal,
-    ExpectStream,
     Silence,
     Step,
     accept,
@@ -225,7 +224,7 @@ def test_cases_that_the_run_cannot_have() -> None:
 
 def test_deviations_of_other_steps() -> None:
     """Steps that the cases of today pass, or do not have."""
-    steps: list[Step] = [ExpectNothing(), ExpectStream(), ExpectClose(), ExpectRefusal()]
+    steps: list[Step] = [ExpectNothing(), ExpectClose(), ExpectRefusal()]
     for number, step in enumerate(steps):
         case = Case(
             id=f"X-READER-{number}", level=Level.MAY, rule="", source="", failure="", steps=(send(ready(TYPE)), step)
