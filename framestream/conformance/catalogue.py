@@ -20,7 +20,9 @@ from framestream.conformance import (
     readers_handshake,
     readers_lengths,
     readers_streams,
+    writers_connections,
     writers_handshake,
+    writers_stream,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ FAMILIES: tuple[tuple[Case, ...], ...] = (
     readers_streams.CASES,
     readers_connections.CASES,
     writers_handshake.CASES,
+    writers_stream.CASES,
+    writers_connections.CASES,
     files_readers.CASES,
     files_streams.CASES,
     files_streams.FORMS,
@@ -51,6 +55,10 @@ FAMILIES: tuple[tuple[Case, ...], ...] = (
 PROBES = {
     "output": "FS-READER-001",
     "unidirectional": "FS-READER-002",
+    "handshake": "FS-WRITER-002",
+    "unidirectional connections": "FS-WRITER-003",
+    "several content types": "FS-WRITER-045",
+    "reconnection": "FS-WRITER-201",
     "named pipe": "FS-FILE-READER-025",
     "gzip": "FS-FILE-READER-201",
     "xz": "FS-FILE-READER-202",

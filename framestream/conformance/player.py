@@ -221,7 +221,7 @@ class Player:
 
     def settle(self, payload: bytes, for_s: float) -> None:
         """Wait until a payload is in the output, or for some time."""
-        self._session.settle(payload, for_s)
+        self.session.settle(payload, for_s)
 
     def close(self) -> None:
         """Close all connections."""

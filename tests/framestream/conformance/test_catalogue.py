@@ -14,12 +14,15 @@ from framestream.conformance.catalogue import FAMILIES, GROUP, PROBES, cases
 if TYPE_CHECKING:
     from framestream.conformance.cases import Case
 
+OF_RUNS = ("stop", "known payloads", "empty payloads", "connecting", "listening", "connections", "full disk", "any payload")
+"""Capabilities of runs: keys of `lacking` of Settings and FileTarget."""
+
 OTHERS = tuple(FAMILIES[0][:1])
 
 
 def test_ids_are_unique() -> None:
     ids = [case.id for case in cases()]
-    assert len(ids) == len(set(ids)) >= 75
+    assert len(ids) == len(set(ids)) >= 165
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family[0].id)
@@ -37,7 +40,7 @@ def test_cases_are_complete(case: Case) -> None:
     assert re.fullmatch(r"[A-Z0-9].{15,}\.", case.rule)
     assert re.fullmatch(r"[A-Z].{15,}\.", case.failure)
     assert re.match(r"rules? \d|fstrm control\.h|dnstap\.proto|protobuf encoding|observed: \w", case.source)
-    assert {*case.needs} <= {"stop", "connections", "full disk", "any payload", *PROBES}
+    assert {*case.needs} <= {*OF_RUNS, *PROBES}
 
 
 def test_rules_are_distinct() -> None:
