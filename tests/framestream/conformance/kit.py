@@ -1,4 +1,4 @@
-"""The kit, run against the collector of reader.py and against our command."""
+"""The kit, run against the collector of reader.py, the writer of writer.py and our command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framestream.conformance.cases import Level
+from framestream.conformance.cases import Level, PeerRole
 from framestream.conformance.catalogue import cases
 from framestream.conformance.files_targets import target_of
 from framestream.conformance.runner import Verdict, run
@@ -20,10 +20,25 @@ if TYPE_CHECKING:
     from framestream.conformance.cases import Case
     from framestream.conformance.runner import Result
 
-__all__ = ["OURS", "OUR_FILES", "converter", "found_by", "judge", "reader", "recorder", "verdicts"]
+__all__ = [
+    "OURS",
+    "OUR_FILES",
+    "OUR_WRITER",
+    "converter",
+    "failing",
+    "found_by",
+    "judge",
+    "judge_writer",
+    "reader",
+    "recorder",
+    "verdicts",
+    "writer",
+]
 
 OUR_FILES = (sys.executable, "-m", "dnstap", "-r", "{input}", "-w", "{output}")
 OURS = (sys.executable, "-m", "dnstap", "-u", "{socket}", "-w", "{output}")
+
+OUR_WRITER = (sys.executable, "-m", "dnstap", "-t", "4s", "-r", "{input}", "-U", "{socket}")
 
 
 def reader(fault: str) -> tuple[str, ...]:
@@ -45,12 +60,23 @@ def _program(name: str, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-E", "-S", str(Path(__file__).with_name(name)), *words)
 
 
-def judge(chosen: str | Sequence[Case], **settings: Any) -> list[Result]:
+def writer(fault: str, how: str = "connect", payloads: str = "{hex}") -> tuple[str, ...]:
+    """Return the command of a writer with a fault, or "none"."""
+    return _program("writer.py", fault, how, "{socket}", payloads)
+
+
+def judge_writer(chosen: str | Sequence[Case], command: tuple[str, ...], **settings: Any) -> list[Result]:
+    """Run cases for writers that connect, unless other settings are given."""
+    # They mostly wait.
+    return judge(chosen, 12, **{"role": PeerRole.WRITER, "listens": False, "command": command, **settings})
+
+
+def judge(chosen: str | Sequence[Case], jobs: int = 4, **settings: Any) -> list[Result]:
     """Run cases, given by a pattern of ids or themselves, and return their results."""
     options = {"timeout_s": DEADLINE_S, **settings}
     target = target_of(Settings(**options))
     try:
-        return run(cases(chosen) if isinstance(chosen, str) else chosen, target)
+        return run(cases(chosen) if isinstance(chosen, str) else chosen, target, jobs=jobs)
     finally:
         target.close()
 
@@ -69,3 +95,8 @@ def verdicts(results: list[Result]) -> dict[str, str]:
         for result in results
         if result.verdict.value != "pass"
     }
+
+
+def failing(results: list[Result]) -> dict[str, str]:
+    """Return the verdicts of those that are neither passed nor unimplemented."""
+    return {id: verdict for id, verdict in verdicts(results).items() if not verdict.startswith("unimplemented")}
