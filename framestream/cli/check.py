@@ -28,9 +28,12 @@ __all__ = ["add", "known_cases"]
 
 _EPILOG = """\
 In COMMAND, {socket} is replaced by the path of a unix socket, {port} by a
-TCP port and {output} by the path of the file that a reader writes, a Frame
-Streams file. The command is started for each case, without a shell, and ended
-by --stop.
+TCP port, {output} by the path of the file that a reader writes, a Frame
+Streams file, and {free_port} by another free port. The command is started for
+each case, without a shell, and ended by --stop.
+
+A writer sends the payloads of {input}, a Frame Streams file, or of {hex}, lines
+of payloads in hexadecimal, and ends. With --any-payloads it has its own.
 
 {input} is replaced by the path of the file that a file-reader or file-writer
 reads. A file-writer may take connections at {socket} or {port} instead.
@@ -43,7 +46,9 @@ examples:
   framestream check reader --list
   framestream check file-reader --spawn 'dnstap -r {input} -w {output}'
   framestream check file-reader --spawn 'dnstap -r {input} -q' --output-text
-  framestream check writer --spawn 'dnstap -r capture.fstrm -U {socket}'
+  framestream check writer --spawn 'dnstap -r {input} -U {socket}'
+  framestream check writer --any-payloads --spawn 'sh server.sh {socket}
+        {free_port}' --trigger 'dig @127.0.0.1 -p {free_port} example.org'
 
 Exit status: 0; 1 if a case fails that is not known to; 2 for an invalid
 command line, or if the program cannot be run.
@@ -66,6 +71,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     target.add_argument("--spawn", metavar="COMMAND", help="start it")
     target.add_argument("--listens", action="store_true", help="it is a writer that readers connect to")
+    target.add_argument("--any-payloads", action="store_true", help="it is a writer with payloads of its own")
+    target.add_argument("--trigger", metavar="COMMAND", help="repeat this, which makes a writer send")
     target.add_argument("--keep", action="store_true", help="start it once for all cases")
     target.add_argument("--output-file", metavar="FILE", help="Frame Streams file that it writes, without {output}")
     target.add_argument("--output-text", action="store_true", help="it writes text, to the file or standard output")
@@ -157,6 +164,8 @@ def _settings(words: argparse.Namespace) -> Settings:
         at=parse_endpoint(words.at, tls) if words.at else None,
         command=tuple(shlex.split(words.spawn or "")),
         listens=words.listens or role is PeerRole.READER,
+        any_payloads=words.any_payloads,
+        trigger=tuple(shlex.split(words.trigger or "")),
         keep=words.keep,
         output_file=words.output_file,
         output_text=words.output_text,
@@ -170,6 +179,11 @@ def _settings(words: argparse.Namespace) -> Settings:
         raise ValueError("COMMAND of --spawn needs {socket} or {port}, or --at ENDPOINT")
     if settings.reopen and not (settings.fresh and settings.writes_file):
         raise ValueError("--reopen needs --spawn with {output} or --output-file, without --keep")
+    if role is PeerRole.WRITER and not words.any_payloads:
+        if not any("{input}" in word or "{hex}" in word for word in settings.command):
+            raise ValueError("COMMAND of a writer needs {input} or {hex}, or --any-payloads")
+        if words.keep:
+            raise ValueError("--keep of a writer needs --any-payloads: one with {input} or {hex} ends after them")
     return settings if words.content_type is None else _typed(settings, words.content_type)
 
 

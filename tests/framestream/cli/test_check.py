@@ -11,7 +11,7 @@ import pytest
 
 from framestream.cli.check import known_cases
 from framestream.cli.main import main
-from tests.framestream.conformance.kit import converter, reader
+from tests.framestream.conformance.kit import converter, reader, writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,15 @@ def test_fail_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert failure is not None
     assert failure.attrib["message"].startswith("expected the connection closed")
     assert '<td class="fail">fail</td>' in reports["html"].read_text()
+
+
+def test_writers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check", "writer", "--cases", "FS-WRITER-10[12]", "--spawn"]
+    assert main([*arguments, shlex.join(writer("none"))]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["all", "2", "0", "0", "0", "2"]
+    own = shlex.join(writer("waits for a trigger", payloads=f"{tmp_path}/{{free_port}}"))
+    assert main([*arguments, own, "--any-payloads", "--trigger", f"touch {tmp_path}/{{free_port}}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["all", "1", "0", "0", "1", "2"]
 
 
 def test_known_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +101,8 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         (["file-writer", "--spawn", "cp {input}"], "COMMAND of a file-writer needs {output}"),
         (["file-writer", "--spawn", "tee {output}"], "needs {input}, {socket} or {port}"),
         (["file-writer", "--at", "/s"], "--at is not for programs of files"),
+        (["writer", "--spawn", "cat {socket}"], "COMMAND of a writer needs {input} or {hex}, or --any-payloads"),
+        (["writer", "--spawn", "cat {socket} {hex}", "--keep"], "--keep of a writer needs --any-payloads"),
         (["reader", "--at", "nowhere"], "an endpoint is unix:PATH"),
         (["reader", "--at", "/s", "--cases", "X-*"], "no case for a reader matches X-*"),
         (["reader", "--at", "/s", "--stop", "NOW"], "expected names of signals, such as TERM or HUP,INT, got 'NOW'"),

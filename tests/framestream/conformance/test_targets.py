@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import trustme
@@ -15,11 +15,8 @@ from framestream.conformance.player import OutputDifference
 from framestream.conformance.runner import Verdict
 from framestream.conformance.targets import Settings, Target, TargetError, ending, payloads_of
 from framestream.endpoints import FileEndpoint, TcpEndpoint, Tls, UnixEndpoint, parse_endpoint
-from tests.framestream.conformance.kit import OURS, judge, reader, verdicts
+from tests.framestream.conformance.kit import OURS, failing, judge, judge_writer, reader, verdicts, writer
 from tests.interop.command import listening
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_payloads_of_output_files() -> None:
@@ -119,3 +116,46 @@ def test_payloads_in_memory() -> None:
     # A signal that ends it is no reason to wait.
     (result,) = judge("FS-READER-001", command=command, reopen=signal.SIGTERM)
     assert result.verdict is Verdict.FAIL
+
+
+def test_writers_over_tcp() -> None:
+    command = (sys.executable, "-m", "dnstap", "-r", "{input}", "-T", "127.0.0.1:{port}")
+    assert [result.verdict for result in judge_writer("FS-WRITER-10[14]", command)] == [Verdict.PASS] * 2
+
+
+def test_triggers(tmp_path: Path) -> None:
+    mark = tmp_path / "mark-{free_port}"
+    command = writer("waits for a trigger", payloads=f"{mark}")
+    results = judge_writer("FS-WRITER-102", command, any_payloads=True, trigger=("touch", str(mark)))
+    assert [result.verdict for result in results] == [Verdict.PASS]
+    with pytest.raises(TargetError, match="cannot run the trigger: there is no program '/missing'"):
+        judge_writer("FS-WRITER-102", command, any_payloads=True, trigger=("/missing",))
+
+
+def test_writers_that_run_already(tmp_path: Path) -> None:
+    """A writer that is kept is neither ended nor given payloads."""
+    at = UnixEndpoint(str(tmp_path / "s"))
+    command = writer("none", payloads="-")
+    results = judge_writer("FS-WRITER-00[1-5]", command, at=at, any_payloads=True, keep=True)
+    assert failing(results) == {}
+    assert {result.verdict for result in results} == {Verdict.PASS, Verdict.UNIMPLEMENTED}
+    Path(at.path).touch()
+    with pytest.raises(TargetError, match=r"cannot listen at unix:\S+: \[Errno 98\] Address already in use"):
+        judge_writer("FS-WRITER-001", (), at=at, any_payloads=True)
+
+
+def test_a_writer_that_ends_before_it_connects_because_of_its_payloads() -> None:
+    """The case is at fault, once another has shown that the command connects."""
+    command = writer("refuses large payloads")
+    results = judge("FS-WRITER-12[0-2]", role=PeerRole.WRITER, listens=False, command=command, jobs=1)
+    assert [result.verdict for result in results] == [Verdict.PASS, Verdict.PASS, Verdict.FAIL]
+    assert results[2].fault
+    assert results[2].fault.got == "none, and ended with status 1"
+
+
+def test_listening_is_not_for_writers_that_listen() -> None:
+    with (
+        Target(Settings(role=PeerRole.WRITER, command=writer("none", "listen"))).session() as session,
+        pytest.raises(ValueError, match="the writer listens itself"),
+    ):
+        session.listening.leave()
