@@ -58,6 +58,7 @@ PROBES = {
     "handshake": "FS-WRITER-002",
     "unidirectional connections": "FS-WRITER-003",
     "several content types": "FS-WRITER-045",
+    "STOP at its end": "FS-WRITER-103",
     "reconnection": "FS-WRITER-201",
     "named pipe": "FS-FILE-READER-025",
     "gzip": "FS-FILE-READER-201",

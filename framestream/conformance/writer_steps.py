@@ -22,12 +22,14 @@ __all__ = [
     "KNOWN",
     "RECONNECTION",
     "SEVERAL",
+    "STOPPING",
     "UNIDIRECTIONAL",
     "AcceptLast",
     "ExpectConnection",
     "ExpectEnd",
     "ExpectFewConnections",
     "ExpectFirst",
+    "ExpectNoStart",
     "ExpectReady",
     "ExpectStart",
     "Leave",
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 HANDSHAKE, UNIDIRECTIONAL, RECONNECTION = "handshake", "unidirectional connections", "reconnection"
-SEVERAL = "several content types"
+SEVERAL, STOPPING = "several content types", "STOP at its end"
 """Capabilities of writers."""
 
 KNOWN = "known payloads"
@@ -96,6 +98,21 @@ def _checked(player: Player, got: Got) -> ControlFrame:
     if not isinstance(got, ControlFrame) or not is_ready or name not in (got.content_types or (name,)):
         raise Deviation(player.words(ready(TYPE)), words(got))
     return got
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectNoStart:
+    """Wait until a writer closes instead of sending START; one that stays silent is not strict.
+
+    Nor is one that sends READY again, as libfstrm does after 5 s on the same connection.
+    """
+
+    def play(self, player: Player) -> None:
+        """Wait for it."""
+        got = player.line(0).receive()
+        if not isinstance(got, End):
+            again = isinstance(got, ControlFrame) and got.type is ControlType.READY
+            player.deviate("the connection closed, and nothing before", got, harmless=got is None or again)
 
 
 @dataclass(frozen=True, slots=True)

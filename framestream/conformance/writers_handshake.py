@@ -11,7 +11,6 @@ from framestream.conformance.steps import (
     TYPE,
     Close,
     ExpectNothing,
-    ExpectRefusal,
     HalfClose,
     Reset,
     Silence,
@@ -31,6 +30,7 @@ from framestream.conformance.writer_steps import (
     AcceptLast,
     ExpectEnd,
     ExpectFirst,
+    ExpectNoStart,
     ExpectReady,
     ExpectStart,
     Take,
@@ -55,7 +55,7 @@ def _names(size: int) -> list[bytes]:
 
 def refused(part: Part) -> tuple[Step, ...]:
     """Return the steps that answer READY with something that a writer must not take for a yes."""
-    return (*answer(part), ExpectRefusal())
+    return (*answer(part), ExpectNoStart())
 
 
 CASES = (
@@ -433,7 +433,7 @@ CASES = (
         rule="A writer closes after a reader that will not answer any more, and has closed for sending.",
         source="rule 8",
         failure="The writer waits for ever for a collector that is gone.",
-        steps=(ExpectReady(), HalfClose(), ExpectRefusal()),
+        steps=(ExpectReady(), HalfClose(), ExpectNoStart()),
         needs=(HANDSHAKE,),
     ),
     Case(
@@ -442,7 +442,7 @@ CASES = (
         rule="A writer closes when a reader has closed for sending within ACCEPT.",
         source="rule 7: a frame must be complete",
         failure="The writer waits for ever for a collector that is gone.",
-        steps=(ExpectReady(), send(ACCEPT[:20]), HalfClose(), ExpectRefusal()),
+        steps=(ExpectReady(), send(ACCEPT[:20]), HalfClose(), ExpectNoStart()),
         needs=(HANDSHAKE,),
     ),
     Case(

@@ -21,6 +21,7 @@ from framestream.conformance.steps import (
 from framestream.conformance.writer_steps import (
     HANDSHAKE,
     KNOWN,
+    STOPPING,
     UNIDIRECTIONAL,
     ExpectEnd,
     ExpectReady,
@@ -75,7 +76,7 @@ CASES = (
         source="rule 8",
         failure="The writer does not know whether the collector has taken all.",
         steps=(Open(), Take(ends=True), ExpectNothing(0.5)),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-105",
@@ -84,7 +85,7 @@ CASES = (
         source="rule 8",
         failure="Connections pile up in the collector.",
         steps=(Open(), Take(ends=True, finishes=True), ExpectClose()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-106",
@@ -93,7 +94,7 @@ CASES = (
         source="rule 15",
         failure="The end of a stream fails at random on a loaded network.",
         steps=(Open(), Take(ends=True), send(FINISH, chunk=1, pause_s=0.002), ExpectClose(), ExpectEnd()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-107",
@@ -111,7 +112,7 @@ CASES = (
         source="rule 13; observed: fstrm 0.6.1 waits for ever",
         failure="A stuck collector keeps the server from shutting down.",
         steps=(Open(), Take(ends=True), ExpectEnd()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-109",
@@ -120,7 +121,7 @@ CASES = (
         source="rule 8",
         failure="A collector that is killed keeps the server from shutting down.",
         steps=(Open(), Take(ends=True), Close(), ExpectEnd()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-110",
@@ -129,7 +130,7 @@ CASES = (
         source="rule 8",
         failure="A collector that is killed keeps the server from shutting down.",
         steps=(Open(), Take(ends=True), Reset(), ExpectEnd()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-111",
@@ -138,7 +139,7 @@ CASES = (
         source="rule 1",
         failure="A broken collector keeps the server from shutting down.",
         steps=(Open(), Take(ends=True), send(b"not a frame at all\n"), ExpectEnd()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-112",
@@ -147,7 +148,7 @@ CASES = (
         source="rule 8",
         failure="A clumsy collector keeps the server from shutting down.",
         steps=(Open(), Take(ends=True), send(FINISH, b"stray"), ExpectEnd()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-113",
@@ -156,7 +157,7 @@ CASES = (
         source="rule 10",
         failure="A collector with extensions of the protocol keeps the server from shutting down.",
         steps=(Open(), Take(ends=True), send(control(77), FINISH), ExpectEnd()),
-        needs=("stop", HANDSHAKE),
+        needs=("stop", STOPPING, HANDSHAKE),
     ),
     Case(
         id="FS-WRITER-114",
@@ -329,6 +330,6 @@ CASES = (
         source="rule 7",
         failure="Connections pile up, or the server never shuts down.",
         steps=(ExpectStart(), Take(ends=True), ExpectClose()),
-        needs=("stop", UNIDIRECTIONAL),
+        needs=("stop", STOPPING, UNIDIRECTIONAL),
     ),
 )

@@ -40,3 +40,10 @@ def test_wrong_writers_are_found(fault: str, id: str) -> None:
     (result,) = judge_writer(id, writer(fault), timeout_s=1.0)
     assert result.fault
     assert result.verdict is (Verdict.FAIL if result.case.level is Level.MUST else Verdict.NON_STRICT)
+
+
+def test_writers_that_repeat_ready_are_not_strict() -> None:
+    (result,) = judge_writer("FS-WRITER-020", writer("repeats READY"))
+    assert result.verdict is Verdict.NON_STRICT
+    assert result.fault
+    assert result.fault.got.startswith("READY")

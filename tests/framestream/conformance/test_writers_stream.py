@@ -60,6 +60,8 @@ def test_streams_without_stop_after_a_signal_are_found() -> None:
     (result,) = judge_writer("FS-WRITER-103", writer("no STOP", payloads="-"), timeout_s=1.0, any_payloads=True)
     assert result.fault
     assert result.fault.expected == "data frames, then STOP, after the signal that ends it"
+    (result,) = judge_writer("FS-WRITER-105", writer("no STOP"), timeout_s=1.0)
+    assert result.verdict is Verdict.UNIMPLEMENTED
 
 
 def test_writers_without_payloads_are_found() -> None:

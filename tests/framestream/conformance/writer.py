@@ -97,6 +97,9 @@ def chosen(sock: socket.socket) -> bytes:
     for name in offered:
         if name in types:
             return name
+    if FAULT == "repeats READY":
+        sock.sendall(control(READY, TYPE))
+        ended.wait()
     raise RefusedError
 
 
@@ -196,9 +199,12 @@ def connect() -> NoReturn:
         except TimeoutError:
             break
         except (RefusedError, OSError):
+            if FAULT == "dies of SIGPIPE":
+                # The system sends it to one that writes again; one that was waiting to write gets a reset.
+                os.kill(os.getpid(), signal.SIGPIPE)
             if FAULT == "crashes with a traceback":
                 raise
-            if writer.stopped or ended.is_set() or FAULT in ("gives up", "dies of SIGPIPE", "ignores errors"):
+            if writer.stopped or ended.is_set() or FAULT in ("gives up", "ignores errors"):
                 break
             failures += 1
             time.sleep(0 if FAULT == "floods" else 0.1)
