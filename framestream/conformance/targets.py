@@ -89,7 +89,8 @@ class Settings:
         """The capabilities that the run does not have, with reasons."""
         lacking = {} if self.fresh else {"stop": "no command that is started for each case"}
         if self.role is PeerRole.WRITER:
-            if not self.fresh or self.any_payloads:
+            given = any("{input}" in word or "{hex}" in word for word in self.command)
+            if not self.fresh or self.any_payloads or not given:
                 lacking["known payloads"] = "it sends payloads of its own"
             if not any("{hex}" in word for word in self.command):
                 lacking["empty payloads"] = "a Frame Streams file has none, and COMMAND has no {hex}"

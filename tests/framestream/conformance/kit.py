@@ -68,11 +68,12 @@ def writer(fault: str, how: str = "connect", payloads: str = "{hex}") -> tuple[s
 def judge_writer(chosen: str | Sequence[Case], command: tuple[str, ...], **settings: Any) -> list[Result]:
     """Run cases for writers that connect, unless other settings are given."""
     # They mostly wait.
-    return judge(chosen, 12, **{"role": PeerRole.WRITER, "listens": False, "command": command, **settings})
+    return judge(chosen, jobs=12, **{"role": PeerRole.WRITER, "listens": False, "command": command, **settings})
 
 
-def judge(chosen: str | Sequence[Case], jobs: int = 4, **settings: Any) -> list[Result]:
-    """Run cases, given by a pattern of ids or themselves, and return their results."""
+def judge(chosen: str | Sequence[Case], **settings: Any) -> list[Result]:
+    """Run cases, given by a pattern of ids or themselves, `jobs` at a time, and return their results."""
+    jobs = settings.pop("jobs", 4)
     options = {"timeout_s": DEADLINE_S, **settings}
     target = target_of(Settings(**options))
     try:

@@ -14,7 +14,16 @@ from framestream.conformance.catalogue import FAMILIES, GROUP, PROBES, cases
 if TYPE_CHECKING:
     from framestream.conformance.cases import Case
 
-OF_RUNS = ("stop", "known payloads", "empty payloads", "connecting", "listening", "connections", "full disk", "any payload")
+OF_RUNS = {
+    "stop",
+    "known payloads",
+    "empty payloads",
+    "connecting",
+    "listening",
+    "connections",
+    "full disk",
+    "any payload",
+}
 """Capabilities of runs: keys of `lacking` of Settings and FileTarget."""
 
 OTHERS = tuple(FAMILIES[0][:1])
