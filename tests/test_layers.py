@@ -95,7 +95,8 @@ def test_the_front_ends_do_not_know_each_other() -> None:
 
 def test_modules_for_tests_are_imported_by_no_other() -> None:
     tests = {Path("framestream", f"{name}.py") for name in ("conversations", "peers", "testing", "strategies")}
-    for folder in ("dnstap/strategies", "dnstap/conformance", "framestream/conformance", "framestream/cli"):
+    of_framestream = (f"framestream/{name}" for name in ("conformance", "fuzzing", "cli"))
+    for folder in ("dnstap/strategies", "dnstap/conformance", *of_framestream):
         tests |= {module for module in MODULES if module.is_relative_to(folder)}
     tests.add(Path("framestream/__main__.py"))
     for module in MODULES:
@@ -149,7 +150,7 @@ def test_third_parties_are_imported_where_they_belong() -> None:
         "cryptography": ("dnstap/anonymize/",),
         "dns": ("dnstap/dns/", "dnstap/adapters/dnspython_queries.py"),
         "prometheus_client": ("dnstap/pipeline/prometheus.py",),
-        "hypothesis": ("framestream/strategies.py", "dnstap/strategies/"),
+        "hypothesis": ("framestream/strategies.py", "framestream/fuzzing/drawing.py", "dnstap/strategies/"),
     }
     for module in MODULES:
         for line in (ROOT / module).read_text().splitlines():
