@@ -132,6 +132,11 @@ class Command:
         self._output = output
 
     @property
+    def process(self) -> int:
+        """Number of its process."""
+        return self._process.pid
+
+    @property
     def status(self) -> int | None:
         """Exit status, negative for the signal that ended it; None while it runs."""
         return self._process.poll()

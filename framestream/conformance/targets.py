@@ -221,6 +221,16 @@ class Session:
         self._stopped = False
         self.notes: list[str] = []
 
+    @property
+    def command(self) -> Command | None:
+        """The command; None for a program that runs already."""
+        return self._command
+
+    @property
+    def output_path(self) -> str | None:
+        """The file that a reader writes; None if it is not known."""
+        return self._output
+
     def begin(self) -> None:
         """Begin a case of a program that is kept: what is in its output now belongs to others."""
         if self.settings.output_text:
