@@ -37,6 +37,7 @@ DOCS = (
     "adapters",
     "testing",
     "conformance",
+    "fuzzing",
 )
 PAGES = README + "".join((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)

@@ -7,14 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from framestream import __version__
-from framestream.cli import check, fuzz
+from framestream.cli import check, fuzz, seeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["main", "run"]
 
-_COMMANDS = (check.add, fuzz.add)
+_COMMANDS = (check.add, fuzz.add, seeds.add)
 """Functions that add a subcommand to the parser: one module each."""
 
 
