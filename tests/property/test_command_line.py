@@ -29,6 +29,7 @@ _FILES = ["capture", "missing", "folder", "junk", "", "-x", "\udcff"]
 _PORTS = ["127.0.0.1:0", ":0", "127.0.0.1:99999", "::1:0", "[::1]:0", ".a:0", "a..b:0", "no port", "", "1.2.3.4:0"]
 _ENDPOINTS = [*[f"{scheme}:{port}" for scheme in ("tcp", "tls") for port in _PORTS], "unix:s3", "./s4", "file:x", "-"]
 _PEMS = ["cert", "cert-key", "both", "ca", "other-key", *_FILES]
+_WANTED = ["answered = no", "qname in @junk", "qname in @missing", "@capture", "qname like *", "size > 9" + "9" * 400]
 VALUES: dict[str, list[str]] = {
     "-r": [*_FILES, "-"],
     "-u": ["s1", "s2", "folder", "capture", "folder/missing/s", "a" * 200, ""],
@@ -54,7 +55,18 @@ VALUES: dict[str, list[str]] = {
     "--metrics": _PORTS,
     "--no-progress": [],
     "--stats": [],
-    "--filter": ["type = CQ", "type", "", 'qname ~ "("', "x" * 3000, "(" * 300, "not " * 300 + "has qname", "\udcff"],
+    "--filter": [
+        "type = CQ",
+        "type",
+        "",
+        'qname ~ "("',
+        "x" * 3000,
+        "(" * 300,
+        "not " * 300 + "has qname",
+        "\udcff",
+        *_WANTED,
+    ],
+    "--pair": [],
     "--sample": ["1/2", *_NUMBERS],
     "--count": _NUMBERS,
     "--anonymize": ["truncate", "truncate=1,2", "truncate=" + "9" * 5000, "crypto-pan=junk", "crypto-pan=folder", ""],
@@ -80,8 +92,11 @@ VALUES: dict[str, list[str]] = {
     "--socket-owner": ["0:0", ":", "", "no such user", "9" * 30, "0:4294967295", "0:4294967294", "a:b:c"],
 }
 
+OPTIONAL = [f"--pair={value}" for value in ("5s", "0", "9" * 400, "1h" * 400, "x", "")]
+
 valid = st.sampled_from([(flag, *values[:1]) for flag, values in VALUES.items()])
 words = valid | st.sampled_from([(flag, value) for flag, values in VALUES.items() for value in values])
+words |= st.sampled_from([(word,) for word in OPTIONAL])
 lines = st.lists(valid, max_size=8) | st.lists(words, max_size=6)
 
 

@@ -267,6 +267,18 @@ class TestStop:
                 signal.signal(signal.SIGALRM, before)
             assert listener.fileno() < 0
 
+    def test_by_an_interrupt(self, tmp_path: Path) -> None:
+        """Ctrl-C, of a program that asks for no listener to stop; the socket is removed."""
+
+        def interrupt() -> None:
+            wait_for((tmp_path / "s").exists, "the socket")
+            signal.raise_signal(signal.SIGINT)  # Handled by the main thread.
+
+        with background(interrupt) as finish, pytest.raises(KeyboardInterrupt):
+            sync.serve(tmp_path / "s", print)
+        finish()
+        assert not (tmp_path / "s").exists()
+
     def test_writers_are_waited_for(self) -> None:
         """Nothing tells their handlers to end."""
         may = threading.Event()
