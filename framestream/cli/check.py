@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import signal
 import sys
 from typing import TYPE_CHECKING
 
+from framestream.cli.values import count, one_signal, positive, signals
 from framestream.conformance.cases import PeerRole
 from framestream.conformance.catalogue import cases
 from framestream.conformance.files_targets import FILE_ROLES, target_of
@@ -90,8 +90,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     chosen.add_argument("--cases", metavar="PATTERN", action="append", help="ids, such as 'FS-READER-0*'; repeatable")
     chosen.add_argument("--skip-known", metavar="FILE", help="cases known to fail: lines of an id and the reason")
     chosen.add_argument("--list", action="store_true", help="print the cases and exit")
-    chosen.add_argument("--timeout", type=_positive, default=5.0, metavar="SECONDS", help="of each step (default 5)")
-    chosen.add_argument("--jobs", type=_count, metavar="N", help="cases at the same time (default 2 per processor)")
+    chosen.add_argument("--timeout", type=positive, default=5.0, metavar="SECONDS", help="of each step (default 5)")
+    chosen.add_argument("--jobs", type=count, metavar="N", help="cases at the same time (default 2 per processor)")
     reports = made.add_argument_group("reports")
     reports.add_argument("-v", "--verbose", action="store_true", help="print cases that pass too")
     for name in FORMATS:
@@ -169,9 +169,9 @@ def _settings(words: argparse.Namespace) -> Settings:
         keep=words.keep,
         output_file=words.output_file,
         output_text=words.output_text,
-        reopen=_signal(words.reopen, "--reopen") if words.reopen else None,
+        reopen=one_signal(words.reopen, "--reopen") if words.reopen else None,
         standard_output=words.stdout,
-        stop=tuple(_signal(name) for name in words.stop.split(",")),
+        stop=signals(words.stop),
         timeout_s=words.timeout,
     )
     reached = words.at or any("{socket}" in word or "{port}" in word for word in settings.command)
@@ -224,24 +224,3 @@ def known_cases(path: str) -> dict[str, str]:
                 raise ValueError(f"{path}:{number}: expected the id of a case and a reason, got {line.strip()!r}")
             known[text[0]] = text[1].strip()
     return known
-
-
-def _signal(name: str, option: str = "--stop") -> signal.Signals:
-    try:
-        return signal.Signals[f"SIG{name.strip().upper().removeprefix('SIG')}"]
-    except KeyError:
-        raise ValueError(f"{option}: expected names of signals, such as TERM or HUP,INT, got {name!r}") from None
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e6:
-        raise ValueError
-    return number
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if not 0 < number < 1000:
-        raise ValueError
-    return number
