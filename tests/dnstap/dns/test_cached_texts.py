@@ -83,26 +83,30 @@ def test_made_messages(seed: int) -> None:
         assert text_or_error(texts.text, wire) == exact(wire), wire.hex()
 
 
+NS, SOA = b"\2ns" + IN_NAME, struct.pack(">5I", 2024, 1, 2, 3, 4)
+COOKIE = struct.pack(">HH", 10, 8) + b"12345678"
+
+USUAL = [
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + EXAMPLE + IN_A,
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(COOKIE),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(COOKIE + struct.pack(">HH", 12, 0)),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt() + b"behind",
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + b"\0" + IN_A + opt(struct.pack(">HH", 3, 2) + b"id"),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + b"\x07.' @;()\0" + IN_A + opt(ttl=0x8000),
+    message(record(1, b"\1\2\3\4"), record(28, bytes(15) + b"\1")),
+    message(record(5, b"\1a" + IN_NAME), record(1, b"\1\2\3\4", b"\xc0\x29"), opt(), counts=(2, 0, 1)),
+    message(record(6, NS + b"\5admin\xc0\x14" + SOA), opt(), counts=(0, 1, 1)),
+    message(record(15, b"\0\5\4mail" + IN_NAME), record(16, b"\2hi"), record(2, b"\2ns\3net\0", b"\xc0\x14")),
+    message(opt(), record(1, b"\1\2\3\4", b"\2ns" + IN_NAME), counts=(0, 0, 2)),
+    message(record(1, b"\1\2\3\4", b"\0"), record(12, b"\1a\0", b"\1b\0"), counts=(0, 0, 2)),
+    message(record(2, b"\xc0\x18"), name=EXAMPLE),  # the root at the end of the question
+    message(record(2, b"\1a\xc0\x18"), record(2, b"\1b\xc0\x0c", b"\1c\xc0\x14")),
+]
+
+
 def test_usual_messages() -> None:
-    ns, soa = b"\2ns" + IN_NAME, struct.pack(">5I", 2024, 1, 2, 3, 4)
-    cookie = struct.pack(">HH", 10, 8) + b"12345678"
-    check(
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + EXAMPLE + IN_A,
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(cookie),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(cookie + struct.pack(">HH", 12, 0)),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt() + b"behind",
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + b"\0" + IN_A + opt(struct.pack(">HH", 3, 2) + b"id"),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + b"\x07.' @;()\0" + IN_A + opt(ttl=0x8000),
-        message(record(1, b"\1\2\3\4"), record(28, bytes(15) + b"\1")),
-        message(record(5, b"\1a" + IN_NAME), record(1, b"\1\2\3\4", b"\xc0\x29"), opt(), counts=(2, 0, 1)),
-        message(record(6, ns + b"\5admin\xc0\x14" + soa), opt(), counts=(0, 1, 1)),
-        message(record(15, b"\0\5\4mail" + IN_NAME), record(16, b"\2hi"), record(2, b"\2ns\3net\0", b"\xc0\x14")),
-        message(opt(), record(1, b"\1\2\3\4", b"\2ns" + IN_NAME), counts=(0, 0, 2)),
-        message(record(1, b"\1\2\3\4", b"\0"), record(12, b"\1a\0", b"\1b\0"), counts=(0, 0, 2)),
-        message(record(2, b"\xc0\x18"), name=EXAMPLE),  # the root at the end of the question
-        message(record(2, b"\1a\xc0\x18"), record(2, b"\1b\xc0\x0c", b"\1c\xc0\x14")),
-    )
+    check(*USUAL)
 
 
 def test_names_in_what_is_remembered_are_those_of_the_question() -> None:
@@ -112,51 +116,51 @@ def test_names_in_what_is_remembered_are_those_of_the_question() -> None:
     check(*[message(*tail, name=name) for name in names])
 
 
-@pytest.mark.parametrize(
-    "wire",
-    [
-        b"",
-        bytes(11),
-        bytes(12),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 0),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + EXAMPLE + b"\0\1\0",
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\3a\0b\0" + IN_A,  # a NUL in a label
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + IN_NAME + b"\0\0\1\0\1",
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\x40" + bytes(70),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + (b"\x3f" + b"a" * 63) * 4 + b"\0" + IN_A,
-        struct.pack(">6H", 7, 0x100, 2, 0, 0, 0) + (EXAMPLE + IN_A) * 2,
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A,  # no record
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt()[:-4],
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(ttl=1 << 24),  # BADVERS
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(b"\0\x0a\0\x09"),
-        struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt()[:-2] + b"\0\x09" + b"\0\x0a\0\0",
-        message(opt(), opt(), counts=(0, 0, 2)),
-        message(opt(), counts=(1, 0, 0)),
-        message(opt()[:-2] + b"\0\1", record(1, b"\1\2\3\4"), counts=(0, 0, 2))[:-16],
-        message(record(10, b"null")),
-        message(record(250, b"")),
-        message(record(1, b"\1\2\3")),
-        message(record(1, b"")),
-        message(record(255, b"")),
-        message(record(2, b"\1a\0\0")),
-        message(record(15, b"\0\5\1a\0\0")),
-        message(record(6, b"\0\0" + bytes(19))),
-        message(record(33, bytes(6) + IN_NAME)),  # compressed where it is not usual
-        message(record(1, b"\1\2\3\4", b"\xc0\x0d")),  # into a label
-        message(record(1, b"\1\2\3\4", b"\xc0\x05")),
-        message(record(1, b"\1\2\3\4", b"\xc0\xff")),
-        message(record(1, b"\1\2\3\4", b"\xc1\x0c")),
-        message(record(1, b"\1\2\3\4", b"\x80")),
-        message(record(1, b"\1\2\3\4"), record(1, b"\1\2\3\4", b"\xc0\x19")),  # a pointer to a pointer
-        message(record(1, b"\1\2\3\4", b"\1a\xc0\x19")),  # into itself
-        message(record(16, b"\0"), record(2, b"\xc0\x29"), record(2, b"\xc0\x36")),  # a pointer to a pointer
-        message(record(1, b"\1\2\3\4"), counts=(2, 0, 0)),
-        message(record(1, b"\1\2\3\4"))[:-1],
-        message(record(1, b"\1\2\3\4"))[:-9],
-        message(record(2, (b"\x3f" + b"a" * 63) * 3 + b"\x37" + b"b" * 55 + IN_NAME)),
-        message(record(1, b"\1\2\3\4", b"\1a\xc0\x2f"), record(1, b"\1\2\3\4", b"\1b\0")),  # forward
-    ],
-)
+UNUSUAL = [
+    b"",
+    bytes(11),
+    bytes(12),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 0),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + EXAMPLE + b"\0\1\0",
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\3a\0b\0" + IN_A,  # a NUL in a label
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + IN_NAME + b"\0\0\1\0\1",
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\x40" + bytes(70),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + (b"\x3f" + b"a" * 63) * 4 + b"\0" + IN_A,
+    struct.pack(">6H", 7, 0x100, 2, 0, 0, 0) + (EXAMPLE + IN_A) * 2,
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A,  # no record
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt()[:-4],
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(ttl=1 << 24),  # BADVERS
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt(b"\0\x0a\0\x09"),
+    struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + EXAMPLE + IN_A + opt()[:-2] + b"\0\x09" + b"\0\x0a\0\0",
+    message(opt(), opt(), counts=(0, 0, 2)),
+    message(opt(), counts=(1, 0, 0)),
+    message(opt()[:-2] + b"\0\1", record(1, b"\1\2\3\4"), counts=(0, 0, 2))[:-16],
+    message(record(10, b"null")),
+    message(record(250, b"")),
+    message(record(1, b"\1\2\3")),
+    message(record(1, b"")),
+    message(record(255, b"")),
+    message(record(2, b"\1a\0\0")),
+    message(record(15, b"\0\5\1a\0\0")),
+    message(record(6, b"\0\0" + bytes(19))),
+    message(record(33, bytes(6) + IN_NAME)),  # compressed where it is not usual
+    message(record(1, b"\1\2\3\4", b"\xc0\x0d")),  # into a label
+    message(record(1, b"\1\2\3\4", b"\xc0\x05")),
+    message(record(1, b"\1\2\3\4", b"\xc0\xff")),
+    message(record(1, b"\1\2\3\4", b"\xc1\x0c")),
+    message(record(1, b"\1\2\3\4", b"\x80")),
+    message(record(1, b"\1\2\3\4"), record(1, b"\1\2\3\4", b"\xc0\x19")),  # a pointer to a pointer
+    message(record(1, b"\1\2\3\4", b"\1a\xc0\x19")),  # into itself
+    message(record(16, b"\0"), record(2, b"\xc0\x29"), record(2, b"\xc0\x36")),  # a pointer to a pointer
+    message(record(1, b"\1\2\3\4"), counts=(2, 0, 0)),
+    message(record(1, b"\1\2\3\4"))[:-1],
+    message(record(1, b"\1\2\3\4"))[:-9],
+    message(record(2, (b"\x3f" + b"a" * 63) * 3 + b"\x37" + b"b" * 55 + IN_NAME)),
+    message(record(1, b"\1\2\3\4", b"\1a\xc0\x2f"), record(1, b"\1\2\3\4", b"\1b\0")),  # forward
+]
+
+
+@pytest.mark.parametrize("wire", UNUSUAL)
 def test_unusual_messages(wire: bytes) -> None:
     check(wire, usual=False)
 
