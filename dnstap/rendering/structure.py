@@ -34,7 +34,22 @@ if TYPE_CHECKING:
     from dnstap.rendering.style import Style
     from dnstap.schema.fields import Fields
 
-__all__ = ["OPTION_NAMES", "RDATA_FIELDS", "structure_builder"]
+__all__ = [
+    "OPTION_NAMES",
+    "RDATA_FIELDS",
+    "Structure",
+    "address_text_of",
+    "dns_structure",
+    "edns_structure",
+    "enum_text",
+    "header_structure",
+    "peer_text",
+    "question_structure",
+    "rdata_structure",
+    "structure_builder",
+    "time_formatter",
+    "zone_text",
+]
 
 _LAST_SECOND = 253_402_300_799
 """Last second of the year 9999 in UTC, with which RFC 3339 ends."""
@@ -49,14 +64,7 @@ def structure_builder(style: Style, peer: CurrentPeer | None = None) -> Callable
     Raises: ValueError: unknown time zone.
     """
     sender = peer or CurrentPeer()
-    local_time = local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
-
-    def time(seconds: int | None, nanoseconds: int | None) -> str | None:
-        """Return RFC 3339 text with nine digits of a fraction; None for a time that it cannot express."""
-        if seconds is None or seconds > _LAST_SECOND or (nanoseconds or 0) > 999_999_999:
-            return None
-        text, zone = local_time(seconds)
-        return f"{text}.{nanoseconds or 0:09d}{zone}"
+    time = time_formatter(style)
 
     def build(dnstap: Dnstap) -> Structure:
         return _present(
@@ -65,12 +73,30 @@ def structure_builder(style: Style, peer: CurrentPeer | None = None) -> Callable
             identity=_text(dnstap.identity),
             version=_text(dnstap.version),
             extra=_text(dnstap.extra),
-            peer=None if sender.text is None else escaped_text(sender.text.encode("utf-8", "surrogateescape")),
+            peer=None if sender.text is None else peer_text(sender.text),
             message=None if dnstap.message is None else _message(dnstap.message, time),
             unknown_fields=_unknown(dnstap),
         )
 
     return build
+
+
+def time_formatter(style: Style) -> Callable[[int | None, int | None], str | None]:
+    """Return the function from seconds since 1970 and nanoseconds to RFC 3339 text with nine digits of a fraction.
+
+    It returns None for a time that cannot be expressed so.
+
+    Raises: ValueError: unknown time zone.
+    """
+    local_time = local_time_formatter("%04d-%02d-%02dT%02d:%02d:%02d", style.time_zone, "Z", "")
+
+    def time(seconds: int | None, nanoseconds: int | None) -> str | None:
+        if seconds is None or seconds > _LAST_SECOND or (nanoseconds or 0) > 999_999_999:
+            return None
+        text, zone = local_time(seconds)
+        return f"{text}.{nanoseconds or 0:09d}{zone}"
+
+    return time
 
 
 def _message(message: Message, time: Callable[[int | None, int | None], str | None]) -> Structure:
@@ -80,9 +106,9 @@ def _message(message: Message, time: Callable[[int | None, int | None], str | No
         socket_family=_enum(message.socket_family),
         socket_protocol=_enum(message.socket_protocol),
         http_protocol=_enum(message.http_protocol),
-        query_address=_address(message.query_address),
+        query_address=address_text_of(message.query_address),
         query_port=message.query_port,
-        response_address=_address(message.response_address),
+        response_address=address_text_of(message.response_address),
         response_port=message.response_port,
         query_time=time(message.query_time_sec, message.query_time_nsec),
         query_time_sec=message.query_time_sec,
@@ -90,10 +116,10 @@ def _message(message: Message, time: Callable[[int | None, int | None], str | No
         response_time=time(message.response_time_sec, message.response_time_nsec),
         response_time_sec=message.response_time_sec,
         response_time_nsec=message.response_time_nsec,
-        query_zone=_zone(message.query_zone),
+        query_zone=zone_text(message.query_zone),
         policy=None if message.policy is None else _policy(message.policy),
-        query_message=None if message.query_message is None else _dns(message.query_message),
-        response_message=None if message.response_message is None else _dns(message.response_message),
+        query_message=None if message.query_message is None else dns_structure(message.query_message),
+        response_message=None if message.response_message is None else dns_structure(message.response_message),
         unknown_fields=_unknown(message),
     )
 
@@ -131,9 +157,18 @@ def _without_absent(**values: Any) -> Structure:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _enum(member: OpenEnum | None) -> str | None:
+def peer_text(text: str) -> str:
+    """Return the text of the sender's address."""
+    return escaped_text(text.encode("utf-8", "surrogateescape"))
+
+
+def enum_text(member: OpenEnum) -> str:
     """Return the name of a member, or the digits of its number if it has none."""
-    return None if member is None else member.name or f"{member:d}"
+    return member.name or f"{member:d}"
+
+
+def _enum(member: OpenEnum | None) -> str | None:
+    return None if member is None else enum_text(member)
 
 
 def _text(data: bytes | None) -> str | None:
@@ -153,7 +188,8 @@ def _unknown(message: Any) -> str | None:
     return data.hex() if data else None
 
 
-def _address(address: bytes | None) -> str | None:
+def address_text_of(address: bytes | None) -> str | None:
+    """Return the text of an address, of which the bytes can be told from the text."""
     if address is None:
         return None
     return _ip(address) if len(address) in (4, 16) else _octets(address)
@@ -165,7 +201,8 @@ def _ip(address: bytes) -> str:
     return f"::ffff:{text}" if len(address) == 16 and address.startswith(V4_MAPPED) else text
 
 
-def _zone(zone: bytes | None) -> str | None:
+def zone_text(zone: bytes | None) -> str | None:
+    """Return the text of a zone's name, of which the bytes can be told from the text."""
     if zone is None:
         return None
     try:
@@ -175,23 +212,24 @@ def _zone(zone: bytes | None) -> str | None:
         return _octets(zone)
 
 
-def _dns(wire: bytes) -> Structure:
+def dns_structure(wire: bytes) -> Structure:
+    """Return the structure of any bytes of a DNS message."""
     try:
         return _good_dns(unpack(wire), wire)
     except DnsMessageError as error:
-        return {**_header(wire, None), **_first_question(wire), "error": str(error), "wire": wire.hex()}
+        return {**header_structure(wire), **_first_question(wire), "error": str(error), "wire": wire.hex()}
 
 
 def _good_dns(message: DnsMessage, wire: bytes) -> Structure:
     edns = last_opt(message)
     take = TextBudget(len(wire)).take
-    structure = _header(wire, edns)
-    structure["question"] = [_question(question, take) for question in message.questions]
+    structure = header_structure(wire, edns)
+    structure["question"] = [question_structure(question, take) for question in message.questions]
     structure["answer"] = _records(message.answers, None, take)
     structure["authority"] = _records(message.authorities, None, take)
     structure["additional"] = _records(message.additionals, edns, take)
     if edns:
-        structure["edns"] = _edns(edns)
+        structure["edns"] = edns_structure(edns)
     structure["wire"] = wire.hex()
     return structure
 
@@ -199,7 +237,7 @@ def _good_dns(message: DnsMessage, wire: bytes) -> Structure:
 _header_words = struct.Struct(">6H").unpack_from
 
 
-def _header(wire: bytes, edns: Record | None) -> Structure:
+def header_structure(wire: bytes, edns: Record | None = None) -> Structure:
     """Return the header of a message, its counts as they are written there; nothing if it is cut off."""
     if len(wire) < HEADER_SIZE:
         return {}
@@ -224,10 +262,14 @@ def _first_question(wire: bytes) -> Structure:
         question = unpack_question(wire)
     except DnsMessageError:
         return {}
-    return {"question": [_question(question, str)]} if question else {}
+    return {"question": [question_structure(question)]} if question else {}
 
 
-def _question(question: Question, take: Callable[[str], str]) -> Structure:
+def question_structure(question: Question, take: Callable[[str], str] = str) -> Structure:
+    """Return the structure of a question, with which that of a record begins.
+
+    Args: take: counts a part of the text, see TextBudget.
+    """
     return {
         "name": take(question.name),
         "type": type_text(question.rrtype),
@@ -241,13 +283,19 @@ def _records(records: Sequence[Record], edns: Record | None, take: Callable[[str
 
 
 def _record(record: Record, take: Callable[[str], str]) -> Structure:
-    structure: Structure = {
-        "name": take(record.owner),
-        "type": type_text(record.rrtype),
-        "class": class_text(record.rrclass),
+    return {
+        **question_structure(Question(*record[:3]), take),
         "ttl": record.ttl,
-        "rdata": printable(take(data_text(record))),
+        **rdata_structure(record, take),
     }
+
+
+def rdata_structure(record: Record, take: Callable[[str], str] = str) -> Structure:
+    """Return the end of the structure of a record, after its TTL.
+
+    Args: take: counts a part of the text, see TextBudget.
+    """
+    structure: Structure = {"rdata": printable(take(data_text(record)))}
     if names := RDATA_FIELDS.get(record.rrtype):
         structure["fields"] = {name: _field(name, value) for name, value in zip(names, record.rdata, strict=True)}
     return structure
@@ -296,7 +344,8 @@ def _field(name: str, value: Any) -> Any:
     return escaped_text(value) if isinstance(value, bytes) else value
 
 
-def _edns(opt: Record) -> Structure:
+def edns_structure(opt: Record) -> Structure:
+    """Return the structure of the OPT record."""
     return {
         # An OPT record keeps the version and the flags in its TTL, and the UDP size in its class (RFC 6891, 6.1.2).
         "version": opt.ttl >> 16 & 255,

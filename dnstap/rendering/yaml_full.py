@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnstap.rendering.structure import structure_builder
+from dnstap.rendering.structure_text import Notation, structure_renderer
 from dnstap.rendering.yaml_documents import quoted
 
 if TYPE_CHECKING:
@@ -16,26 +16,30 @@ if TYPE_CHECKING:
 
     from dnstap.messages import Dnstap
     from dnstap.peer import CurrentPeer
+    from dnstap.rendering.structure import Structure
     from dnstap.rendering.style import Style
 
-__all__ = ["renderer"]
+__all__ = ["NOTATION", "renderer"]
 
 
 def renderer(style: Style, *, peer: CurrentPeer | None = None) -> Callable[[Dnstap], str]:
     """Return the function that renders a message as one YAML document, starting with the line `---`.
 
+    It remembers parts of what it has rendered, so use one for a whole stream.
+
     Args: peer: the sender of each message that it is called with.
     Raises: ValueError: unknown time zone.
     """
-    build = structure_builder(style, peer)
+    return structure_renderer(NOTATION, style, peer)
 
-    def render(dnstap: Dnstap) -> str:
-        lines = ["---"]
-        _add_mapping(lines, "", build(dnstap))
-        lines.append("")
-        return "\n".join(lines)
 
-    return render
+def _members(structure: Structure, depth: int) -> str:
+    lines = [""]
+    _add_mapping(lines, "  " * depth, structure)
+    return "\n".join(lines)
+
+
+NOTATION = Notation(lambda structure: f"---{_members(structure, 0)}\n", _members, lambda text: quoted(text)[1:-1])
 
 
 def _add_mapping(lines: list[str], indent: str, values: dict[str, Any], first: str | None = None) -> None:
