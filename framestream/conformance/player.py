@@ -108,8 +108,11 @@ class Line:
         """
         self._note(f"sent {hex_of(wire)}")
         self._sock.settimeout(self._timeout_s)
+        left = memoryview(wire)
         try:
-            self._sock.sendall(wire)
+            # Not sendall: its time limit is for all of it, and a slow peer that reads on is no fault.
+            while left:
+                left = left[self._sock.send(left) :]
         except TimeoutError:
             raise Deviation(f"{len(wire)} bytes read by the peer", "a peer that does not read on") from None
         except OSError as error:

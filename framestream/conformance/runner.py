@@ -34,6 +34,9 @@ SENT = (payload(1), payload(2), payload(3))
 ENDING_S = 1.0
 """Time in which a program that has closed its connections ends, if it does: it may be writing a core dump."""
 
+SETTLING_S = 0.02
+"""Time in which a program that goes on may still end: another thread of it may be crashing."""
+
 
 _SHOWN = 4
 """Payloads that are shown of a list."""
@@ -148,7 +151,7 @@ def _result(case: Case, target: Target, lacking: dict[str, str]) -> Result:
             player.close()
         if settings.fresh and settings.output_text and case.alive and not faults and "output" not in lacking:
             session.settle(last, settings.timeout_s)
-        if death := session.death(ENDING_S if faults or case.role is not PeerRole.READER else 0.0):
+        if death := session.death(ENDING_S if faults or case.role is not PeerRole.READER else SETTLING_S):
             # This explains everything else.
             faults = [Death("a peer that goes on", death, Level.MUST)]
         elif settings.fresh:

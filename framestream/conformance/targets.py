@@ -35,6 +35,12 @@ __all__ = ["Session", "Settings", "Target", "TargetError", "ending", "payloads_o
 TRACES = (b"Traceback (most recent call last)", b"goroutine 1 [")
 """Text that Python and Go print when a program crashes; they end it with a small exit status."""
 
+PANIC = b"panic: "
+"""Text that a Go program prints first when it crashes; its other threads go on until all of the trace is printed."""
+
+PANIC_S = 2.0
+"""Time limit for the end after that; a program may also recover."""
+
 
 class TargetError(Exception):
     """The program under test cannot be run or reached at all."""
@@ -296,7 +302,11 @@ class Session:
 
         Args: wait_s: time limit for an end: a program that crashes closes its connections first.
         """
-        if self._command is None or self._stopped or (status := self.status(wait_s)) is None:
+        if self._command is None or self._stopped:
+            return ""
+        if PANIC in self._command.printed:
+            wait_s = max(wait_s, PANIC_S)
+        if (status := self.status(wait_s)) is None:
             return ""
         if self.settings.role is not PeerRole.READER and (self.reached or self.proven) and not self._crashed(status):
             return ""
@@ -391,13 +401,16 @@ class Session:
         return self._text()[self._before :]
 
     def settle(self, payload: bytes, for_s: float) -> None:
-        """Wait until a payload has come out. One that has not may be a fault, or in the buffer of a program.
+        """Wait until a payload has come out, or nothing more does. It may be missing, or in the buffer of a program.
 
-        Args: for_s: time limit, in seconds.
+        Args: for_s: time limit without more output, in seconds; that for all of it is six times as long.
         Raises: OutputDifference: as of `output`.
         """
-        deadline = time.monotonic() + for_s
-        while not self._shows(payload) and time.monotonic() < deadline and not self.death():
+        end = time.monotonic() + 6 * for_s
+        size, deadline = -1, end
+        while not self._shows(payload) and time.monotonic() < min(deadline, end) and not self.death():
+            if size != (size := len(self._text())):
+                deadline = time.monotonic() + for_s
             time.sleep(RETRY_S)
 
     def _shows(self, payload: bytes) -> bool:

@@ -181,6 +181,9 @@ class Collector:
             self.broken += 1
             if FAULT == "dies of the 20th broken stream" and self.broken == 20:
                 os._exit(1)
+            if FAULT == "panics":
+                os.write(1, b"panic: it goes on for a moment\n")
+                threading.Timer(0.3, os._exit, [2]).start()
             if FAULT == "always sends FINISH" and isinstance(error, CutError):
                 sock.sendall(control(FINISH))
             if FAULT == "ends all at an error":

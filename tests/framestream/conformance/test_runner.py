@@ -109,6 +109,13 @@ def test_deaths_are_told(fault: str, got: str, keep: bool) -> None:
     assert result.fault.got == got
 
 
+def test_a_program_that_is_crashing_is_waited_for() -> None:
+    """It takes a good stream in another thread while it prints a trace."""
+    (result,) = judge("FS-READER-013", command=reader("panics"))
+    assert result.fault
+    assert result.fault.got == "ended with status 2 by itself; it printed b'panic: it goes on for a moment\\n'"
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_command_that_never_listens(keep: bool) -> None:
     """No case is at fault, and none is run."""
