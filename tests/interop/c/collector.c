@@ -33,8 +33,8 @@ static fstrm_res connection_write(void *fd, const struct iovec *parts, int count
 
 static void *serve(void *argument) {
 	int fd = (intptr_t)argument;
-	const uint8_t *payload;
-	size_t size;
+	const uint8_t *payload = NULL;
+	size_t size = 0;
 	struct fstrm_rdwr *connection = fstrm_rdwr_init(&fd);
 	fstrm_rdwr_set_open(connection, connection_open);
 	fstrm_rdwr_set_close(connection, connection_close);
@@ -43,10 +43,12 @@ static void *serve(void *argument) {
 	struct fstrm_reader_options *options = fstrm_reader_options_init();
 	fstrm_reader_options_add_content_type(options, type, strlen(type));
 	struct fstrm_reader *reader = fstrm_reader_init(options, &connection);
-	while (fstrm_reader_read(reader, &payload, &size) == fstrm_res_success) {
+	/* A frame over the limit is a success, too, but leaves the payload as it was. */
+	while (fstrm_reader_read(reader, &payload, &size) == fstrm_res_success && payload != NULL) {
 		pthread_mutex_lock(&lock);
 		fstrm_writer_write(output, payload, size);
 		pthread_mutex_unlock(&lock);
+		payload = NULL;
 	}
 	fstrm_reader_destroy(&reader);
 	fstrm_reader_options_destroy(&options);
