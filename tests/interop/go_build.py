@@ -19,7 +19,7 @@ from tests.wait import DEADLINE_S
 
 __all__ = ["BUILD_S", "built"]
 
-PROGRAMS = ("go", "go_collector", "coredns")
+PROGRAMS = ("go", "go_collector", "go_libraries", "coredns")
 HERE = Path(__file__).parent
 
 BUILD_S = 30 * DEADLINE_S
