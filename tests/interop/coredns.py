@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["CoreDns", "coredns", "named"]
+__all__ = ["CoreDns", "coredns", "corefile", "named"]
 
 _COREFILE = """\
 .:{port} {{
@@ -78,6 +78,13 @@ class CoreDns:
         return answer
 
 
+def corefile(workdir: Path, taps: str, port: int, upstream_port: int) -> Path:
+    """Write the configuration with these lines of dnstap in it; return its path."""
+    path = workdir / "Corefile"
+    path.write_text(_COREFILE.format(port=port, upstream_port=upstream_port, taps=taps, zones=ZONES))
+    return path
+
+
 @contextmanager
 def coredns(workdir: Path, taps: str, *, port: int = 0, environment: dict[str, str] | None = None) -> Iterator[CoreDns]:
     """Run CoreDNS during the body with these lines of dnstap in its configuration.
@@ -87,8 +94,7 @@ def coredns(workdir: Path, taps: str, *, port: int = 0, environment: dict[str, s
         environment: variables to add to ours.
     """
     port, upstream_port = port or free_port(), free_port()
-    corefile, log = workdir / "Corefile", workdir / "coredns.log"
-    corefile.write_text(_COREFILE.format(port=port, upstream_port=upstream_port, taps=taps, zones=ZONES))
-    command = [built("coredns"), "-conf", str(corefile)]
+    log = workdir / "coredns.log"
+    command = [built("coredns"), "-conf", str(corefile(workdir, taps, port, upstream_port))]
     with running(command, port, log, query=_NOT_LOGGED, environment={**os.environ, **(environment or {})}) as process:
         yield CoreDns(port, upstream_port, process, log)

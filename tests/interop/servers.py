@@ -19,7 +19,7 @@ from tests.wait import DEADLINE_S, wait_for
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-__all__ = ["PROBES", "ZONES", "ask", "dnsdist", "free_port", "knotd", "named", "nsd", "running", "unbound"]
+__all__ = ["PROBES", "ZONES", "ask", "configure", "dnsdist", "free_port", "knotd", "named", "nsd", "running", "unbound"]
 
 PROBES = ("ready.example.test.", "ready.plain.test.")
 """Queries sent to a server until it answers for both zones. No test sends them otherwise."""
@@ -70,7 +70,7 @@ def ask(port: int, query: bytes, *, tcp: bool = False) -> bytes:
 def nsd(workdir: Path, tap: str = "") -> Iterator[int]:
     """Run an authoritative server for example.test and plain.test that may log to an endpoint; yield its port."""
     port = free_port()
-    config = _configure(
+    config = configure(
         "nsd", workdir, PORT=port, DNSTAP="yes" if tap else "no", SOCKET=_path(tap) if tap else workdir / "unused.sock"
     )
     with running([require("nsd"), "-d", "-c", str(config)], port, workdir / "nsd.log"):
@@ -81,7 +81,7 @@ def nsd(workdir: Path, tap: str = "") -> Iterator[int]:
 def knotd(workdir: Path, tap: str) -> Iterator[int]:
     """Run an authoritative server for the same zones that logs to an endpoint; yield its port."""
     port = free_port()
-    config = _configure("knotd", workdir, PORT=port, SINK=tap.removeprefix("file:"))
+    config = configure("knotd", workdir, PORT=port, SINK=tap.removeprefix("file:"))
     program = require("knotd")
     check = subprocess.run([require("knotc"), "-c", config, "conf-check"], capture_output=True, check=False)
     if b"unknown module 'mod-dnstap'" in check.stderr:
@@ -95,7 +95,7 @@ def named(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
     """Run a server for example.test that asks another about plain.test and logs to an endpoint; yield its port."""
     port = free_port()
     kind, _, path = tap.partition(":")
-    config = _configure("named", workdir, PORT=port, UPSTREAM_PORT=upstream_port, OUTPUT=f'{kind} "{path}"')
+    config = configure("named", workdir, PORT=port, UPSTREAM_PORT=upstream_port, OUTPUT=f'{kind} "{path}"')
     with running([require("named"), "-g", "-c", str(config)], port, workdir / "named.log"):
         yield port
 
@@ -106,7 +106,7 @@ def dnsdist(workdir: Path, tap: str, upstream_port: int) -> Iterator[int]:
     port = free_port()
     endpoint = parse_endpoint(tap)
     tcp = isinstance(endpoint, TcpEndpoint)
-    config = _configure(
+    config = configure(
         "dnsdist",
         workdir,
         PORT=port,
@@ -127,7 +127,7 @@ def unbound(
     port = free_port()
     endpoint = parse_endpoint(tap)
     address = f"{endpoint.host}@{endpoint.port}" if isinstance(endpoint, TcpEndpoint | TlsEndpoint) else ""
-    config = _configure(
+    config = configure(
         "unbound",
         workdir,
         PORT=port,
@@ -149,8 +149,8 @@ def _path(tap: str) -> str:
     return endpoint.path
 
 
-def _configure(name: str, workdir: Path, **values: object) -> Path:
-    """Fill in a template."""
+def configure(name: str, workdir: Path, **values: object) -> Path:
+    """Write the configuration of a server from its template; return its path."""
     known = {"WORKDIR": workdir, "ZONES": ZONES, **values}
     template = (ZONES / f"{name}.conf.in").read_text()
     config = workdir / f"{name}.conf"
