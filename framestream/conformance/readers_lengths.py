@@ -38,8 +38,8 @@ STOP_INSIDE = payload(1, content=wire_of(STOP))
 
 ZEROS = payload(1, content=bytes(400))
 
-GROWING = tuple(payload(number, 15 + 11 * number) for number in range(1, 300))
-"""Payloads of many lengths, so that they begin at any place of a buffer."""
+GROWING = tuple(payload(number, 85 + 11 * number) for number in range(1, 300))
+"""Payloads of many lengths, so that they begin at any place of a buffer; each is long enough for a question."""
 
 CUT_S = 0.05
 """Seconds between two pieces, so that they are two segments."""
