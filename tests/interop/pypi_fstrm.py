@@ -1,6 +1,6 @@
 """Programs with the package fstrm of PyPI, a codec to which its users add the protocol, as its README does.
 
-python pypi_fstrm.py reader SOCKET FILE | writer SOCKET HEX | file-reader FILE FILE | file-writer HEX FILE
+python pypi_fstrm.py reader SOCKET FILE | writer SOCKET HEX | file-reader FILE FILE
 
 HEX is a file of payloads, one in hexadecimal on each line. Readers write a Frame Streams file with code of their own.
 """
@@ -61,20 +61,18 @@ def serve(path: str, out: IO[bytes]) -> None:
             threading.Thread(target=serve_one, args=(listener.accept()[0],), daemon=True).start()
 
 
-def give(receive: Callable[[int], bytes] | None, send: Callable[[bytes], object], path: str) -> None:
-    """Write one stream, with a handshake if there is something to receive."""
+def give(sock: socket.socket, path: str) -> None:
+    """Write one stream."""
     codec = fstrm.FstrmCodec()
-    if receive:
-        send(codec.encode_ctrlready(CONTENT_TYPE))
-        while not codec.is_ctrlaccept(data := receive(4096)):
-            if not data:
-                sys.exit("no ACCEPT")
-    send(codec.encode_ctrlstart(CONTENT_TYPE))
+    sock.sendall(codec.encode_ctrlready(CONTENT_TYPE))
+    while not codec.is_ctrlaccept(data := sock.recv(4096)):
+        if not data:
+            sys.exit("no ACCEPT")
+    sock.sendall(codec.encode_ctrlstart(CONTENT_TYPE))
     for line in Path(path).read_text().splitlines():
-        send(codec.encode_data(bytes.fromhex(line)))
-    send(codec.encode(fstrm.FSTRM_CONTROL_STOP))
-    if receive:
-        next(frames(codec, receive), None)
+        sock.sendall(codec.encode_data(bytes.fromhex(line)))
+    sock.sendall(codec.encode(fstrm.FSTRM_CONTROL_STOP))
+    next(frames(codec, sock.recv), None)
 
 
 def main(role: str, source: str, target: str) -> None:
@@ -82,12 +80,9 @@ def main(role: str, source: str, target: str) -> None:
     if role == "writer":
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(source)
-            give(sock.recv, sock.sendall, target)
+            give(sock, target)
         return
     with open(target, "wb", buffering=0) as out:
-        if role == "file-writer":
-            give(None, out.write, source)
-            return
         out.write(fstrm.FstrmCodec().encode_ctrlstart(CONTENT_TYPE))
         if role == "reader":
             serve(source, out)

@@ -116,7 +116,6 @@ def _library(name: str, found: Callable[[], str], program: str) -> list[Peer]:
             ("reader", "socket", "output"),
             ("writer", "socket", "hex"),
             ("file-reader", "input", "output"),
-            ("file-writer", "hex", "output"),
         )
     ]
 

@@ -1,7 +1,7 @@
 /*
  * Programs that are made with libfstrm, for the scoreboard of the conformance kit; its collector is collector.c.
  *
- *   fstrm writer SOCKET HEX | fstrm file-reader FILE FILE | fstrm file-writer HEX FILE
+ *   fstrm writer SOCKET HEX | fstrm file-reader FILE FILE
  *
  * HEX is a file of payloads, one in hexadecimal on each line. The writer offers another content type, too.
  */
@@ -72,8 +72,6 @@ int main(int argc, char **argv) {
 		fstrm_writer_options_add_content_type(options, other, strlen(other));
 		return write_lines(fstrm_unix_writer_init(socket, options), argv[3]);
 	}
-	if (argc == 4 && strcmp(argv[1], "file-writer") == 0)
-		return write_lines(fstrm_file_writer_init(file_options(argv[3]), writer_options()), argv[2]);
 	if (argc == 4 && strcmp(argv[1], "file-reader") == 0) {
 		struct fstrm_reader_options *options = fstrm_reader_options_init();
 		fstrm_reader_options_add_content_type(options, type, strlen(type));

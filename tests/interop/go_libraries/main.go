@@ -1,10 +1,8 @@
 // Libraries plays programs that are made with Go libraries for Frame Streams, for the scoreboard of the conformance kit.
 //
-//	libraries dmachard reader SOCKET FILE
+//	libraries dmachard|dnstap|framestream reader SOCKET FILE
 //	libraries dmachard|dnstap|framestream writer SOCKET HEX
-//	libraries framestream reader SOCKET FILE
 //	libraries dmachard|dnstap|framestream file-reader FILE FILE
-//	libraries dmachard|dnstap|framestream file-writer HEX FILE
 //
 // A reader writes each payload to a Frame Streams file at once, with code of its own, so that only the reading is judged.
 // HEX is a file of payloads, one in hexadecimal on each line.
@@ -84,17 +82,12 @@ func main() {
 	case "writer":
 		conn, err := net.Dial("unix", from)
 		check(err)
-		write(library, conn, true, payloads(to))
+		write(library, conn, payloads(to))
 		check(conn.Close())
 	case "file-reader":
 		file, err := os.Open(from)
 		check(err)
 		check(read(library, pipe{file}, false, create(to)))
-	case "file-writer":
-		file, err := os.Create(to)
-		check(err)
-		write(library, pipe{file}, false, payloads(from))
-		check(file.Close())
 	}
 }
 
@@ -176,9 +169,9 @@ func end(err error) error {
 	return err
 }
 
-func write(library string, conn net.Conn, handshake bool, sends [][]byte) {
+func write(library string, conn net.Conn, sends [][]byte) {
 	if library == "dmachard" {
-		fs := dmachard.NewFstrm(bufio.NewReader(conn), bufio.NewWriter(conn), conn, 0, contentType, handshake)
+		fs := dmachard.NewFstrm(bufio.NewReader(conn), bufio.NewWriter(conn), conn, 0, contentType, true)
 		check(fs.InitSender())
 		for _, payload := range sends {
 			frame := &dmachard.Frame{}
@@ -189,7 +182,7 @@ func write(library string, conn net.Conn, handshake bool, sends [][]byte) {
 		return
 	}
 	if library == "dnstap" {
-		writer, err := dnstap.NewWriter(conn, &dnstap.WriterOptions{Bidirectional: handshake})
+		writer, err := dnstap.NewWriter(conn, &dnstap.WriterOptions{Bidirectional: true})
 		check(err)
 		for _, payload := range sends {
 			_, err := writer.WriteFrame(payload)
@@ -199,7 +192,7 @@ func write(library string, conn net.Conn, handshake bool, sends [][]byte) {
 		return
 	}
 	writer, err := framestream.NewWriter(conn, &framestream.WriterOptions{
-		ContentTypes: [][]byte{contentType}, Bidirectional: handshake,
+		ContentTypes: [][]byte{contentType}, Bidirectional: true,
 	})
 	check(err)
 	for _, payload := range sends {
