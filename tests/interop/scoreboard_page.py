@@ -16,6 +16,13 @@ JsonObject = dict[str, Any]
 
 KNOWN: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("an unknown control frame between data frames ends the stream", "fstrm_capture", "reader", ("FS-READER-116",)),
+    (
+        "an unknown control frame between data frames ends the stream",
+        "fstrm_dump",
+        "file-reader",
+        ("FS-FILE-READER-101",),
+    ),
+    ("a data frame over the limit is a success without a payload", "libfstrm", "file-reader", ("FS-FILE-READER-127",)),
     ("data frames over the limit are left out", "fstrm_capture", "reader", ("FS-READER-210",)),
     (
         "nothing is read after a data frame over the limit, and the socket stays open",
@@ -24,8 +31,48 @@ KNOWN: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         ("FS-READER-212",),
     ),
     ("a length of ffffffff puts stray bytes into the file", "fstrm_capture", "reader", ("FS-READER-215",)),
+    ("of two types that it offers, ACCEPT may not name the second alone", "libfstrm", "writer", ("FS-WRITER-046",)),
+    ("an empty payload is sent as the escape word", "libfstrm", "writer", ("FS-WRITER-121",)),
+    ("an empty payload is sent as the escape word", "golang-dnstap", "writer", ("FS-WRITER-121",)),
     ("START may name another type than was accepted", "dnstap (Go)", "reader", ("FS-READER-036",)),
     ("an idle client keeps others from being answered", "dnstap (Go)", "reader", ("FS-READER-043",)),
+    (
+        "INT loses payloads in memory, and writes no STOP",
+        "dnstap (Go)",
+        "file-writer",
+        (
+            "FS-FILE-WRITER-103",
+            "FS-FILE-WRITER-104",
+        ),
+    ),
+    (
+        "the end of a file in a frame passes for STOP",
+        "libfstrm",
+        "file-reader",
+        (
+            "FS-FILE-READER-007",
+            "FS-FILE-READER-008",
+        ),
+    ),
+    ("the exit status for the end of a file in a frame is 0", "dnstap (Go)", "file-reader", ("FS-FILE-READER-008",)),
+    (
+        "only the first of two streams in a file is read, with status 0",
+        "fstrm_dump",
+        "file-reader",
+        (
+            "FS-FILE-READER-103",
+            "FS-FILE-READER-104",
+        ),
+    ),
+    (
+        "only the first of two streams in a file is read, with status 0",
+        "dnstap (Go)",
+        "file-reader",
+        (
+            "FS-FILE-READER-103",
+            "FS-FILE-READER-104",
+        ),
+    ),
 )
 """Faults that were found by other tests before: what is wrong, in which peer and role, and the cases that find it."""
 
@@ -34,7 +81,7 @@ CHANCE = {
         "golang-dnstap, the Go collector of conformance.md",
         case,
     ): "FINISH is sent before the payloads are printed, and the signal that ends the program may be faster"
-    for case in ("FS-READER-337", "FS-READER-424")
+    for case in ("FS-READER-334", "FS-READER-337", "FS-READER-422")
 }
 """Verdicts that may change from run to run, with the reason in the program: by its name, and the case."""
 
@@ -43,7 +90,8 @@ _HEAD = """# Scoreboard
 Other implementations of Frame Streams and dnstap, and ours, put to the cases of [the conformance kit](conformance.md).
 `python -m tests.interop.scoreboard --times 5` makes this page. The programs are packages of Debian, modules of Go and
 packages of PyPI, by their versions. Small programs for libraries, and configurations of servers, are in
-`tests/interop`; commands are those for `--spawn`.
+`tests/interop`; commands are those for `--spawn`. Each row is of the cases that there were when
+the program was put to them.
 
 What a verdict means is told in [conformance.md](conformance.md#verdicts). A fault of a library need not be one of each
 program that uses it, because some can be avoided.
