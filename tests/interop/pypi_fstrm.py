@@ -91,4 +91,7 @@ def main(role: str, source: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except Exception as error:  # noqa: BLE001 (the codec raises nothing else)
+        sys.exit(str(error))
