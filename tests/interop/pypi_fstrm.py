@@ -8,9 +8,9 @@ HEX is a file of payloads, one in hexadecimal on each line. Readers write a Fram
 from __future__ import annotations
 
 import socket
+import socketserver
 import struct
 import sys
-import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -47,18 +47,19 @@ def take(receive: Callable[[int], bytes], send: Callable[[bytes], object], out: 
 def serve(path: str, out: IO[bytes]) -> None:
     """Take connections, each in a thread."""
 
-    def serve_one(sock: socket.socket) -> None:
-        with sock:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
             try:
-                take(sock.recv, sock.sendall, out)
+                take(self.request.recv, self.request.sendall, out)
             except Exception as error:  # noqa: BLE001 (the codec raises nothing else)
                 print(error, file=sys.stderr)  # noqa: T201
 
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        while True:
-            threading.Thread(target=serve_one, args=(listener.accept()[0],), daemon=True).start()
+    class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+        daemon_threads = True
+        request_queue_size = 100
+
+    with Server(path, Handler) as server:
+        server.serve_forever()
 
 
 def give(sock: socket.socket, path: str) -> None:

@@ -36,6 +36,8 @@ KNOWN: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("an empty payload is sent as the escape word", "golang-dnstap", "writer", ("FS-WRITER-121",)),
     ("START may name another type than was accepted", "dnstap (Go)", "reader", ("FS-READER-036",)),
     ("an idle client keeps others from being answered", "dnstap (Go)", "reader", ("FS-READER-043",)),
+    ("`78 01`, a type without a message, crashes it", "dnstap (Go), -q", "reader", ("DNSTAP-READER-102",)),
+    ("after a payload that does not decode, nothing is printed", "dnstap (Go), -q", "reader", ("DNSTAP-READER-101",)),
     (
         "INT loses payloads in memory, and writes no STOP",
         "dnstap (Go)",
