@@ -183,7 +183,9 @@ class Collector:
                 os._exit(1)
             if FAULT == "panics":
                 os.write(1, b"panic: it goes on for a moment\n")
-                threading.Timer(0.3, os._exit, [2]).start()
+                sock.shutdown(socket.SHUT_RDWR)
+                time.sleep(0.3)
+                os._exit(2)
             if FAULT == "always sends FINISH" and isinstance(error, CutError):
                 sock.sendall(control(FINISH))
             if FAULT == "ends all at an error":
