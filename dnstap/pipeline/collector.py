@@ -450,7 +450,7 @@ class Collector:
             elif now >= self._end_by:
                 break
             await tasks.finish(min(PROGRESS_S, self._end_by - now))
-        # Also what came meanwhile: it is counted as left then.
+        # Also frames received meanwhile, which are counted as left then.
         self._release()
         # Mostly files that are followed and still wait for an output. `run` cancels their tasks.
         for name in forwarder.counters.open.values():

@@ -1,4 +1,4 @@
-"""Places for connections to a collector: so many that its outputs find descriptors whatever peers do."""
+"""The number of connections to a collector, limited so that outputs always find a file descriptor."""
 
 from __future__ import annotations
 

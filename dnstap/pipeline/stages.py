@@ -92,7 +92,7 @@ class Pairing(Stage):
         return self._pairs.sorted(payloads, source)
 
     def tick(self) -> Parts:
-        """Return payloads that go on because nothing has come for long."""
+        """Return payloads that go on because nothing was received for a while."""
         # Time in messages stands still while none come.
         silent_s = self._clock() - self._received_at
         return self._pairs.release() if self._pairs.held and silent_s > self._pairs.timeout_s else ()

@@ -88,7 +88,7 @@ def collecting(where: Endpoint) -> Iterator[tuple[Endpoint, list[bytes]]]:
 
         def collect() -> None:
             while True:
-                # One that has come before the end is still served.
+                # A connection made before the end is still served.
                 last = over.is_set()
                 with suppress(TimeoutError), listener.accept(RETRY_S) as reader, suppress(FrameStreamError, OSError):
                     received.extend(reader)

@@ -55,10 +55,10 @@ class Played:
     Attributes:
         faults: deviations.
         notes: other observations.
-        transcript: what was given, and what came, one line each.
+        transcript: input and output, one line each.
         written: payloads that came out; None if they are not seen.
         text: text that came out, instead of payloads; None if there is none.
-        complete: whether all must have come out.
+        complete: whether all must be in the output.
     """
 
     faults: list[Deviation] = field(default_factory=list)

@@ -276,7 +276,7 @@ CASES = (
     Case(
         id="FS-READER-128",
         level=Level.MUST,
-        rule="The end of the connection without STOP is not answered with FINISH, and what came before is kept.",
+        rule="The end of the connection without STOP is not answered with FINISH, and the frames before it are kept.",
         source="rule 7",
         failure="Payloads of a sender that was killed are lost, or its stream passes for a complete one.",
         steps=(*handshake(), send(start(TYPE), data(ONE, TWO)), HalfClose(), ExpectRefusal()),

@@ -409,7 +409,7 @@ CASES = (
         level=Level.MUST,
         rule="A sender that connects and says nothing delays no other.",
         source="rule 13; observed: the Go tool",
-        failure="One idle connection, as of a health check, stops the recording of all senders.",
+        failure="One idle connection, such as that of a health check, stops the recording of all senders.",
         steps=(Connect((1,)), *stream(ONE, TWO), Close(1)),
         output=BOTH,
     ),

@@ -69,7 +69,7 @@ def _cut(*pieces: Part) -> tuple[Step, ...]:
 
 
 def _length(length: int) -> tuple[Step, ...]:
-    """Return the steps of a stream with a length word, and another frame in place of so many bytes."""
+    """Return the steps of a stream with a length word, and a frame of another length after it."""
     return (*handshake(), send(start(TYPE), data(ONE), word(length), data(TWO), STOP), ExpectRefusal())
 
 

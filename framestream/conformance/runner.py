@@ -223,7 +223,7 @@ def _weight(case: Case, fault: Deviation) -> bool:
 
 
 def _output_faults(case: Case, session: Session, last: bytes, *, complete: bool) -> list[Deviation]:
-    """Compare what came out with what must; only for invented payloads if the steps did not go as expected."""
+    """Compare the output with what it must be; look only for invented payloads if a step deviated."""
     expected = [*case.output, *([Taken((last,))] if case.alive else [])]
     awaited = last if complete and case.alive else None
     if session.settings.output_text:

@@ -264,7 +264,7 @@ class ExpectNothing:
 
     Attributes:
         for_s: seconds to wait.
-        on, level: as of Expect.
+        on, level: as in Expect.
     """
 
     for_s: float = 0.3
@@ -284,7 +284,7 @@ class ExpectClose:
 
     Attributes:
         reset: whether it may be reset, which loses what is on its way.
-        on, level: as of Expect.
+        on, level: as in Expect.
     """
 
     reset: bool = True
@@ -300,9 +300,9 @@ class ExpectClose:
 
 @dataclass(frozen=True, slots=True)
 class ExpectRefusal:
-    """Wait until the peer closes, as of ExpectClose; one that only stays silent has refused too, but is not strict.
+    """Wait until the peer closes, as in ExpectClose; one that only stays silent has refused too, but is not strict.
 
-    Attributes: on, level: as of Expect.
+    Attributes: on, level: as in Expect.
     """
 
     on: int | str = 0

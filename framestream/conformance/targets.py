@@ -394,17 +394,17 @@ class Session:
     def text(self, last: bytes | None) -> bytes:
         """Return the text that came out since the beginning of the case.
 
-        Args: last: as of `output`.
+        Args: last: as in `output`.
         """
         if last is not None and not self.settings.fresh:
             self.settle(last, self.settings.timeout_s)
         return self._text()[self._before :]
 
     def settle(self, payload: bytes, for_s: float) -> None:
-        """Wait until a payload has come out, or nothing more does. It may be missing, or in the buffer of a program.
+        """Wait until a payload is in the output, or nothing more comes. It may be missing, or in the buffer of a program.
 
         Args: for_s: time limit without more output, in seconds; that for all of it is six times as long.
-        Raises: OutputDifference: as of `output`.
+        Raises: OutputDifference: as in `output`.
         """
         end = time.monotonic() + 6 * for_s
         size, deadline = -1, end

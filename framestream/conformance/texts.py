@@ -36,7 +36,7 @@ def is_in_text(payload: bytes, text: bytes) -> bool:
 
 
 def text_faults(text: bytes, expected: Iterable[Taken], *, complete: bool) -> list[Deviation]:
-    """Compare what came out as text with what must, by the first place of each payload.
+    """Compare text output with what it must be, by the first place of each payload.
 
     Args: complete: whether everything that must come out was sent.
     """

@@ -179,7 +179,7 @@ class Take:
         finishes: whether STOP is answered with FINISH, if the writer waits for it.
         piece, pause_s: number of bytes to read at a time, and seconds between, for a slow reader.
         on: number or name of the connection.
-        level: as of steps.Expect.
+        level: as in steps.Expect.
     """
 
     count: int | None = None
@@ -340,7 +340,7 @@ class ExpectEnd:
         zero: whether its exit status must be 0, or must not, if it ends by itself; None for any.
         within_s: time limit, in seconds; None for the patience of the player.
         or_goes_on: whether it need not end, and may connect again.
-        level: as of steps.Expect.
+        level: as in steps.Expect.
     """
 
     zero: bool | None = None

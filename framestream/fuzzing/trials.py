@@ -1,4 +1,4 @@
-"""Trials: one stream given to a program under test, as a file or over a connection, and what came of it."""
+"""Trials: one stream given to a program under test, as a file or over a connection, and its outcome."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def _play(player: Player, steps: Iterable[Step]) -> None:
 
 
 def _lost(markers: Iterable[bytes], output: bytes, printed: bytes) -> Fault | None:
-    """Return the fault if markers are missing in what came out."""
+    """Return the fault if markers are missing in the output."""
     for marker in markers:
         if text_of(marker).encode() not in output:
             what = f"the payload {text_of(marker)} ({_PLACES[marker]}) missing in the output"
