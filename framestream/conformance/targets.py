@@ -401,7 +401,7 @@ class Session:
         return self._text()[self._before :]
 
     def settle(self, payload: bytes, for_s: float) -> None:
-        """Wait until a payload is in the output, or nothing more comes. It may be missing, or in the buffer of a program.
+        """Wait until a payload is in the output, or nothing more comes. It may be missing, or still in a buffer.
 
         Args: for_s: time limit without more output, in seconds; that for all of it is six times as long.
         Raises: OutputDifference: as in `output`.
