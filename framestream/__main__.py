@@ -1,6 +1,5 @@
-"""`python -m framestream`."""
+"""`python -m framestream` is the framestream command."""
 
 from framestream.cli.main import run
 
-if __name__ == "__main__":
-    run()
+run()

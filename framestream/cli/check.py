@@ -102,14 +102,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def _run(words: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     try:
         chosen = _chosen(words)
-        if words.list:
-            for case in chosen:
-                print(f"{case.id} {case.level.value:6} {case.rule} ({case.source})")  # noqa: T201
-            return 0
         known = known_cases(words.skip_known) if words.skip_known else {}
-        target = target_of(_settings(words))
+        target = None if words.list else target_of(_settings(words))
     except (ValueError, LocalProtocolError, OSError) as error:
         parser.error(str(error))
+    if target is None:
+        for case in chosen:
+            print(f"{case.id} {case.level.value:6} {case.rule} ({case.source})")  # noqa: T201
+        return 0
     try:
         jobs = words.jobs or 2 * (os.cpu_count() or 1)
         results = run(chosen, target, jobs=jobs, known=known, report=lambda result: _report(result, words.verbose))

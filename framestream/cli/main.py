@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run() -> None:
     """Run the command and exit with its status."""
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    except BrokenPipeError:
+        status = 141  # As the shell has it for a process that was killed by SIGPIPE.
+        # What is left in the buffer would be written at exit, and fail again.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    sys.exit(status)
