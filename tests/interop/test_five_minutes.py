@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.interop.go_build import built
-from tests.interop.peers import missing
+from tests.interop.peers import missing, require
 from tests.wait import DEADLINE_S
 
 HERE = Path(__file__).parent
@@ -46,9 +45,7 @@ def go(tmp_path: Path) -> Path:
 @pytest.fixture
 def c(tmp_path: Path) -> Path:
     """Return a folder with the collector in C, built from the page."""
-    # Compilers are too large to be installed for this.
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler is installed")
+    require("cc")
     if not Path("/usr/include/fstrm.h").exists():
         missing("libfstrm-dev is not installed")
     (source,) = (text for language, text in BLOCKS if language == "c")
