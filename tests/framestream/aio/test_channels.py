@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from framestream import aio
 from framestream.aio.channels import BUFFER_BYTES, HIGH_WATER_BYTES, PAUSED_BYTES, _buffer
 from framestream.protocol import Transport
+from framestream.streams import Deadlines
 from tests.framestream.aio.running import (
     OVER,
     PAYLOADS,
@@ -24,12 +26,32 @@ from tests.framestream.aio.running import (
     write_all,
 )
 from tests.framestream.nets import dial
-from tests.framestream.wire import READY, START, STOP
+from tests.framestream.wire import READY, START, STOP, data
 from tests.threads import to_thread
 from tests.wait import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def test_bytes_that_arrive_as_the_deadline_passes() -> None:
+    """They are not late: a busy event loop finds both in one turn."""
+    deadline_s = 0.05
+
+    async def main() -> None:
+        async with aio.listen_reader("tcp:localhost:0", deadlines=Deadlines(handshake_s=deadline_s)) as listener:
+            with dial(listener.endpoint) as sock:
+                reader = await listener.accept()
+                reading = asyncio.ensure_future(anext(aiter(reader)))
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                # It waits now.
+                sock.sendall(START + data(b"a") + STOP)
+                time.sleep(2 * deadline_s)
+                assert await reading == b"a"
+                await reader.close()
+
+    run(main)
 
 
 class TestCancelled:
