@@ -57,12 +57,12 @@ _COOKIE = 10
 _EXAMPLES = {A: b"\xc0\0\2\1", AAAA: b"\x20\1\x0d\xb8" + bytes(11) + b"\1"}
 
 
+_SIDES = ("query", "response")
 _WRITTEN = frozenset(
     [
-        *("type", "identity", "version", "extra", "message", "socket_family", "socket_protocol", "http_protocol"),
-        *("query_address", "query_port", "response_address", "response_port", "query_zone", "policy"),
-        *("query_time_sec", "query_time_nsec", "response_time_sec", "response_time_nsec"),
-        *("query_message", "response_message"),
+        *("type", "identity", "version", "extra", "message", "query_zone", "policy"),
+        *("socket_family", "socket_protocol", "http_protocol"),
+        *[f"{side}_{part}" for side in _SIDES for part in ("address", "port", "time_sec", "time_nsec", "message")],
     ]
 )
 """Rows of the schema, of Dnstap and Message, that `structure_renderer` knows."""
@@ -181,12 +181,12 @@ def structure_renderer(
     families, protocols, http_protocols = (
         texts(name, enum_text) for name in ("socket_family", "socket_protocol", "http_protocol")
     )
-    query_addresses, response_addresses = (texts(f"{side}_address", address_text_of) for side in ("query", "response"))
-    query_ports, response_ports = (texts(f"{side}_port", int) for side in ("query", "response"))
-    query_time, response_time = (_time_writer(side, notation, style) for side in ("query", "response"))
+    query_addresses, response_addresses = (texts(f"{side}_address", address_text_of) for side in _SIDES)
+    query_ports, response_ports = (texts(f"{side}_port", int) for side in _SIDES)
+    query_time, response_time = (_time_writer(side, notation, style) for side in _SIDES)
     zones = texts("query_zone", zone_text)
     dns_texts = _DnsTexts(notation).text
-    query_message, response_message = (_dns_writer(side, notation, dns_texts) for side in ("query", "response"))
+    query_message, response_message = (_dns_writer(side, notation, dns_texts) for side in _SIDES)
 
     def render(dnstap: Dnstap) -> str:
         message = dnstap.message
